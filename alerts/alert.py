@@ -1,0 +1,217 @@
+"""An alert as escalation sees it: where it stands, what can happen to it, and who can be reached.
+
+Values only; what becomes of them is decided in ``alerts.escalation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from alerts.model import Entry, Severity
+from alerts.policy import Policy, Target
+
+
+class Stage(StrEnum):
+    OPEN = "open"
+    CLAIMED = "claimed"
+    ON_WAY = "on_way"
+    ARRIVED = "arrived"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class DueFor(StrEnum):
+    STEP = "step"
+    STAGE = "stage"
+    CONFIRM = "confirm"
+    ACCEPT = "accept"
+    CLOSE = "close"
+
+
+class Cause(StrEnum):
+    """What an alert turned out to be, asked for when it is closed."""
+
+    REAL = "real"
+    FALSE_BY_DEVICE = "false_by_device"
+    FALSE_BY_USER = "false_by_user"
+    TEST = "test"
+    OTHER = "other"
+
+
+class Action(StrEnum):
+    """What was done about it, asked for when an alert is closed."""
+
+    VISITED = "visited"
+    TALKED = "talked"
+    AMBULANCE = "ambulance"
+    GENERAL_PRACTITIONER = "general_practitioner"
+    REPAIRED = "repaired"
+    NOTHING = "nothing"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Where an alert stands. ``step`` is the ladder's position, or None while the ladder rests.
+
+    ``version`` grows with what people and devices do, not with the ladder: it is what an answer can be stale against.
+    ``exhausted_at``: since when the last step repeats, or nobody at all can be reached.
+    """
+
+    policy: Policy
+    severity: Severity
+    stage: Stage = Stage.OPEN
+    due_at: datetime | None = None
+    due_for: DueFor | None = None
+    version: int = 0
+    attempt: int = 0
+    step: int | None = None
+    holder: int | None = None
+    offered_to: int | None = None
+    before_closing: Stage | None = None
+    cause: Cause | None = None
+    action: Action | None = None
+    exhausted_at: datetime | None = None
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A way to reach a person."""
+
+    id: int
+    person_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who can be reached for an alert at this moment: by target of a step, and by person."""
+
+    targets: Mapping[Target, tuple[Contact, ...]] = field(default_factory=dict)
+    persons: Mapping[int, tuple[Contact, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A wish to reach one contact; unique by attempt and contact within the alert."""
+
+    attempt: int
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of an alert. ``withdraw``: pages that are not yet handed over are to be withdrawn."""
+
+    alert: Alert
+    entries: tuple[Entry, ...] = ()
+    pages: tuple[Page, ...] = ()
+    withdraw: bool = False
+
+
+class Refusal(StrEnum):
+    """Why an answer was not taken."""
+
+    CLOSED = "closed"
+    HELD_BY_OTHER = "held_by_other"
+    NOT_HELD = "not_held"
+    NOT_CLOSING = "not_closing"
+    UNREACHABLE = "unreachable"
+    SAME_PERSON = "same_person"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An answer that was not taken, and why; the alert stays as it was."""
+
+    reason: Refusal
+
+
+# Events ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The alert is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """``due_at`` has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """New evidence of the same cause."""
+
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class PagesFailed:
+    """Every page of an attempt has failed for good."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What the alert was about is over, as the device or the site itself shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """"I take it" – or, when help was called for, "I come too". ``take_over``: from whoever has it."""
+
+    by: int
+    take_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnWay:
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    by: int
+    cause: Cause
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class UndoClose:
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The holder offers the alert to ``to``, who has to accept it."""
+
+    by: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """"I can't after all": back to the ladder at once."""
+
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeedHelp:
+    by: int
+
+
+Answer = Claim | OnWay | Arrived | Close | UndoClose | HandOver | Release | NeedHelp
+Event = Raised | TimePassed | Joined | PagesFailed | Cleared | Answer
+Outcome = Step | Refused

@@ -1,0 +1,405 @@
+"""Escalation: how an alert climbs until somebody answers, as a table.
+
+Rules
+    1. An alert that is not closed has a ``due_at``; what it is due *for* decides what passing time does.
+    2. A ladder never ends in silence: a step that reaches nobody is skipped at once, the last one repeats.
+    3. Every attempt to reach people has a number of its own: a step, a repeat, a join, a hand-over, a call for help.
+    4. An answer withdraws every page that is not yet handed over. Whoever answers keeps the alert only as long as
+       something is heard: each stage has a limit, and then it climbs again.
+    5. Nothing is merged away: new evidence pages again and never lowers the severity.
+
+Theory
+    ``stage`` says how far the answer has come, ``due_for`` what we are waiting for::
+
+        open ──claim──▶ claimed ──▶ on_way ──▶ arrived ──close──▶ closing ──5 s──▶ closed
+          ▲                │           │           │                 │ undo, evidence
+          └────── stage limit passed ──┴───────────┘ ◀───────────────┘
+
+        due_for   step      the ladder's next step (open; or answered, with more help wanted)
+                  stage     the limit of the stage that somebody has answered with
+                  confirm   the holder's word that new evidence was seen; then the ladder, which the holder may stop
+                  accept    a colleague's acceptance of a hand-over; then the ladder
+                  close     the end of the time in which closing can be undone
+
+    ``step(alert, event, now, people)`` is the whole interface: a new alert with timeline entries and pages, or a
+    refusal with its reason. It reads no clock and finds no people: both are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from alerts.alert import (
+    Alert,
+    Arrived,
+    Claim,
+    Cleared,
+    Close,
+    Contact,
+    DueFor,
+    Event,
+    HandOver,
+    Joined,
+    NeedHelp,
+    OnWay,
+    Outcome,
+    Page,
+    PagesFailed,
+    People,
+    Raised,
+    Refusal,
+    Refused,
+    Release,
+    Stage,
+    Step,
+    TimePassed,
+    UndoClose,
+)
+from alerts.model import Entry
+
+UNDO_CLOSING = timedelta(seconds=5)
+CONFIRM_WITHIN = timedelta(seconds=60)
+ACCEPT_WITHIN = timedelta(seconds=120)
+LOOK_FOR_PEOPLE = timedelta(seconds=60)
+"""How soon a ladder that reaches nobody at all looks again."""
+
+
+def step(alert: Alert, event: Event, now: datetime, people: People) -> Outcome:
+    """What an event makes of an alert; see the table at the end of this file."""
+    if alert.stage is Stage.CLOSED:
+        return Refused(Refusal.CLOSED)
+    return TABLE[type(event)](alert, event, now, people)
+
+
+# The ladder -----------------------------------------------------------------------------------------------------------
+
+
+def _raised(alert: Alert, event: Raised, now: datetime, people: People) -> Step:
+    return _climb_from(alert, 0, now, people)
+
+
+def _climb(alert: Alert, now: datetime, people: People) -> Step:
+    """To the next step that reaches somebody, or the last one again."""
+    last = len(alert.policy.steps) - 1
+    if alert.step is None or alert.step < last:
+        return _climb_from(alert, 0 if alert.step is None else alert.step + 1, now, people)
+    return _repeat_last(alert, now, people)
+
+
+def _climb_from(alert: Alert, first: int, now: datetime, people: People) -> Step:
+    skipped: list[Entry] = []
+    for index in range(first, len(alert.policy.steps)):
+        contacts = _reached(alert, index, people)
+        if contacts:
+            reached = _fire(alert, index, contacts, now, "step_reached")
+            return replace(reached, entries=(*skipped, *reached.entries))
+        skipped.append(Entry("step_skipped", {"step": index, "target": alert.policy.steps[index].target}))
+    found_none = _fall_to_any(alert, now, people)
+    return replace(found_none, entries=(*skipped, *found_none.entries))
+
+
+def _repeat_last(alert: Alert, now: datetime, people: People) -> Step:
+    last = len(alert.policy.steps) - 1
+    contacts = _reached(alert, last, people)
+    if not contacts:
+        return _fall_to_any(alert, now, people)
+    return _fire(replace(alert, exhausted_at=alert.exhausted_at or now), last, contacts, now, "step_repeated")
+
+
+def _fall_to_any(alert: Alert, now: datetime, people: People) -> Step:
+    """The rest of the ladder reaches nobody: page everyone whom any step reaches, and look again soon."""
+    last = len(alert.policy.steps) - 1
+    exhausted = replace(alert, exhausted_at=alert.exhausted_at or now)
+    anyone = {each.id: each for index in range(last + 1) for each in _reached(alert, index, people)}
+    if anyone:
+        return _fire(exhausted, last, tuple(anyone[key] for key in sorted(anyone)), now, "step_repeated")
+    waiting = replace(exhausted, step=last, due_at=now + LOOK_FOR_PEOPLE, due_for=DueFor.STEP)
+    return Step(waiting, (Entry("nobody_reachable"),))
+
+
+def _reached(alert: Alert, index: int, people: People) -> tuple[Contact, ...]:
+    """The step's contacts, without whoever already has the alert."""
+    contacts = people.targets.get(alert.policy.steps[index].target, ())
+    return tuple(each for each in contacts if each.person_id != alert.holder)
+
+
+def _fire(alert: Alert, index: int, contacts: tuple[Contact, ...], now: datetime, code: str) -> Step:
+    last = index == len(alert.policy.steps) - 1
+    chosen = alert.policy.steps[index]
+    wait = alert.policy.repeat_seconds if last else chosen.wait_seconds
+    climbed = replace(alert, step=index, due_at=now + timedelta(seconds=wait), due_for=DueFor.STEP)
+    params = {"step": index, "target": chosen.target, "persons": _persons(contacts)}
+    return _page(climbed, contacts, code, params)
+
+
+def _page(alert: Alert, contacts: tuple[Contact, ...], code: str, params: Mapping[str, object]) -> Step:
+    """A new attempt at these contacts."""
+    attempt = alert.attempt + 1
+    pages = tuple(Page(attempt, contact) for contact in contacts)
+    return Step(replace(alert, attempt=attempt), (Entry(code, {**params, "attempt": attempt}),), pages)
+
+
+def _persons(contacts: tuple[Contact, ...]) -> list[int]:
+    return sorted({each.person_id for each in contacts})
+
+
+# Passing time ---------------------------------------------------------------------------------------------------------
+
+
+def _time_passed(alert: Alert, event: TimePassed, now: datetime, people: People) -> Step:
+    if alert.due_at is not None and now < alert.due_at:
+        return Step(alert)
+    return _due(alert, now, people)
+
+
+def _due(alert: Alert, now: datetime, people: People) -> Step:
+    match alert.due_for:
+        case DueFor.STAGE:
+            return _fall_back(alert, Entry("stage_lapsed", {"stage": alert.stage}), now, people)
+        case DueFor.CONFIRM:
+            return _and_climb(alert, Entry("evidence_unconfirmed"), now, people)
+        case DueFor.ACCEPT:
+            return _fall_back(alert, Entry("hand_over_lapsed", {"to": alert.offered_to}), now, people)
+        case DueFor.CLOSE:
+            return _closed(alert, now)
+        case _:
+            return _climb(alert, now, people)
+
+
+def _fall_back(alert: Alert, why: Entry, now: datetime, people: People) -> Step:
+    """Back to the first step, as if nobody had answered; the timeline keeps who had."""
+    had = replace(why, params={**why.params, "holder": alert.holder})
+    back = replace(alert, stage=Stage.OPEN, holder=None, offered_to=None, before_closing=None, version=alert.version + 1)
+    return _and_climb(back, had, now, people)
+
+
+def _and_climb(alert: Alert, why: Entry, now: datetime, people: People) -> Step:
+    climbed = _climb_from(replace(alert, step=None), 0, now, people)
+    return replace(climbed, entries=(why, *climbed.entries))
+
+
+def _closed(alert: Alert, now: datetime) -> Step:
+    closed = replace(alert, stage=Stage.CLOSED, closed_at=now, due_at=None, due_for=None, step=None, offered_to=None)
+    return Step(closed, (Entry("closed"),), withdraw=True)
+
+
+def _pages_failed(alert: Alert, event: PagesFailed, now: datetime, people: People) -> Step:
+    """Nobody of the newest attempt was reached: what was waited for will not come, so go on at once.
+
+    The last step waits all the same: repeating it at once would only fail again, as fast as it can.
+    """
+    waits_for_people = alert.due_for in (DueFor.STEP, DueFor.CONFIRM, DueFor.ACCEPT)
+    if event.attempt != alert.attempt or not waits_for_people:
+        return Step(alert)
+    unreached = Entry("attempt_failed", {"attempt": event.attempt})
+    if alert.due_for is DueFor.STEP and alert.step == len(alert.policy.steps) - 1:
+        soon = min(alert.due_at or now, now + LOOK_FOR_PEOPLE)
+        return Step(replace(alert, due_at=soon, exhausted_at=alert.exhausted_at or now), (unreached,))
+    went_on = _due(alert, now, people)
+    return replace(went_on, entries=(unreached, *went_on.entries))
+
+
+# Evidence -------------------------------------------------------------------------------------------------------------
+
+
+def _joined(alert: Alert, event: Joined, now: datetime, people: People) -> Step:
+    """Page again: whoever has it first, else the step that the ladder stands on."""
+    heavier = replace(alert, severity=max(alert.severity, event.severity), version=alert.version + 1)
+    entry = Entry("evidence_joined", {"severity": int(heavier.severity)})
+    if heavier.stage is Stage.CLOSING:
+        heavier = _reopened(heavier, now)
+    joined = _page_holder(heavier, now, people) if heavier.holder is not None else _page_step(heavier, now, people)
+    return replace(joined, entries=(entry, *joined.entries))
+
+
+def _page_holder(alert: Alert, now: datetime, people: People) -> Step:
+    contacts = people.persons.get(alert.holder, ()) if alert.holder is not None else ()
+    if not contacts:
+        return _climb_from(replace(alert, step=None), 0, now, people)
+    paged = _page(alert, contacts, "holder_paged", {"persons": _persons(contacts)})
+    if alert.due_for in (DueFor.STEP, DueFor.ACCEPT):
+        return paged
+    confirm = now + CONFIRM_WITHIN
+    due_at = min(alert.due_at, confirm) if alert.due_for is DueFor.CONFIRM and alert.due_at else confirm
+    return replace(paged, alert=replace(paged.alert, due_at=due_at, due_for=DueFor.CONFIRM))
+
+
+def _page_step(alert: Alert, now: datetime, people: People) -> Step:
+    contacts = _reached(alert, alert.step, people) if alert.step is not None else ()
+    if alert.step is None or not contacts:
+        return _climb(alert, now, people)
+    params = {"step": alert.step, "target": alert.policy.steps[alert.step].target, "persons": _persons(contacts)}
+    return _page(alert, contacts, "step_paged_again", params)
+
+
+def _reopened(alert: Alert, now: datetime) -> Alert:
+    stage = alert.before_closing or Stage.OPEN
+    holder = alert.holder if stage is not Stage.OPEN else None
+    return _in_stage(replace(alert, holder=holder, before_closing=None, cause=None, action=None), stage, now)
+
+
+def _cleared(alert: Alert, event: Cleared, now: datetime, people: People) -> Step:
+    closed = _closed(replace(alert, version=alert.version + 1), now)
+    return replace(closed, entries=(Entry("cleared"), *closed.entries))
+
+
+# Answers --------------------------------------------------------------------------------------------------------------
+
+
+def _claim(alert: Alert, event: Claim, now: datetime, people: People) -> Outcome:
+    if alert.stage is Stage.CLOSING:
+        return Refused(Refusal.HELD_BY_OTHER)
+    if alert.holder is None or alert.offered_to == event.by:
+        return _take(alert, event.by, Stage.CLAIMED, "claimed", now)
+    if alert.holder == event.by:
+        return _answered(alert, event.by, alert.stage, "confirmed", now)
+    if alert.due_for is DueFor.STEP:
+        return _assist(alert, event.by, now)
+    if event.take_over:
+        return _take(alert, event.by, Stage.CLAIMED, "taken_over", now)
+    return Refused(Refusal.HELD_BY_OTHER)
+
+
+def _assist(alert: Alert, by: int, now: datetime) -> Step:
+    helped = _in_stage(replace(alert, version=alert.version + 1, exhausted_at=None), alert.stage, now)
+    return Step(helped, (Entry("assisted", {}, by),), withdraw=True)
+
+
+def _on_way(alert: Alert, event: OnWay, now: datetime, people: People) -> Outcome:
+    return _advance(alert, event.by, Stage.ON_WAY, "on_way", now)
+
+
+def _arrived(alert: Alert, event: Arrived, now: datetime, people: People) -> Outcome:
+    return _advance(alert, event.by, Stage.ARRIVED, "arrived", now)
+
+
+def _advance(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Outcome:
+    """The holder's next stage; from whoever answers first when nobody has it."""
+    if alert.stage is Stage.CLOSING or (alert.holder not in (None, by) and alert.offered_to != by):
+        return Refused(Refusal.HELD_BY_OTHER)
+    if alert.holder == by:
+        return _answered(alert, by, stage, code, now)
+    return _take(alert, by, stage, code, now)
+
+
+def _take(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Step:
+    had = {"from": alert.holder} if alert.holder is not None else {}
+    taken = replace(alert, holder=by, offered_to=None, exhausted_at=None, version=alert.version + 1)
+    return Step(_in_stage(taken, stage, now), (Entry(code, had, by),), withdraw=True)
+
+
+def _answered(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Step:
+    """A word from the holder. Help that was called for is still wanted; unconfirmed evidence is now confirmed."""
+    told = replace(alert, stage=stage, version=alert.version + 1)
+    entries = (Entry(code, {}, by),)
+    if alert.due_for is DueFor.STEP and code != "confirmed":
+        return Step(told, entries)
+    return Step(_in_stage(replace(told, offered_to=None, exhausted_at=None), stage, now), entries, withdraw=True)
+
+
+def _in_stage(alert: Alert, stage: Stage, now: datetime) -> Alert:
+    """Somebody has it: the ladder rests, and the stage's limit runs. An open alert is due at once instead."""
+    if stage is Stage.OPEN:
+        return replace(alert, stage=stage, step=None, due_at=now, due_for=DueFor.STEP)
+    limits = alert.policy.limits
+    seconds = {Stage.CLAIMED: limits.claimed, Stage.ON_WAY: limits.on_way, Stage.ARRIVED: limits.arrived}[stage]
+    return replace(alert, stage=stage, step=None, due_at=now + timedelta(seconds=seconds), due_for=DueFor.STAGE)
+
+
+def _close(alert: Alert, event: Close, now: datetime, people: People) -> Outcome:
+    if alert.holder not in (None, event.by):
+        return Refused(Refusal.HELD_BY_OTHER)
+    closing = replace(
+        alert,
+        stage=Stage.CLOSING,
+        before_closing=alert.stage if alert.stage is not Stage.CLOSING else alert.before_closing,
+        holder=event.by,
+        offered_to=None,
+        cause=event.cause,
+        action=event.action,
+        step=None,
+        exhausted_at=None,
+        due_at=now + UNDO_CLOSING,
+        due_for=DueFor.CLOSE,
+        version=alert.version + 1,
+    )
+    return Step(closing, (Entry("closing", {"cause": event.cause, "action": event.action}, event.by),), withdraw=True)
+
+
+def _undo_close(alert: Alert, event: UndoClose, now: datetime, people: People) -> Outcome:
+    if alert.stage is not Stage.CLOSING:
+        return Refused(Refusal.NOT_CLOSING)
+    if alert.holder != event.by:
+        return Refused(Refusal.HELD_BY_OTHER)
+    return Step(_reopened(replace(alert, version=alert.version + 1), now), (Entry("closing_undone", {}, event.by),))
+
+
+def _hand_over(alert: Alert, event: HandOver, now: datetime, people: People) -> Outcome:
+    refused = _not_the_holder(alert, event.by)
+    if refused:
+        return refused
+    if event.to == event.by:
+        return Refused(Refusal.SAME_PERSON)
+    contacts = people.persons.get(event.to, ())
+    if not contacts:
+        return Refused(Refusal.UNREACHABLE)
+    offered = replace(
+        alert,
+        offered_to=event.to,
+        step=None,
+        due_at=now + ACCEPT_WITHIN,
+        due_for=DueFor.ACCEPT,
+        version=alert.version + 1,
+    )
+    paged = _page(offered, contacts, "handed_over", {"to": event.to, "persons": _persons(contacts)})
+    entry = replace(paged.entries[0], actor_id=event.by)
+    return replace(paged, entries=(entry,), withdraw=True)
+
+
+def _release(alert: Alert, event: Release, now: datetime, people: People) -> Outcome:
+    refused = _not_the_holder(alert, event.by)
+    if refused:
+        return refused
+    released = _fall_back(alert, Entry("released", {}, event.by), now, people)
+    return replace(released, withdraw=True)
+
+
+def _need_help(alert: Alert, event: NeedHelp, now: datetime, people: People) -> Outcome:
+    """The holder keeps it, and the ladder climbs from its second step until somebody else answers."""
+    refused = _not_the_holder(alert, event.by)
+    if refused:
+        return refused
+    second = min(1, len(alert.policy.steps) - 1)
+    calling = replace(alert, step=None, offered_to=None, version=alert.version + 1)
+    called = _climb_from(calling, second, now, people)
+    return replace(called, entries=(Entry("help_wanted", {}, event.by), *called.entries), withdraw=True)
+
+
+def _not_the_holder(alert: Alert, by: int) -> Refused | None:
+    if alert.stage is Stage.CLOSING or alert.holder is None:
+        return Refused(Refusal.NOT_HELD)
+    return Refused(Refusal.HELD_BY_OTHER) if alert.holder != by else None
+
+
+# The table ------------------------------------------------------------------------------------------------------------
+
+Transition = Callable[..., Outcome]
+
+TABLE: Mapping[type, Transition] = {
+    Raised: _raised,
+    TimePassed: _time_passed,
+    Joined: _joined,
+    PagesFailed: _pages_failed,
+    Cleared: _cleared,
+    Claim: _claim,
+    OnWay: _on_way,
+    Arrived: _arrived,
+    Close: _close,
+    UndoClose: _undo_close,
+    HandOver: _hand_over,
+    Release: _release,
+    NeedHelp: _need_help,
+}
+"""Event to transition. What an event means in a stage is decided in its one function above."""

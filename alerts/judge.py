@@ -1,0 +1,108 @@
+"""Judging: every rule by itself, and failing towards the alarm.
+
+A rule that crashes is a technical alert and never stops the others. A message on an alarm topic that no rule
+understood – an unknown type, a device that is fitted nowhere, a crashed rule – is raised as an *uninterpretable alarm*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from alerts.model import Evidence, Heard, Judgement, Lateness, Raise, Severity, Subject, Track, Watch
+from alerts.rules import Moment, Rule
+from devices.kinds import kinds
+from devices.model import DecodeError, Flag, Message
+
+UNINTERPRETABLE = "uninterpretable_alarm"
+RULE_FAILED = "rule_failed"
+RETRY_CRASHED = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A rule that crashed, for the log: its name and the exception."""
+
+    rule: str
+    error: Exception
+
+
+Failures = list[Failure]
+
+
+def judge_observation(
+    heard: Heard, rules: Sequence[Rule], watches: Mapping[int, Sequence[Watch]], failures: Failures
+) -> Judgement:
+    """What all rules of a device make of something it said. ``watches`` by rule id; crashes go to ``failures``."""
+    before = len(failures)
+    total = Judgement()
+    for rule in rules:
+        try:
+            total += rule.spec.observe(rule.id, heard, watches.get(rule.id, ()))
+        except Exception as error:  # noqa: BLE001 - a crash of any kind must not stop the other rules
+            failures.append(Failure(rule.spec.name, error))
+            total += Judgement(signals=(_failed(rule, heard.subject, heard.observation.received_at),))
+    return total + _uninterpretable(heard, total, crashed=len(failures) > before)
+
+
+def judge_time(watch: Watch, rule: Rule, moment: Moment, failures: Failures) -> Judgement:
+    """What a rule makes of a due watch. One whose rule crashes is tried again later, and said so."""
+    try:
+        return rule.spec.elapse(watch, moment)
+    except Exception as error:  # noqa: BLE001 - as above
+        failures.append(Failure(rule.spec.name, error))
+        later = replace(watch, due_at=moment.now + RETRY_CRASHED)
+        return Judgement((later,), (_failed(rule, watch.subject, moment.now),))
+
+
+def undecodable(message: Message, error: DecodeError, subject: Subject) -> Judgement:
+    """A message that could not be decoded is raised when it came on an alarm topic."""
+    if not error.is_alarm:
+        return Judgement()
+    evidence = Evidence(
+        type="undecodable",
+        occurred_at=message.received_at,
+        received_at=message.received_at,
+        fields={"topic": message.topic, "reason": str(error.reason), "detail": error.detail},
+        device=str(error.device) if error.device else None,
+    )
+    return Judgement(signals=(_alarm(subject, evidence, message.topic),))
+
+
+def _uninterpretable(heard: Heard, judged: Judgement, *, crashed: bool) -> Judgement:
+    observation = heard.observation
+    if not observation.is_alarm or heard.lateness is Lateness.HISTORY:
+        return Judgement()
+    understood = any(isinstance(signal, Raise) and signal.condition != RULE_FAILED for signal in judged.signals)
+    harmless = observation.type in kinds()[observation.kind].harmless and Flag.UNKNOWN_TYPE not in observation.flags
+    fitted = heard.subject.installation_id is not None
+    if understood or (harmless and fitted and not crashed):
+        return Judgement()
+    return Judgement(signals=(_alarm(heard.subject, Evidence.of(observation), heard.subject.scope),))
+
+
+def _alarm(subject: Subject, evidence: Evidence, scope: str) -> Raise:
+    return Raise(
+        key=f"{UNINTERPRETABLE}:{scope}",
+        condition=UNINTERPRETABLE,
+        vkp_code=None,
+        severity=Severity.CRITICAL,
+        track=Track.CARE,
+        subject=subject,
+        evidence=evidence,
+    )
+
+
+def _failed(rule: Rule, subject: Subject, at: datetime) -> Raise:
+    evidence = Evidence(RULE_FAILED, at, at, fields={"rule": rule.spec.name, "version": rule.version})
+    return Raise(
+        key=f"{RULE_FAILED}:{rule.id}:{subject.scope}",
+        condition=RULE_FAILED,
+        vkp_code=None,
+        severity=Severity.SERIOUS,
+        track=Track.TECHNICAL,
+        subject=subject,
+        evidence=evidence,
+        rule_id=rule.id,
+    )

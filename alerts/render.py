@@ -1,0 +1,91 @@
+"""Texts: gettext catalogues, what a condition is called, and what a page may say.
+
+A page leaves the house with zone, severity, time and a link that needs sign-in: no name, no address, no diagnosis.
+The message ids are English; ``locale/<language>.po`` holds bokmål and nynorsk.
+"""
+
+from __future__ import annotations
+
+import gettext
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from alerts.model import Severity
+
+LANGUAGES = ("nb", "nn", "en")
+DEFAULT_LANGUAGE = "nb"
+
+
+def N_(message: str) -> str:  # noqa: N802 - the name that gettext's tools look for
+    """Mark a text for translation where it stands; it is translated where it is shown."""
+    return message
+
+
+CONDITIONS = {
+    "fall": N_("Fall"),
+    "button_pressed": N_("Button pressed"),
+    "dose_missed": N_("Dose not confirmed"),
+    "dose_not_dispensed": N_("Dose not dispensed"),
+    "no_medicine": N_("Dose prevented: no medicine"),
+    "technical_stop": N_("Dispenser stopped"),
+    "bag_unreadable": N_("Dose bag not read"),
+    "roll_fault": N_("Fault with the roll"),
+    "jam": N_("Roll jammed"),
+    "tray_full": N_("Tray full"),
+    "low_stock": N_("Medicine running out"),
+    "empty": N_("Out of medicine"),
+    "break_in": N_("Dispenser broken into"),
+    "left_open": N_("Dispenser left open"),
+    "battery_low": N_("Battery low"),
+    "battery_empty": N_("Battery empty"),
+    "mains_off": N_("Mains power off"),
+    "fault": N_("Device fault"),
+    "tamper": N_("Device tampered with"),
+    "device_silent": N_("Device silent"),
+    "site_deaf": N_("Site not heard"),
+    "rule_failed": N_("A rule failed"),
+    "uninterpretable_alarm": N_("Alarm that could not be read"),
+}
+
+SEVERITIES = {
+    Severity.NOT_REPORTED: N_("Not reported"),
+    Severity.NORMAL: N_("Normal"),
+    Severity.MODERATE: N_("Moderate"),
+    Severity.SERIOUS: N_("Serious"),
+    Severity.CRITICAL: N_("Critical"),
+}
+
+
+@cache
+def translations(language: str) -> gettext.NullTranslations:
+    """The catalogue of a language; English, the language of the message ids, for one we do not have."""
+    source = files("alerts").joinpath("locale", f"{language}.po")
+    if language not in LANGUAGES or not source.is_file():
+        return gettext.NullTranslations()
+    compiled = BytesIO()
+    with source.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """What a channel sends."""
+
+    subject: str
+    text: str
+
+
+def page_text(language: str, severity: Severity, zone: str, raised_at: datetime, url: str, clock: tzinfo) -> PageText:
+    """The text of a page: enough to run for, nothing that betrays anybody on a locked screen."""
+    _ = translations(language).gettext
+    subject = _("{severity} alert in {zone}").format(severity=_(SEVERITIES[severity]), zone=zone)
+    told = _("Raised at {time}. Open the alert and answer it:").format(time=f"{raised_at.astimezone(clock):%H:%M}")
+    return PageText(subject, f"{subject}.\n\n{told}\n{url}\n")

@@ -1,0 +1,55 @@
+"""Silence: a device has said nothing for longer than its contract, although the site was heard all the while.
+
+Theory
+    One watch per device. A sign of life does not touch it (a heartbeat must stay cheap): when the watch falls due it
+    is judged against the device's last sign of life, and moved on where there was one. A silence that spans an outage
+    of ours says nothing about the device: the contract starts again where hearing resumed.
+    A silent device is looked at again every minute, so that its return is noticed and the alert cleared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from alerts.model import NOTHING, Clear, Evidence, Heard, Judgement, Subject, Watch, WatchState
+from alerts.rules import Moment, RuleType
+
+LOOK_AGAIN = timedelta(minutes=1)
+
+
+class Silence(RuleType):
+    """A device that breaks its contract to give a sign of life."""
+
+    type: Literal["silence"] = "silence"
+
+    waits = True
+
+    def open(self, rule_id: int, subject: Subject, since: datetime, silent_after: timedelta) -> Watch:
+        """The watch for one device."""
+        key = f"silence:device:{subject.device_id}"
+        return Watch(key=key, rule_id=rule_id, subject=subject, since=since, due_at=since + silent_after)
+
+    def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
+        return NOTHING
+
+    def elapse(self, watch: Watch, moment: Moment) -> Judgement:
+        last = moment.last_seen or watch.since
+        contract = timedelta(seconds=moment.silent_after_seconds or 0)
+        starts = max(last, moment.resumed_at or last)
+        if watch.state is WatchState.RAISED:
+            return self._while_silent(watch, last, contract, moment)
+        if starts + contract > moment.heard_until:
+            return Judgement((replace(watch, since=last, due_at=starts + contract),))
+        evidence = Evidence(type="nothing_said", occurred_at=last, received_at=moment.now)
+        silent = replace(watch, since=last, due_at=moment.now + LOOK_AGAIN, state=WatchState.RAISED)
+        return Judgement((silent,), (self.raised(watch.rule_id, watch.subject, evidence),))
+
+    def _while_silent(self, watch: Watch, last: datetime, contract: timedelta, moment: Moment) -> Judgement:
+        if last <= watch.since:
+            return Judgement((replace(watch, due_at=moment.now + LOOK_AGAIN),))
+        evidence = Evidence(type="heard_again", occurred_at=last, received_at=moment.now)
+        back = replace(watch, since=last, due_at=last + contract, state=WatchState.WAITING)
+        return Judgement((back,), (Clear(self.key(watch.subject), evidence),))

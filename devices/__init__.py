@@ -1,0 +1,1 @@
+"""What a device is and what its bytes mean. Pure: no clock, socket, file handle or query."""

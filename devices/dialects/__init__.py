@@ -1,0 +1,45 @@
+"""Dialects: one file an ecosystem, which turns a foreign topic and payload into an observation.
+
+A dialect is a module with ``DIALECT``. Its conformance suite finds it by itself.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Protocol
+
+from devices.model import DeviceAddress, Lane, Message, Observation
+
+
+class Dialect(Protocol):
+    """What the gateway asks of an ecosystem."""
+
+    name: str
+
+    def subscriptions(self, site: str, lane: Lane) -> tuple[str, ...]:
+        """The topic filters of one lane of a site; no two filters may match the same topic."""
+
+    def owns(self, topic: str) -> bool:
+        """Whether a topic is of this ecosystem."""
+
+    def decode(self, message: Message) -> Observation:
+        """What a device said. DecodeError when it cannot be read."""
+
+    def receipt(self, device: DeviceAddress, kind: str, message_id: str) -> tuple[str, bytes] | None:
+        """Topic and payload of the gateway's receipt, or None where the ecosystem has none."""
+
+
+@cache
+def dialects() -> Mapping[str, Dialect]:
+    """Every dialect by name."""
+    found = (import_module(f"{__name__}.{entry.name}") for entry in pkgutil.iter_modules(__path__))
+    return {module.DIALECT.name: module.DIALECT for module in found}
+
+
+def dialect_of(topic: str) -> Dialect:
+    """The dialect whose topic this is; the native one, whose decoder says what is wrong with it, where none owns it."""
+    every = dialects()
+    return next((dialect for dialect in every.values() if dialect.owns(topic)), every["native"])

@@ -1,0 +1,200 @@
+"""The native MQTT protocol, v1.
+
+Topic    ``hv/v1/{site}/{kind}/{device}/{class}``; class is alarm, event, status or result (upward), command or
+         receipt (downward).
+Payload  a JSON object with ``id`` (unique per device, at most 64 characters), ``time`` (RFC 3339 with offset),
+         ``type`` and the type's own fields at the top level.
+State    a status message ``{"online": false}`` (the retained last will) needs no id, time or type.
+Kept     unknown fields, and unknown types, which are flagged and shown as such.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from devices.health import PRESENCE
+from devices.json import content_hash, parse_object
+from devices.kinds import Kind, kinds
+from devices.model import (
+    NAME,
+    DecodeError,
+    DeviceAddress,
+    Flag,
+    Lane,
+    Message,
+    MessageClass,
+    Observation,
+    Reason,
+    Said,
+    settle_time,
+)
+
+PREFIX = "hv/v1"
+ENVELOPE = frozenset({"id", "time", "type"})
+MAX_ID = 64
+TOPIC_LEVELS = 6
+
+_LANE_CLASSES = {
+    Lane.ALARM: (MessageClass.ALARM,),
+    Lane.BULK: (MessageClass.EVENT, MessageClass.STATUS, MessageClass.RESULT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    device: DeviceAddress
+    kind: str
+    message_class: MessageClass
+
+
+@dataclass(frozen=True)
+class Native:
+    """The native protocol as a dialect."""
+
+    name: str = "native"
+
+    def subscriptions(self, site: str, lane: Lane) -> tuple[str, ...]:
+        return tuple(f"{PREFIX}/{site}/+/+/{message_class}" for message_class in _LANE_CLASSES[lane])
+
+    def owns(self, topic: str) -> bool:
+        return topic.startswith(PREFIX + "/")
+
+    def decode(self, message: Message) -> Observation:
+        origin = parse_topic(message.topic)
+        try:
+            return _decode(origin, message)
+        except DecodeError as error:
+            raise replace(
+                error,
+                device=origin.device,
+                kind=origin.kind,
+                message_class=origin.message_class,
+                message_id=_readable_id(message.payload),
+            ) from None
+
+    def receipt(self, device: DeviceAddress, kind: str, message_id: str) -> tuple[str, bytes] | None:
+        payload = json.dumps({"id": message_id}, ensure_ascii=False, separators=(",", ":"))
+        return topic_of(device, kind, "receipt"), payload.encode()
+
+
+DIALECT = Native()
+
+
+def topic_of(device: DeviceAddress, kind: str, last: str) -> str:
+    """The topic of a device's messages; ``last`` is a message class, ``command`` or ``receipt``."""
+    return f"{PREFIX}/{device.site}/{kind}/{device.address}/{last}"
+
+
+def encode(device: DeviceAddress, kind: str, message_id: str, said: Said) -> tuple[str, bytes]:
+    """Topic and payload of what a device says; the inverse of decoding."""
+    body: dict[str, Any] = {**said.fields, "id": message_id, "time": said.at.isoformat(), "type": said.type}
+    payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return topic_of(device, kind, said.message_class), payload
+
+
+def parse_topic(topic: str) -> _Origin:
+    """Who speaks on a topic, or DecodeError with as much of the message class as can be told."""
+    levels = topic.split("/")
+    message_class = _message_class(levels[-1])
+    if len(levels) != TOPIC_LEVELS or "/".join(levels[:2]) != PREFIX or message_class is None:
+        detail = f"{topic!r} is not {PREFIX}/{{site}}/{{kind}}/{{device}}/{{class}}"
+        raise DecodeError(Reason.TOPIC, detail, message_class=message_class)
+    _, _, site, kind, address, _ = levels
+    for level, what in ((site, "site"), (kind, "kind"), (address, "device")):
+        if NAME.fullmatch(level) is None:
+            detail = f"{what} {level!r} may have letters, digits and . _ : - only, at most 64"
+            raise DecodeError(Reason.TOPIC, detail, message_class=message_class)
+    return _Origin(DeviceAddress(site, DIALECT.name, address), kind, message_class)
+
+
+def _message_class(level: str) -> MessageClass | None:
+    return next((each for each in MessageClass if each == level), None)
+
+
+def _decode(origin: _Origin, message: Message) -> Observation:
+    kind = kinds().get(origin.kind)
+    if kind is None:
+        raise DecodeError(Reason.UNKNOWN_KIND, f"{origin.kind!r} is not one of {', '.join(sorted(kinds()))}")
+    body = parse_object(message.payload)
+    if _is_presence(origin, body):
+        return _observation(origin, message, PRESENCE, None, message.received_at, body)
+    message_id, said_type = _text(body, "id", Reason.NO_ID), _text(body, "type", Reason.NO_TYPE)
+    _check_fields(kind, said_type, body)
+    return _observation(origin, message, said_type, message_id, _time(body), body)
+
+
+def _observation(
+    origin: _Origin,
+    message: Message,
+    said_type: str,
+    message_id: str | None,
+    claimed: datetime,
+    body: dict[str, Any],
+) -> Observation:
+    occurred_at, flags = settle_time(claimed, message.received_at)
+    if message.retained:
+        flags |= {Flag.RETAINED}
+    if said_type not in kinds()[origin.kind].events:
+        flags |= {Flag.UNKNOWN_TYPE}
+    return Observation(
+        device=origin.device,
+        kind=origin.kind,
+        message_class=origin.message_class,
+        type=said_type,
+        message_id=message_id,
+        occurred_at=occurred_at,
+        received_at=message.received_at,
+        fields={key: value for key, value in body.items() if key not in ENVELOPE},
+        raw=message.payload,
+        content_hash=content_hash(body, frozenset({"id", "time"})),
+        flags=flags,
+    )
+
+
+def _is_presence(origin: _Origin, body: Mapping[str, Any]) -> bool:
+    state = origin.message_class is MessageClass.STATUS and not ENVELOPE & body.keys()
+    return state and isinstance(body.get("online"), bool)
+
+
+def _text(body: Mapping[str, Any], name: str, reason: Reason) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID:
+        raise DecodeError(reason, f"{name!r} must be a string of 1 to {MAX_ID} characters, not {value!r:.80}")
+    return value
+
+
+def _time(body: Mapping[str, Any]) -> datetime:
+    value = body.get("time")
+    try:
+        claimed = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if claimed is not None and claimed.utcoffset() is not None:
+            return claimed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    detail = f"'time' must be RFC 3339 with an offset, as 2026-11-22T03:10:00+01:00, not {value!r:.80}"
+    raise DecodeError(Reason.BAD_TIME, detail)
+
+
+def _check_fields(kind: Kind, said_type: str, body: Mapping[str, Any]) -> None:
+    model = kind.events.get(said_type)
+    if model is None:
+        return
+    try:
+        model.model_validate({key: value for key, value in body.items() if key not in ENVELOPE})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DecodeError(Reason.BAD_FIELDS, f"{said_type}.{where}: {first['msg']}") from None
+
+
+def _readable_id(payload: bytes) -> str | None:
+    try:
+        return _text(parse_object(payload), "id", Reason.NO_ID)
+    except DecodeError:
+        return None

@@ -1,0 +1,53 @@
+"""JSON from a device, with the limits that keep it storable: no NUL, no endless nesting, no giant numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic_core import from_json
+
+from devices.model import DecodeError, Reason
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 16
+MAX_INTEGER = 2**63
+
+
+def parse_object(payload: bytes) -> dict[str, Any]:
+    """A JSON object, or DecodeError saying what is wrong with it."""
+    if len(payload) > MAX_BYTES:
+        raise DecodeError(Reason.TOO_LARGE, f"{len(payload)} bytes; at most {MAX_BYTES} are taken")
+    try:
+        value = from_json(payload, allow_inf_nan=False)
+    except ValueError as error:
+        raise DecodeError(Reason.NOT_JSON, str(error)) from None
+    if not isinstance(value, dict):
+        raise DecodeError(Reason.NOT_JSON, f"a JSON object is expected, not {type(value).__name__}")
+    _check_storable(value, MAX_DEPTH)
+    return value
+
+
+def content_hash(value: dict[str, Any], leave_out: frozenset[str]) -> bytes:
+    """16 bytes that are equal for equal content, whatever the order of keys."""
+    kept = {key: item for key, item in value.items() if key not in leave_out}
+    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(canonical.encode(), digest_size=16).digest()
+
+
+def _check_storable(value: Any, depth: int) -> None:
+    if depth < 0:
+        raise DecodeError(Reason.NOT_STORABLE, f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise DecodeError(Reason.NOT_STORABLE, "a string contains the character U+0000")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_storable(key, depth)
+            _check_storable(item, depth - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_storable(item, depth - 1)
+    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise DecodeError(Reason.NOT_STORABLE, "an integer needs more than 64 bits")

@@ -1,0 +1,61 @@
+"""What a device kind is, and the registry that finds every kind by itself.
+
+A kind is a folder below this one whose package has a ``KIND``. It touches nothing else: its events are pydantic
+models, its default rules plain data (validated by ``alerts.rules``), its simulator a function that yields what the
+device says in a day, its golden examples lines of ``examples.jsonl``. Kinds do not know each other.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import cache
+from importlib import import_module
+from random import Random
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from devices.model import Said
+
+
+class Event(BaseModel):
+    """The own fields of one type of message; unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """What a simulated resident's day gives a device to report. Times are UTC, doses as scheduled."""
+
+    midnight: datetime
+    day: date
+    doses: tuple[datetime, ...] = ()
+    fall_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A device kind: its name (also the topic level), what it can say, and its rules' defaults.
+
+    ``harmless``: types that raise nothing by themselves even on an alarm topic (a test, a cancellation).
+    ``silent_after``: how long a device may say nothing before it counts as silent; a device's own contract wins.
+    ``day``: the simulator's script, one day in time order.
+    """
+
+    name: str
+    events: Mapping[str, type[Event]]
+    default_rules: tuple[Mapping[str, Any], ...]
+    silent_after: timedelta
+    day: Callable[[Rhythm, Random], Iterator[Said]]
+    harmless: frozenset[str] = field(default_factory=frozenset)
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """Every kind by name."""
+    found = (import_module(f"{__name__}.{entry.name}") for entry in pkgutil.iter_modules(__path__) if entry.ispkg)
+    return {module.KIND.name: module.KIND for module in found}
