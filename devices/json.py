@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
 from pydantic_core import from_json
@@ -12,7 +13,8 @@ from devices.model import DecodeError, Reason
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
-MAX_INTEGER = 2**63
+MAX_INTEGER = 2**63 - 1
+MIN_INTEGER = -(2**63)
 
 
 def parse_object(payload: bytes) -> dict[str, Any]:
@@ -49,5 +51,7 @@ def _check_storable(value: Any, depth: int) -> None:
     elif isinstance(value, list):
         for item in value:
             _check_storable(item, depth - 1)
-    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
+    elif isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
         raise DecodeError(Reason.NOT_STORABLE, "an integer needs more than 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise DecodeError(Reason.NOT_STORABLE, "a number is too large")

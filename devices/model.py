@@ -4,6 +4,8 @@ Rules of this file
     Every time is an aware datetime in UTC; a naive one is refused where it enters.
     ``occurred_at`` is the device's word, ``received_at`` ours. A device cannot have said something after we
     heard it: the future is clamped to ``received_at`` and flagged.
+    A clock that has lost its time (a new battery: 1970, 1980, 2000) says nothing of when. Such a message happened
+    when it was received, flagged: a fall must not become history because a clock was reset.
     Decoding junk raises :class:`DecodeError` and never another exception.
 """
 
@@ -21,6 +23,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far ahead a device's clock may run before the observation is flagged ``clock_ahead``."""
+
+CLOCK_UNSET_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
+"""No message is older than the protocol: a device that claims an earlier time has no clock."""
 
 
 class MessageClass(StrEnum):
@@ -43,6 +48,7 @@ class Flag(StrEnum):
     """Something a reader of an observation should know about it."""
 
     CLOCK_AHEAD = "clock_ahead"
+    CLOCK_UNSET = "clock_unset"
     ID_REUSED = "id_reused"
     RETAINED = "retained"
     UNKNOWN_TYPE = "unknown_type"
@@ -145,9 +151,25 @@ class Said:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
+def parse_time(value: object) -> datetime:
+    """An RFC 3339 time with an offset, in UTC; ValueError for anything else, also one that UTC cannot express."""
+    try:
+        claimed = datetime.fromisoformat(value.upper()) if isinstance(value, str) else None
+        if claimed is not None and claimed.utcoffset() is not None:
+            return claimed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("must be RFC 3339 with an offset, as 2026-11-22T03:10:00+01:00")
+
+
 def settle_time(claimed: datetime, received_at: datetime) -> tuple[datetime, frozenset[Flag]]:
-    """The device's time in UTC, clamped to ``received_at``; flagged when it was clearly ahead."""
+    """The device's time in UTC, clamped to ``received_at``; flagged when it was clearly ahead, or never set.
+
+    ``claimed`` and ``received_at`` are aware.
+    """
     occurred_at = claimed.astimezone(UTC)
+    if occurred_at < CLOCK_UNSET_BEFORE:
+        return received_at, frozenset({Flag.CLOCK_UNSET})
     if occurred_at <= received_at:
         return occurred_at, frozenset()
     ahead = occurred_at - received_at > CLOCK_TOLERANCE

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,6 +32,7 @@ from devices.model import (
     Observation,
     Reason,
     Said,
+    parse_time,
     settle_time,
 )
 
@@ -103,12 +104,12 @@ def parse_topic(topic: str) -> _Origin:
     levels = topic.split("/")
     message_class = _message_class(levels[-1])
     if len(levels) != TOPIC_LEVELS or "/".join(levels[:2]) != PREFIX or message_class is None:
-        detail = f"{topic!r} is not {PREFIX}/{{site}}/{{kind}}/{{device}}/{{class}}"
+        detail = f"{topic!r:.200} is not {PREFIX}/{{site}}/{{kind}}/{{device}}/{{class}}"
         raise DecodeError(Reason.TOPIC, detail, message_class=message_class)
     _, _, site, kind, address, _ = levels
     for level, what in ((site, "site"), (kind, "kind"), (address, "device")):
         if NAME.fullmatch(level) is None:
-            detail = f"{what} {level!r} may have letters, digits and . _ : - only, at most 64"
+            detail = f"{what} {level!r:.200} may have letters, digits and . _ : - only, at most 64"
             raise DecodeError(Reason.TOPIC, detail, message_class=message_class)
     return _Origin(DeviceAddress(site, DIALECT.name, address), kind, message_class)
 
@@ -172,13 +173,9 @@ def _text(body: Mapping[str, Any], name: str, reason: Reason) -> str:
 def _time(body: Mapping[str, Any]) -> datetime:
     value = body.get("time")
     try:
-        claimed = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if claimed is not None and claimed.utcoffset() is not None:
-            return claimed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    detail = f"'time' must be RFC 3339 with an offset, as 2026-11-22T03:10:00+01:00, not {value!r:.80}"
-    raise DecodeError(Reason.BAD_TIME, detail)
+        return parse_time(value)
+    except ValueError as error:
+        raise DecodeError(Reason.BAD_TIME, f"'time' {error}, not {value!r:.80}") from None
 
 
 def _check_fields(kind: Kind, said_type: str, body: Mapping[str, Any]) -> None:

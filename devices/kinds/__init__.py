@@ -14,17 +14,23 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
-from devices.model import Said
+from devices.model import Said, parse_time
+
+Instant = Annotated[datetime, PlainValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A time a device names: read as ``time`` is, so that whoever reads the kept string again can."""
 
 
 class Event(BaseModel):
-    """The own fields of one type of message; unknown fields are kept."""
+    """The own fields of one type of message; unknown fields are kept.
 
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    Strict, because what is kept is what the device said: ``"online": "no"`` must not pass for a boolean.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ KIND = Kind(
         "worn": Event,
         "not_worn": Event,
     },
-    harmless=HEALTH_HARMLESS | {"fall_cancelled", "worn", "not_worn"},
+    harmless=HEALTH_HARMLESS | {"fall_cancelled", "worn", "not_worn", "mains_off"},
     default_rules=(
         immediate("fall", Severity.CRITICAL, "4.1", inform_on=("fall_cancelled",)),
         immediate("button_pressed", Severity.SERIOUS, "4.13"),

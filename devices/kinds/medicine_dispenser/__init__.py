@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, immediate, silence, technical
-from devices.kinds import Event, Kind
+from devices.kinds import Event, Instant, Kind
 from devices.kinds.medicine_dispenser.simulator import day
 from devices.vkp import Severity
 
@@ -16,7 +16,7 @@ from devices.vkp import Severity
 class Dose(Event):
     """Something about one dose. ``dose_at``: the time the dose was planned for, with offset, where the device says it."""
 
-    dose_at: AwareDatetime | None = None
+    dose_at: Instant | None = None
 
 
 class Stock(Event):
