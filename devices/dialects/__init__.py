@@ -17,7 +17,9 @@ from devices.model import DeviceAddress, Lane, Message, Observation
 class Dialect(Protocol):
     """What the gateway asks of an ecosystem."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, also the ecosystem in a device's address."""
 
     def subscriptions(self, site: str, lane: Lane) -> tuple[str, ...]:
         """The topic filters of one lane of a site; no two filters may match the same topic."""

@@ -1,0 +1,182 @@
+"""The conformance suite of dialects. It finds every dialect by itself: a new ecosystem needs no new test.
+
+Fuzzing is seeded, so that a failure can be had again; the payloads are mutations of the golden examples as well as
+noise, because noise alone seldom gets past the first check.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devices.dialects import Dialect, dialect_of, dialects
+from devices.kinds import kinds
+from devices.model import NAME, DecodeError, DeviceAddress, Lane, Message, Observation, Reason
+from tests.devices.golden import all_examples, assert_storable
+
+every_dialect = pytest.mark.parametrize("dialect", dialects().values(), ids=dialects().keys())
+NOW = datetime(2026, 11, 22, 2, 10, tzinfo=UTC)
+SEEDS = tuple(example.message.payload for example in all_examples())
+NASTY: tuple[Any, ...] = (
+    None, True, -0.0, 1e308, 5e-324, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**400, "", "\0", "\x7f\u2028", "😀", "a" * 65,
+    "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-11-22T03:10:00+24:00", "1795313400", [], {}, [[]],
+    {"": {"": ""}}, {"\0": 1}, {"__class__": 1, "model_config": 2, "__pydantic_extra__": 3, "self": 4},
+)  # fmt: skip
+SPLICES = (
+    b"\0", b"\xff", b"\xed\xa0\x80", b"\\u0000", b"\\ud800", b"NaN", b"Infinity", b"1e999", b"-1e999", b"9" * 5000, b"[" * 300,
+    b'{"a":' * 300, b"\xef\xbb\xbf", b"//", b",", b'"', b"}", b"'",
+)  # fmt: skip
+
+
+def filters(dialect: Dialect) -> list[str]:
+    return [each for lane in Lane for each in dialect.subscriptions("stavanger", lane)]
+
+
+def matches(filter_: str, topic: str) -> bool:
+    """MQTT 5, section 4.7, for topics that do not begin with ``$``; two filters overlap when ``topic`` has wildcards too."""
+    wanted, levels = filter_.split("/"), topic.split("/")
+    for number, level in enumerate(wanted):
+        if level == "#" or (number < len(levels) and levels[number] == "#"):
+            return True
+        if number >= len(levels) or not (level == levels[number] or "+" in {level, levels[number]}):
+            return False
+    return len(wanted) == len(levels) or levels[len(wanted)] == "#"
+
+
+def plausible_topics(dialect: Dialect, random: Random) -> Iterator[str]:
+    """Topics the gateway would hear: every wildcard replaced by a kind, a name, or rubbish."""
+    words = [*kinds(), "fa-0042", "0x00158d0001", "", " ", "æøå", "a" * 70, "..", "alarm"]
+    for each in filters(dialect):
+        levels = (random.choice(words) if level in {"+", "#"} else level for level in each.split("/"))
+        yield "/".join(levels)
+
+
+def mutated(payload: bytes, random: Random) -> bytes:
+    return random.choice(MUTATIONS)(payload, random)
+
+
+def _noise(_: bytes, random: Random) -> bytes:
+    return random.randbytes(random.randrange(40))
+
+
+def _spliced(payload: bytes, random: Random) -> bytes:
+    at = random.randrange(len(payload) + 1)
+    return payload[:at] + random.choice(SPLICES) + payload[at + random.randrange(4) :]
+
+
+def _flipped(payload: bytes, random: Random) -> bytes:
+    turned = bytearray(payload or b"{}")
+    turned[random.randrange(len(turned))] ^= 1 << random.randrange(8)
+    return bytes(turned)
+
+
+def _changed(payload: bytes, random: Random) -> bytes:
+    """A value or a key replaced by something nasty, the rest left valid."""
+    try:
+        body = json.loads(payload)
+    except ValueError:
+        body = {}
+    if not isinstance(body, dict):
+        body = {"x": body}
+    key = random.choice([*body, "x", "\0", "", "__dict__"])
+    body[key] = random.choice(NASTY)
+    return json.dumps(body, ensure_ascii=random.random() < 0.5).encode("utf-8", "surrogatepass")
+
+
+MUTATIONS: tuple[Callable[[bytes, Random], bytes], ...] = (_noise, _spliced, _flipped, _changed, _changed)
+
+
+def heard(dialect: Dialect, message: Message) -> Observation | DecodeError:
+    try:
+        return dialect.decode(message)
+    except DecodeError as error:
+        return error
+
+
+def assert_sound(result: Observation | DecodeError, message: Message) -> None:
+    """Everything that leaves a dialect can be stored, whatever came in."""
+    if isinstance(result, DecodeError):
+        assert_storable([result.reason, result.detail, result.message_id, str(result.device), result.kind])
+        assert result.reason in Reason
+        return
+    assert_storable([dict(result.fields), result.type, result.message_id, sorted(result.flags)])
+    assert result.kind in kinds()
+    assert len(result.content_hash) == 16
+    assert result.message_id is None or 1 <= len(result.message_id) <= 64
+    assert 1 <= len(result.type) <= 64
+    assert result.received_at == message.received_at
+    assert result.delay >= timedelta(0)
+    assert NAME.fullmatch(result.device.site)
+    assert NAME.fullmatch(result.device.address)
+
+
+@every_dialect
+def test_filters_do_not_overlap(dialect: Dialect) -> None:
+    assert not [pair for pair in combinations(filters(dialect), 2) if matches(*pair)]
+
+
+def test_filters_of_all_dialects_do_not_overlap() -> None:
+    every = [each for dialect in dialects().values() for each in filters(dialect)]
+    assert not [pair for pair in combinations(every, 2) if matches(*pair)]
+
+
+@every_dialect
+def test_owns_what_it_subscribes_to(dialect: Dialect) -> None:
+    assert dialects()[dialect.name] is dialect
+    for topic in plausible_topics(dialect, Random(1)):
+        assert dialect.owns(topic)
+        assert dialect_of(topic) is dialect
+
+
+@every_dialect
+def test_filters_name_their_site(dialect: Dialect) -> None:
+    assert not set(filters(dialect)) & {each for lane in Lane for each in dialect.subscriptions("sandnes", lane)}
+
+
+@every_dialect
+def test_receipt(dialect: Dialect) -> None:
+    device = DeviceAddress("stavanger", dialect.name, "one")
+    for kind in kinds():
+        receipt = dialect.receipt(device, kind, 'odd "id" æ\n😀')
+        if receipt is None:
+            continue
+        topic, payload = receipt
+        assert json.loads(payload) == {"id": 'odd "id" æ\n😀'}
+        assert not any(matches(each, topic) for each in filters(dialect)), "a gateway that hears itself never stops"
+
+
+@every_dialect
+def test_ten_thousand_pieces_of_junk(dialect: Dialect) -> None:
+    random = Random(20261122)
+    results: list[Observation | DecodeError] = []
+    while len(results) < 10_000:
+        for topic in plausible_topics(dialect, random):
+            message = Message(topic, mutated(random.choice(SEEDS), random), NOW, retained=random.random() < 0.1)
+            results.append(heard(dialect, message))
+            assert_sound(results[-1], message)
+    assert {type(result) for result in results} == {Observation, DecodeError}, "the junk reaches both sides"
+
+
+@every_dialect
+def test_mutations_on_the_right_topic(dialect: Dialect) -> None:
+    random = Random(4)
+    own = [each.message for each in all_examples() if dialect_of(each.message.topic) is dialect and each.observation]
+    for _ in range(5_000):
+        original = random.choice(own)
+        message = Message(original.topic, mutated(original.payload, random), NOW)
+        assert_sound(heard(dialect, message), message)
+
+
+@every_dialect
+@given(topic=st.text(max_size=80), payload=st.binary(max_size=200))
+def test_any_topic(dialect: Dialect, topic: str, payload: bytes) -> None:
+    message = Message(topic, payload, NOW)
+    assert_sound(heard(dialect, message), message)

@@ -1,0 +1,138 @@
+"""The conformance suite of device kinds. It finds every kind by itself: a new kind needs no new test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from devices.dialects import dialect_of
+from devices.dialects.native import ENVELOPE, encode
+from devices.health import HEALTH_EVENTS, PRESENCE
+from devices.kinds import Kind, Rhythm, kinds
+from devices.model import NAME, DecodeError, DeviceAddress, Message, MessageClass, Observation, Said
+from devices.vkp import ALERT_CODES, Severity, code_list
+from tests.devices.golden import Example, all_examples, assert_storable, examples_of
+
+every_kind = pytest.mark.parametrize("kind", kinds().values(), ids=kinds().keys())
+EVENT_KEYS = ("on", "inform_on", "met_by", "answered_by")
+MIDNIGHT = datetime(2026, 11, 21, 23, tzinfo=UTC)
+
+
+def named_events(rule: Any) -> Iterator[str]:
+    return (event for key in EVENT_KEYS for event in rule.get(key, ()))
+
+
+def one_day(kind: Kind, seed: int) -> list[Said]:
+    doses = tuple(MIDNIGHT + timedelta(hours=hour) for hour in (8, 20))
+    rhythm = Rhythm(MIDNIGHT, date(2026, 11, 22), doses, fall_at=MIDNIGHT + timedelta(hours=14, minutes=3))
+    return list(kind.day(rhythm, Random(seed)))
+
+
+def decoded(kind: Kind, number: int, said: Said) -> Observation:
+    topic, payload = encode(DeviceAddress("stavanger", "native", "one"), kind.name, f"m-{number}", said)
+    return dialect_of(topic).decode(Message(topic, payload, MIDNIGHT + timedelta(days=3)))
+
+
+@pytest.mark.parametrize("example", all_examples(), ids=str)
+def test_golden_example(example: Example) -> None:
+    dialect = dialect_of(example.message.topic)
+    if example.observation is None:
+        with pytest.raises(DecodeError) as refused:
+            dialect.decode(example.message)
+        assert refused.value.reason == example.error
+        return
+    observation = dialect.decode(example.message)
+    assert example.observation == {
+        "type": observation.type,
+        "occurred_at": observation.occurred_at.isoformat(),
+        "fields": observation.fields,
+        "flags": sorted(observation.flags),
+        "message_id": observation.message_id,
+    }
+    assert observation.kind == example.kind
+    assert observation.raw == example.message.payload
+    assert_storable(dict(observation.fields))
+
+
+@every_kind
+def test_examples_are_complete(kind: Kind) -> None:
+    examples = examples_of(kind.name)
+    shown = {example.observation["type"] for example in examples if example.observation is not None}
+    assert kind.events.keys() <= shown, "every event type has a good example"
+    assert any(example.error for example in examples), "and something is malformed"
+    assert len({example.name for example in examples}) == len(examples), "names tell them apart"
+
+
+@every_kind
+def test_names(kind: Kind) -> None:
+    assert NAME.fullmatch(kind.name)
+    assert kinds()[kind.name] is kind
+    assert all(NAME.fullmatch(event) for event in kind.events)
+    assert not any(model.model_fields.keys() & ENVELOPE for model in kind.events.values()), (
+        "the envelope is not a field"
+    )
+
+
+@every_kind
+def test_says_its_health(kind: Kind) -> None:
+    assert kind.events.keys() >= HEALTH_EVENTS.keys()
+    assert timedelta(0) < kind.silent_after <= timedelta(days=7)
+    assert [rule["type"] for rule in kind.default_rules].count("silence") == 1
+
+
+@every_kind
+def test_rules_name_what_the_kind_says(kind: Kind) -> None:
+    assert {event for rule in kind.default_rules for event in named_events(rule)} <= kind.events.keys()
+    names = [rule["name"] for rule in kind.default_rules]
+    assert len(set(names)) == len(names), "a rule is overridden by name"
+
+
+@every_kind
+def test_rules_use_the_national_codes(kind: Kind) -> None:
+    codes = {rule["vkp_code"] for rule in kind.default_rules} - {None}
+    assert codes <= code_list(ALERT_CODES).keys()
+    assert all(Severity(rule["severity"]) > Severity.NOT_REPORTED for rule in kind.default_rules)
+    assert {rule["track"] for rule in kind.default_rules} <= {"care", "technical"}
+
+
+@every_kind
+def test_nothing_that_matters_goes_unheard(kind: Kind) -> None:
+    assert kind.harmless <= kind.events.keys()
+    raising = {event for rule in kind.default_rules for event in rule.get("on", ())}
+    assert kind.events.keys() - kind.harmless <= raising, "an event is harmless or a default rule raises it"
+    assert not kind.harmless & raising, "and never both"
+    assert PRESENCE in kind.harmless, "a lost connection is the silence rule's business"
+
+
+@every_kind
+@pytest.mark.parametrize("seed", range(5))
+def test_simulated_day(kind: Kind, seed: int) -> None:
+    day = one_day(kind, seed)
+    assert day == one_day(kind, seed), "reproducible from the seed"
+    assert day != one_day(kind, seed + 100), "and different for another"
+    assert day == sorted(day, key=lambda said: said.at), "in time order"
+    assert all(said.at.tzinfo is UTC for said in day)
+    assert {said.type for said in day} <= kind.events.keys()
+    longest = max(later.at - earlier.at for earlier, later in pairwise(day))
+    assert longest < kind.silent_after, "a healthy device never counts as silent"
+
+
+@every_kind
+def test_simulated_day_decodes_to_itself(kind: Kind) -> None:
+    for number, said in enumerate(one_day(kind, 1)):
+        observation = decoded(kind, number, said)
+        heard = Said(observation.occurred_at, observation.message_class, observation.type, observation.fields)
+        assert heard == said
+        assert not observation.flags
+        assert observation.message_id == f"m-{number}"
+
+
+@every_kind
+def test_simulated_alarms_matter(kind: Kind) -> None:
+    urgent = {said.type for said in one_day(kind, 1) if said.message_class is MessageClass.ALARM}
+    assert not urgent & kind.harmless
