@@ -1,0 +1,141 @@
+"""The suite's fixtures: real servers at every seam.
+
+| fixture | what |
+|---|---|
+| `database_url` | a fresh, empty PostgreSQL database |
+| `migrated_url` | the same with our tables |
+| `timescale_url` | a fresh PostgreSQL with TimescaleDB; one connection at a time |
+| `broker` | Mosquitto, shared by this worker's tests: use topics of your own |
+| `own_broker` | Mosquitto for one test, which may kill it |
+| `smtp` | a mail server that collects |
+| `browser`, `phone` | Chromium; a page of it as a phone of 390 x 844 |
+| `screenshots` | a folder for this test's pictures, kept |
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from gateway.embedded import Broker
+from tests.support import databases, mail, parts, timescale_server
+
+hypothesis.settings.register_profile("hjemmevakt", deadline=None)
+hypothesis.settings.load_profile("hjemmevakt")
+databases.named_server()
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[databases.Server]:
+    """The server on which this worker's databases live."""
+    with databases.server() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(database_server: databases.Server) -> Iterator[str]:
+    """A fresh, empty database."""
+    with database_server.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_url(database_server: databases.Server) -> Iterator[str]:
+    """A fresh database with our tables in it."""
+    from gateway.store.migrate import migrate  # noqa: PLC0415 - tests without tables do not need it
+
+    with database_server.migrated(migrate) as url:
+        yield url
+
+
+@pytest.fixture
+def timescale_url() -> Iterator[str]:
+    """A fresh PostgreSQL with TimescaleDB (the extension is not yet created). See its module for its limits."""
+    with timescale_server.timescale_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _shared_broker() -> Iterator[Broker]:
+    parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
+    with databases.short_folder() as folder, Broker(folder, server="mosquitto") as broker:
+        yield broker
+
+
+@pytest.fixture
+def broker(_shared_broker: Broker) -> Broker:
+    """A Mosquitto that this worker's tests share."""
+    return _shared_broker
+
+
+@pytest.fixture
+def own_broker() -> Iterator[Broker]:
+    """A Mosquitto for this test alone: `stop`, `kill9`, `restart` as you like."""
+    parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
+    with databases.short_folder() as folder, Broker(folder, server="mosquitto") as broker:
+        yield broker
+
+
+@pytest.fixture
+def smtp() -> Iterator[mail.MailServer]:
+    """A mail server: `.host`, `.port`, `.messages`, `.fail_next(n)`."""
+    server = mail.MailServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the machine's Chromium."""
+    return parts.program("Chromium (apt: chromium)", "chromium", "chromium-browser", "google-chrome")
+
+
+CHROMIUM_FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-sandbox",
+]
+
+
+@pytest.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """A headless Chromium for this test."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, headless=True, args=CHROMIUM_FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@pytest.fixture
+async def phone(browser: Browser) -> AsyncIterator[Page]:
+    """A page on a phone of a responder in Stavanger."""
+    context = await browser.new_context(
+        viewport={"width": 390, "height": 844},
+        device_scale_factor=2,
+        has_touch=True,
+        is_mobile=True,
+        locale="nb-NO",
+        timezone_id="Europe/Oslo",
+    )
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    yield page
+    await context.close()
+
+
+@pytest.fixture
+def screenshots(request: pytest.FixtureRequest) -> Path:
+    """tests/output/<test>/, kept after the run."""
+    folder = Path(__file__).parent / "output" / re.sub(r"[^\w-]+", "-", request.node.name).strip("-")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

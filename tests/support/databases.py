@@ -1,0 +1,127 @@
+"""Databases for tests: one server for each worker, a fresh database for each test.
+
+The server is ours (the wheel's PostgreSQL, not durable), or the one that HJEMMEVAKT_DATABASE_URL names; there only
+databases of ours are created and dropped.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from gateway.embedded import EmbeddedPostgres
+
+_KEPT = "TESTS_DATABASE_URL"
+
+
+def named_server() -> str | None:
+    """The server named by the environment. Taken out of it, so that no test's settings point there by accident."""
+    url = os.environ.pop("HJEMMEVAKT_DATABASE_URL", None)
+    if url:
+        os.environ[_KEPT] = url  # xdist's workers inherit this one
+    return os.environ.get(_KEPT)
+
+
+@contextmanager
+def short_folder(prefix: str = "hv-") -> Iterator[Path]:
+    """A folder with a path short enough for sockets, removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Server:
+    """A PostgreSQL server on which tests may create databases."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._migrated: str | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def fresh(self, template: str = "template0") -> Iterator[str]:
+        """The URL of a new database, dropped afterwards, also when somebody is still connected."""
+        name = self._create(template)
+        try:
+            yield self._url_of(name)
+        finally:
+            self._drop(name)
+
+    @contextmanager
+    def migrated(self, migrate: Callable[[str], Awaitable[object]]) -> Iterator[str]:
+        """The same with our tables in it: migrated once for each worker, then copied."""
+        with self._lock:
+            if self._migrated is None:
+                self._migrated = self._create("template0")
+                _run(migrate, self._url_of(self._migrated))
+        if self._has_timescale(self._migrated):  # its background workers stay connected, so it cannot be a template
+            with self.fresh() as url:
+                _run(migrate, url)
+                yield url
+        else:
+            with self.fresh(template=self._migrated) as url:
+                yield url
+
+    def close(self) -> None:
+        if self._migrated is not None:
+            self._drop(self._migrated)
+
+    def _create(self, template: str) -> str:
+        name = f"hv_test_{uuid.uuid4().hex[:16]}"
+        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _has_timescale(self, name: str) -> bool:
+        with psycopg.connect(self._url_of(name)) as connection:
+            found = connection.execute("SELECT FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
+            return found is not None
+
+    def _url_of(self, name: str) -> str:
+        return urlsplit(self.url)._replace(path=f"/{name}").geturl()
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """The named server, else one of our own in a folder of its own."""
+    named = named_server()
+    if named is not None:
+        yield from _closing(Server(named))
+        return
+    with short_folder() as folder, EmbeddedPostgres(folder, durable=False) as postgres:
+        yield from _closing(Server(postgres.url_of("postgres")))
+
+
+def _closing(server: Server) -> Iterator[Server]:
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _run(work: Callable[[str], Awaitable[object]], url: str) -> None:
+    """Run a coroutine in a thread of its own: the loop of the test that asks is left alone."""
+
+    async def finish() -> None:
+        await work(url)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, finish()).result()
