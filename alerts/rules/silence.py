@@ -1,7 +1,7 @@
 """Silence: a device has said nothing for longer than its contract, although the site was heard all the while.
 
 Theory
-    One watch per device. A sign of life does not touch it (a heartbeat must stay cheap): when the watch falls due it
+    One watch per fitting of a device. A sign of life does not touch it (a heartbeat must stay cheap): when the watch falls due it
     is judged against the device's last sign of life, and moved on where there was one. A silence that spans an outage
     of ours says nothing about the device: the contract starts again where hearing resumed.
     A silent device is looked at again every minute, so that its return is noticed and the alert cleared.
@@ -28,8 +28,8 @@ class Silence(RuleType):
     waits = True
 
     def open(self, rule_id: int, subject: Subject, since: datetime, silent_after: timedelta) -> Watch:
-        """The watch for one device."""
-        key = f"silence:device:{subject.device_id}"
+        """The watch for one fitting of a device."""
+        key = f"silence:installation:{subject.installation_id}"
         return Watch(key=key, rule_id=rule_id, subject=subject, since=since, due_at=since + silent_after)
 
     def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:

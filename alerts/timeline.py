@@ -1,0 +1,123 @@
+"""The timeline: what each entry is called, and which VKP handling event it is.
+
+An entry is stored as a code with parameters (ids, never names); this file turns it into a line of text. ``{actor}``,
+``{persons}``, ``{to}``, ``{from_}`` and ``{holder}`` are names that the caller looked up, ``{target}``, ``{stage}``,
+``{cause}``, ``{action}`` and ``{severity}`` are translated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alerts.alert import Action, Cause, Stage
+from alerts.policy import Target
+from alerts.render import N_, SEVERITIES, translations
+from devices.vkp import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The text of an entry's code, and its VKP handling event (``vkp-composition-event-v090``) where it has one."""
+
+    text: str
+    vkp_event: str | None = None
+
+
+LINES: Mapping[str, Line] = {
+    "raised": Line(N_("Alert raised"), "0"),
+    "evidence_joined": Line(N_("It happened again (severity: {severity})"), "0"),
+    "device_said": Line(N_("The device has since said: {said}")),
+    "step_reached": Line(N_("Step {number}, {target}: {persons} paged")),
+    "step_paged_again": Line(N_("Step {number}, {target}: {persons} paged again")),
+    "step_repeated": Line(N_("Nobody has answered; paged again: {persons}")),
+    "step_skipped": Line(N_("Step {number}, {target}: nobody to reach, skipped")),
+    "nobody_reachable": Line(N_("Nobody at all can be reached; trying again every minute")),
+    "attempt_failed": Line(N_("No page of this attempt got through; going on at once")),
+    "page_failed": Line(N_("A page to {persons} failed: {reason}")),
+    "holder_paged": Line(N_("{persons} paged about the new event")),
+    "evidence_unconfirmed": Line(N_("The new event was not answered within 60 seconds; calling the others")),
+    "claimed": Line(N_("{actor} takes it"), "3"),
+    "confirmed": Line(N_("{actor} still has it"), "1"),
+    "taken_over": Line(N_("{actor} takes it over from {from_}"), "3"),
+    "assisted": Line(N_("{actor} comes to help"), "5"),
+    "on_way": Line(N_("{actor} is on the way"), "5"),
+    "arrived": Line(N_("{actor} has arrived"), "9"),
+    "help_wanted": Line(N_("{actor} needs help"), "4"),
+    "handed_over": Line(N_("{actor} hands over to {to}; waiting for acceptance"), "4"),
+    "hand_over_lapsed": Line(N_("{to} did not accept the hand-over; calling the others")),
+    "released": Line(N_("{actor} can't after all; calling the others")),
+    "stage_lapsed": Line(N_("Nothing heard from {holder}; calling the others")),
+    "closing": Line(N_("{actor} closes it. Cause: {cause}. Action: {action}"), "6"),
+    "closing_undone": Line(N_("{actor} undoes the closing")),
+    "cleared": Line(N_("It is over, as the device or the site itself shows")),
+    "closed": Line(N_("Closed"), "7"),
+}
+
+TARGETS = {
+    Target.FIRST_ON_DUTY: N_("first on duty"),
+    Target.ALL_ON_DUTY: N_("all on duty"),
+    Target.ZONE_LEAD: N_("zone lead"),
+    Target.RESPONSE_CENTRE: N_("response centre"),
+    Target.TECHNICAL_ON_DUTY: N_("technical services on duty"),
+    Target.TECHNICAL_ALL: N_("all technical services"),
+}
+
+STAGES = {
+    Stage.OPEN: N_("Nobody has it yet"),
+    Stage.CLAIMED: N_("Taken"),
+    Stage.ON_WAY: N_("On the way"),
+    Stage.ARRIVED: N_("On site"),
+    Stage.CLOSING: N_("Closing"),
+    Stage.CLOSED: N_("Closed"),
+}
+
+CAUSES = {
+    Cause.REAL: N_("Real need"),
+    Cause.FALSE_BY_DEVICE: N_("False, by the device"),
+    Cause.FALSE_BY_USER: N_("False, by the user"),
+    Cause.TEST: N_("Test"),
+    Cause.OTHER: N_("Other"),
+}
+
+ACTIONS = {
+    Action.VISITED: N_("Visited"),
+    Action.TALKED: N_("Talked to"),
+    Action.AMBULANCE: N_("Ambulance called"),
+    Action.GENERAL_PRACTITIONER: N_("Doctor called"),
+    Action.REPAIRED: N_("Repaired or replaced"),
+    Action.NOTHING: N_("Nothing needed"),
+    Action.OTHER: N_("Other"),
+}
+
+
+def tell(code: str, params: Mapping[str, Any], names: Mapping[str, str], language: str) -> str:
+    """One entry as a line of text. ``names``: actor, persons, to, from_, holder as names where the entry has them.
+
+    An unknown code is shown as it is; a missing parameter as an empty text.
+    """
+    line = LINES.get(code)
+    if line is None:
+        return code
+    _ = translations(language).gettext
+    return _(line.text).format_map(_Blanks({**_translated(params, language), **names}))
+
+
+class _Blanks(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
+    _ = translations(language).gettext
+    words = {
+        "number": str(params["step"] + 1) if isinstance(params.get("step"), int) else "",
+        "reason": str(params.get("reason", "")),
+        "said": str(params.get("evidence", {}).get("type", "")),
+    }
+    for name, texts in (("target", TARGETS), ("cause", CAUSES), ("action", ACTIONS), ("stage", STAGES)):
+        words[name] = _(texts.get(params.get(name), ""))  # type: ignore[attr-defined]
+    if isinstance(params.get("severity"), int):
+        words["severity"] = _(SEVERITIES[Severity(params["severity"])])
+    return words

@@ -1,0 +1,1 @@
+"""The shell: every clock, socket, file and query of hjemmevakt is here."""

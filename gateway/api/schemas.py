@@ -1,0 +1,237 @@
+"""What the API gives and takes; the pages are made from the same values. Times are UTC, ids are UUIDs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from alerts.alert import Action, Cause, Stage
+from alerts.model import Severity, Track
+
+
+class Schema(BaseModel):
+    """Values that are given out; those taken in forbid unknown fields."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class PersonRef(Schema):
+    """A member of staff, as others see them."""
+
+    id: UUID
+    name: str
+
+
+class Me(Schema):
+    """Whoever is signed in. ``roles``: role names in force now; ``zones``: names of the zones they cover."""
+
+    id: UUID
+    name: str
+    language: Literal["nb", "nn", "en"]
+    roles: list[str]
+    zones: list[str]
+
+
+class AlertSummary(Schema):
+    """An alert as a list shows it.
+
+    ``title``: the condition in the reader's language. ``late_seconds``: how late the first message came, 0 when fresh.
+    ``unanswered_since``: since when the whole ladder was climbed in vain. ``mine``: the reader holds it or it is
+    offered to them. ``due_at``: when it climbs or falls back next.
+    """
+
+    id: UUID
+    title: str
+    condition: str
+    vkp_code: str | None
+    severity: Severity
+    severity_text: str
+    track: Track
+    stage: Stage
+    stage_text: str
+    zone: str
+    resident: str | None
+    address: str | None
+    device_kind: str | None
+    raised_at: datetime
+    occurred_at: datetime
+    late_seconds: int
+    due_at: datetime | None
+    closed_at: datetime | None
+    unanswered_since: datetime | None
+    holder: PersonRef | None
+    offered_to: PersonRef | None
+    mine: bool
+    paged: bool
+    version: int
+
+
+class ResidentView(Schema):
+    """Who needs help."""
+
+    id: UUID
+    name: str
+    phone: str
+    notes: str
+
+
+class DwellingView(Schema):
+    """Where, and how to get in."""
+
+    address: str
+    postal_code: str
+    city: str
+    access: str
+    latitude: float | None
+    longitude: float | None
+
+
+class DeviceView(Schema):
+    """What raised it. ``placed``: where in the dwelling. ``online``: None where the device never says."""
+
+    id: UUID
+    kind: str
+    address: str
+    model: str
+    placed: str
+    registered: bool
+    last_seen: datetime | None
+    online: bool | None
+    state: dict[str, Any]
+
+
+class EvidenceView(Schema):
+    """What the device said, or did not say; newest last."""
+
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    late_seconds: int
+    fields: dict[str, Any]
+    flags: list[str]
+
+
+class TimelineEntry(Schema):
+    """One line of the timeline. ``given_at``: when an answer was given, where it reached us later."""
+
+    at: datetime
+    given_at: datetime | None
+    code: str
+    params: dict[str, Any]
+    actor: PersonRef | None
+    text: str
+    vkp_event: str | None
+
+
+AnswerName = Literal["claim", "take_over", "on_way", "arrived", "close", "undo_close", "hand_over", "release", "need_help"]
+
+
+class AlertDetail(AlertSummary):
+    """An alert with all that whoever answers it needs. ``answers``: what the reader may answer now."""
+
+    what_vkp_calls_it: str | None
+    resident_details: ResidentView | None
+    dwelling: DwellingView | None
+    device: DeviceView | None
+    evidence: list[EvidenceView]
+    timeline: list[TimelineEntry]
+    answers: list[AnswerName]
+    colleagues: list[PersonRef]
+
+
+class AlertPage(Schema):
+    """A page of alerts, newest first within what is asked for. ``next_cursor``: for the next page, None at the end."""
+
+    alerts: list[AlertSummary]
+    next_cursor: str | None
+
+
+class AnswerRequest(BaseModel):
+    """An answer to an alert.
+
+    ``given_at``: when the person gave it, where it reaches us later; ``version``: of the alert that they saw, to
+    refuse an answer to something that has changed since. ``cause`` and ``action`` go with ``close``, ``to`` with
+    ``hand_over``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answer: AnswerName
+    to: UUID | None = None
+    cause: Cause | None = None
+    action: Action | None = None
+    given_at: AwareDatetime | None = None
+    version: Annotated[int, Field(ge=0)] | None = None
+
+
+class AnswerReply(Schema):
+    """What an answer led to."""
+
+    id: UUID
+    stage: Stage
+    version: int
+    holder: PersonRef | None
+    due_at: datetime | None
+
+
+class QuarantineItem(Schema):
+    """A message that could not be read. ``raw``: its bytes, base64; ``text``: as far as they are text."""
+
+    id: UUID
+    site: str
+    topic: str
+    reason: str
+    detail: str
+    message_class: str | None
+    retained: bool
+    raw: str
+    text: str
+    received_at: datetime
+
+
+class QuarantinePage(Schema):
+    """A page of quarantined messages, newest first."""
+
+    items: list[QuarantineItem]
+    next_cursor: str | None
+
+
+class SiteView(Schema):
+    """How far a site has been heard; ``deaf``: longer ago than it may be."""
+
+    name: str
+    zone: str
+    heard_until: datetime | None
+    deaf: bool
+
+
+class SignIn(BaseModel):
+    """A local account's name and password."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    username: Annotated[str, Field(min_length=1, max_length=200)]
+    password: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class SessionView(Schema):
+    """A session. ``token`` is given once, when it begins; send it as ``Authorization: Bearer``."""
+
+    id: UUID
+    token: str
+    expires_at: datetime
+    person: PersonRef
+
+
+class Problem(Schema):
+    """An error as RFC 9457 has it. ``reason``: a short code to act on; ``mend``: what to do about it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    reason: str
+    mend: str = ""

@@ -1,0 +1,183 @@
+"""Alerts and their timelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from alerts.alert import Action, Alert, Cause, DueFor, Stage
+from alerts.model import Entry, Raise, Severity
+from alerts.policy import Policy, StoredPolicy
+from gateway.store.db import Connection, as_json, new_uid
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """An alert as escalation sees it, with its identity and its zone."""
+
+    id: int
+    uid: UUID
+    zone_id: int
+    track: str
+    alert: Alert
+
+
+_STATE = """id, uid, zone_id, track, policy, severity, stage, due_at, due_for, version, attempt, step, holder_id,
+            offered_to_id, before_closing, cause, action, exhausted_at, closed_at"""
+
+
+async def lock_open(connection: Connection, keys: Sequence[str]) -> dict[str, StoredAlert]:
+    """The open alerts with these keys, locked in key order."""
+    cursor = await connection.execute(
+        f"SELECT key, {_STATE} FROM alert WHERE key = ANY(%s) AND closed_at IS NULL ORDER BY key FOR UPDATE",
+        (sorted(set(keys)),),
+    )
+    return {row["key"]: _stored(row) for row in await cursor.fetchall()}
+
+
+async def lock_due(connection: Connection, now: datetime, limit: int) -> list[StoredAlert]:
+    """Alerts that are due, severest first, then oldest; those that another process has are left to it."""
+    cursor = await connection.execute(
+        f"""SELECT {_STATE} FROM alert WHERE due_at <= %s
+            ORDER BY severity DESC, due_at LIMIT %s FOR UPDATE SKIP LOCKED""",
+        (now, limit),
+    )
+    return [_stored(row) for row in await cursor.fetchall()]
+
+
+async def lock(connection: Connection, uid: UUID) -> StoredAlert | None:
+    """One alert, locked."""
+    cursor = await connection.execute(f"SELECT {_STATE} FROM alert WHERE uid = %s FOR UPDATE", (uid,))
+    row = await cursor.fetchone()
+    return _stored(row) if row else None
+
+
+async def lock_id(connection: Connection, alert_id: int) -> StoredAlert | None:
+    """One alert by its inner id, locked."""
+    cursor = await connection.execute(f"SELECT {_STATE} FROM alert WHERE id = %s FOR UPDATE", (alert_id,))
+    row = await cursor.fetchone()
+    return _stored(row) if row else None
+
+
+async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert: Alert, now: datetime) -> StoredAlert:
+    """A new alert. UniqueViolation (and a retry) when another process has just opened one with the same key."""
+    uid, subject = new_uid(), raised.subject
+    cursor = await connection.execute(
+        """INSERT INTO alert (uid, key, condition, vkp_code, severity, track, rule_id, site_id, zone_id, device_id,
+                              installation_id, dwelling_id, resident_id, occurred_at, raised_at, policy_version_id,
+                              policy, stage, due_at, due_for, version, attempt)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+           RETURNING id""",
+        (
+            uid,
+            raised.key,
+            raised.condition,
+            raised.vkp_code,
+            int(raised.severity),
+            raised.track,
+            raised.rule_id,
+            subject.site_id,
+            subject.zone_id,
+            subject.device_id,
+            subject.installation_id,
+            subject.dwelling_id,
+            subject.resident_id,
+            raised.evidence.occurred_at,
+            now,
+            policy.version_id,
+            as_json(policy.policy.model_dump(mode="json")),
+            alert.stage,
+            now,
+            DueFor.STEP,
+            alert.version,
+            alert.attempt,
+        ),
+    )
+    row = await cursor.fetchone()
+    return StoredAlert(row["id"] if row else 0, uid, subject.zone_id, raised.track, alert)
+
+
+async def save(connection: Connection, alert_id: int, alert: Alert) -> None:
+    """Store where a locked alert stands."""
+    await connection.execute(
+        """UPDATE alert SET severity = %s, stage = %s, due_at = %s, due_for = %s, version = %s, attempt = %s, step = %s,
+                  holder_id = %s, offered_to_id = %s, before_closing = %s, cause = %s, action = %s, exhausted_at = %s,
+                  closed_at = %s
+           WHERE id = %s""",
+        (
+            int(alert.severity),
+            alert.stage,
+            alert.due_at,
+            alert.due_for,
+            alert.version,
+            alert.attempt,
+            alert.step,
+            alert.holder,
+            alert.offered_to,
+            alert.before_closing,
+            alert.cause,
+            alert.action,
+            alert.exhausted_at,
+            alert.closed_at,
+            alert_id,
+        ),
+    )
+
+
+async def add_entries(
+    connection: Connection, alert_id: int, entries: Sequence[Entry], now: datetime, given_at: datetime | None = None
+) -> None:
+    """Append to the timeline of a locked alert. ``given_at``: when a person gave an answer that came later."""
+    for entry in entries:
+        await connection.execute(
+            """INSERT INTO alert_entry (alert_id, seq, at, given_at, code, params, actor_id)
+               SELECT %(alert)s, coalesce(max(seq), 0) + 1, %(at)s, %(given)s, %(code)s, %(params)s, %(actor)s
+               FROM alert_entry WHERE alert_id = %(alert)s""",
+            {
+                "alert": alert_id,
+                "at": now,
+                "given": given_at,
+                "code": entry.code,
+                "params": as_json(dict(entry.params)),
+                "actor": entry.actor_id,
+            },
+        )
+
+
+async def unanswered(connection: Connection, now: datetime) -> dict[str, Any]:
+    """How escalation stands: open alerts, care alerts that nobody answers, and the oldest overdue ``due_at``."""
+    cursor = await connection.execute(
+        """SELECT count(*) AS open, count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'care') AS exhausted,
+                  min(due_at) FILTER (WHERE due_at <= %s) AS oldest_overdue
+           FROM alert WHERE closed_at IS NULL""",
+        (now,),
+    )
+    row = await cursor.fetchone()
+    return row or {}
+
+
+def _stored(row: Mapping[str, Any]) -> StoredAlert:
+    return StoredAlert(row["id"], row["uid"], row["zone_id"], row["track"], _alert(row))
+
+
+def _alert(row: Mapping[str, Any]) -> Alert:
+    return Alert(
+        policy=Policy.model_validate(row["policy"]),
+        severity=Severity(row["severity"]),
+        stage=Stage(row["stage"]),
+        due_at=row["due_at"],
+        due_for=DueFor(row["due_for"]) if row["due_for"] else None,
+        version=row["version"],
+        attempt=row["attempt"],
+        step=row["step"],
+        holder=row["holder_id"],
+        offered_to=row["offered_to_id"],
+        before_closing=Stage(row["before_closing"]) if row["before_closing"] else None,
+        cause=Cause(row["cause"]) if row["cause"] else None,
+        action=Action(row["action"]) if row["action"] else None,
+        exhausted_at=row["exhausted_at"],
+        closed_at=row["closed_at"],
+    )

@@ -1,0 +1,123 @@
+"""Connections and transactions.
+
+Every connection is in UTC and has time-outs, so that nothing waits or holds a lock for ever. A transaction that lost
+against another one (deadlock, lock time-out, serialisation) is tried again from the start.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
+from uuid_utils import compat as uuid_utils
+
+from gateway.clock import pause
+
+Connection = psycopg.AsyncConnection[DictRow]
+Result = TypeVar("Result")
+
+TRIES = 6
+OPTIONS = {
+    "timezone": "UTC",
+    "statement_timeout": "30s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+KEEPALIVE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+LOST_A_RACE = (errors.DeadlockDetected, errors.LockNotAvailable, errors.SerializationFailure, errors.UniqueViolation)
+
+DatabaseError = psycopg.Error
+"""Whatever a query can raise; what the rest of the gateway catches."""
+DatabaseGone = (psycopg.OperationalError, psycopg.InterfaceError)
+"""The server cannot be reached, or went away. Note that some lost races are of this family too."""
+UnstorableData = (psycopg.DataError, errors.ProgramLimitExceeded)
+"""What was to be stored is refused by the server because of its content."""
+
+
+def conninfo(url: str) -> str:
+    """The connection string with what every connection of ours has. ValueError where it cannot be read."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ValueError(f"not a PostgreSQL connection string: {error}") from None
+    ours = " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
+    merged = {**KEEPALIVE, "application_name": "hjemmevakt", **given}
+    return make_conninfo("", **{**merged, "options": f"{given.get('options') or ''} {ours}".strip()})
+
+
+class Database:
+    """A pool of connections to one database."""
+
+    def __init__(self, url: str, size: int = 12) -> None:
+        self.url = url
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            conninfo(url),
+            connection_class=psycopg.AsyncConnection[DictRow],
+            kwargs={"row_factory": dict_row},
+            min_size=1,
+            max_size=size,
+            timeout=10,
+            check=AsyncConnectionPool.check_connection,
+            reconnect_timeout=0,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Start the pool; it connects when it can."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=2)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction that commits at the end. DatabaseGone when there is none to be had."""
+        async with self._pool.connection() as connection:
+            yield connection
+
+    async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Do the work in one transaction; again from the start where it lost against another one."""
+        for attempt in range(TRIES):
+            try:
+                async with self.connection() as connection:
+                    return await work(connection)
+            except LOST_A_RACE:
+                if attempt == TRIES - 1:
+                    raise
+                await pause(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads retries, no secret
+        raise AssertionError("unreachable")
+
+    async def listen(self, channel: str) -> AsyncIterator[str]:
+        """The payloads notified on a channel, from an own connection; first an empty one, once it listens."""
+        listener = await psycopg.AsyncConnection.connect(conninfo(self.url), autocommit=True)
+        async with listener:
+            await listener.execute(f"LISTEN {channel}")
+            yield ""
+            async for notice in listener.notifies():
+                yield notice.payload
+
+
+def new_uid() -> UUID:
+    """A UUIDv7."""
+    return uuid_utils.uuid7()
+
+
+def as_json(value: Any) -> Jsonb:
+    """A value for a jsonb column."""
+    return Jsonb(value, dumps=lambda each: json.dumps(each, ensure_ascii=False, default=str))

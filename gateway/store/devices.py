@@ -1,0 +1,172 @@
+"""Devices, their fittings and their state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from alerts.model import Subject
+from devices.model import DeviceAddress
+from gateway.store.db import Connection, as_json, new_uid
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as ingest knows it."""
+
+    id: int
+    ecosystem: str
+    address: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A device's newest sign of life in a batch, and what it says of the device's state."""
+
+    device_id: int
+    seen_at: datetime
+    said_at: datetime
+    online: bool | None
+    fields: Mapping[str, Any]
+
+
+async def known(connection: Connection, site_id: int, addresses: Sequence[DeviceAddress]) -> list[Device]:
+    """The site's devices among these addresses."""
+    cursor = connection.cursor(row_factory=class_row(Device))
+    await cursor.execute(
+        """SELECT d.id, d.ecosystem, d.address, d.kind
+           FROM unnest(%s::text[], %s::text[]) AS a (ecosystem, address)
+           JOIN device d ON d.site_id = %s AND d.ecosystem = a.ecosystem AND d.address = a.address""",
+        ([each.ecosystem for each in addresses], [each.address for each in addresses], site_id),
+    )
+    return await cursor.fetchall()
+
+
+async def add_unregistered(connection: Connection, site_id: int, kinds: Mapping[DeviceAddress, str]) -> None:
+    """Devices that nobody registered but that speak: kept, and shown as such."""
+    ordered = sorted(kinds, key=str)
+    await connection.execute(
+        """INSERT INTO device (uid, site_id, ecosystem, address, kind, registered)
+           SELECT uid, %s, ecosystem, address, kind, false
+           FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) AS a (uid, ecosystem, address, kind)
+           ON CONFLICT DO NOTHING""",
+        (
+            site_id,
+            [new_uid() for _ in ordered],
+            [each.ecosystem for each in ordered],
+            [each.address for each in ordered],
+            [kinds[each] for each in ordered],
+        ),
+    )
+
+
+async def subjects_at(connection: Connection, moments: Sequence[tuple[int, datetime]]) -> list[Subject]:
+    """For each (device, time) what the device was fitted to at that time; its site's zone where it was nowhere."""
+    cursor = connection.cursor(row_factory=class_row(Subject))
+    await cursor.execute(
+        """SELECT d.site_id, coalesce(w.zone_id, s.zone_id) AS zone_id, d.id AS device_id,
+                  i.id AS installation_id, i.dwelling_id, i.resident_id
+           FROM unnest(%s::bigint[], %s::timestamptz[]) WITH ORDINALITY AS m (device_id, at, position)
+           JOIN device d ON d.id = m.device_id
+           JOIN site s ON s.id = d.site_id
+           LEFT JOIN installation i ON i.device_id = d.id AND i.during @> m.at
+           LEFT JOIN dwelling w ON w.id = i.dwelling_id
+           ORDER BY m.position""",
+        ([device for device, _ in moments], [at for _, at in moments]),
+    )
+    return await cursor.fetchall()
+
+
+async def save_signs(connection: Connection, signs: Sequence[Sign]) -> None:
+    """Move last signs of life on, never back; state folds by the device's own time."""
+    ordered = sorted(signs, key=lambda sign: sign.device_id)
+    await connection.execute(
+        """INSERT INTO device_state AS s (device_id, last_seen, last_said_at, online, fields)
+           SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::jsonb[])
+           ON CONFLICT (device_id) DO UPDATE SET
+               last_seen = greatest(s.last_seen, excluded.last_seen),
+               last_said_at = greatest(s.last_said_at, excluded.last_said_at),
+               online = CASE WHEN excluded.last_said_at >= s.last_said_at
+                             THEN coalesce(excluded.online, s.online) ELSE s.online END,
+               fields = CASE WHEN excluded.last_said_at >= s.last_said_at
+                             THEN s.fields || excluded.fields ELSE excluded.fields || s.fields END""",
+        (
+            [sign.device_id for sign in ordered],
+            [sign.seen_at for sign in ordered],
+            [sign.said_at for sign in ordered],
+            [sign.online for sign in ordered],
+            [as_json(dict(sign.fields)) for sign in ordered],
+        ),
+    )
+
+
+async def last_seen(connection: Connection, device_ids: Sequence[int]) -> dict[int, datetime]:
+    cursor = await connection.execute(
+        "SELECT device_id, last_seen FROM device_state WHERE device_id = ANY(%s)", (list(device_ids),)
+    )
+    return {row["device_id"]: row["last_seen"] for row in await cursor.fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What is expected of a device: its kind, and its own limit of silence in seconds where it has one."""
+
+    device_id: int
+    kind: str
+    silent_after_seconds: int | None
+
+
+async def contracts(connection: Connection, device_ids: Sequence[int]) -> dict[int, Contract]:
+    cursor = connection.cursor(row_factory=class_row(Contract))
+    await cursor.execute(
+        "SELECT id AS device_id, kind, silent_after_seconds FROM device WHERE id = ANY(%s)", (list(device_ids),)
+    )
+    return {each.device_id: each for each in await cursor.fetchall()}
+
+
+async def unwatched(connection: Connection, now: datetime, limit: int) -> list[tuple[Subject, str, int | None]]:
+    """Fitted devices that have no silence watch for this fitting: subject, kind and own limit of silence."""
+    cursor = await connection.execute(
+        """SELECT d.site_id, w.zone_id, d.id AS device_id, i.id AS installation_id, i.dwelling_id, i.resident_id,
+                  d.kind, d.silent_after_seconds
+           FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
+           WHERE i.during @> %s
+             AND NOT EXISTS (SELECT 1 FROM watch x WHERE x.key = 'silence:installation:' || i.id)
+           ORDER BY d.id LIMIT %s""",
+        (now, limit),
+    )
+    return [
+        (Subject(*(row[name] for name in _SUBJECT)), row["kind"], row["silent_after_seconds"])
+        for row in await cursor.fetchall()
+    ]
+
+
+_SUBJECT = ("site_id", "zone_id", "device_id", "installation_id", "dwelling_id", "resident_id")
+
+
+async def move(connection: Connection, device_id: int, dwelling_id: int, resident_id: int | None, at: datetime) -> UUID:
+    """Fit a device somewhere else from a time on: the old fitting ends, with its dose schedules and open watches."""
+    cursor = await connection.execute(
+        """UPDATE installation SET during = tstzrange(lower(during), %(at)s)
+           WHERE device_id = %(device)s AND during @> %(at)s RETURNING id""",
+        {"device": device_id, "at": at},
+    )
+    ended = [row["id"] for row in await cursor.fetchall()]
+    await connection.execute("UPDATE dose_schedule SET to_date = from_date WHERE installation_id = ANY(%s)", (ended,))
+    await connection.execute(
+        """UPDATE watch SET due_at = NULL, state = 'met'
+           WHERE installation_id = ANY(%s) AND due_at IS NOT NULL AND due_at > %s""",
+        (ended, at),
+    )
+    uid = new_uid()
+    await connection.execute(
+        "INSERT INTO installation (uid, device_id, dwelling_id, resident_id, during) VALUES (%s, %s, %s, %s, tstzrange(%s, NULL))",
+        (uid, device_id, dwelling_id, resident_id, at),
+    )
+    return uid

@@ -1,0 +1,68 @@
+"""Quarantine: what could not be decoded, with its raw bytes and the reason."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from devices.model import DecodeError, Message
+from gateway.store.db import Connection, new_uid
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A message and why it is here."""
+
+    message: Message
+    error: DecodeError
+
+    @property
+    def content_hash(self) -> bytes | None:
+        """What a re-sent copy shares; None for a message without a readable id, which is never taken for a copy."""
+        if self.error.message_id is None:
+            return None
+        whole = self.message.topic.encode() + b"\x00" + self.message.payload
+        return hashlib.blake2b(whole, digest_size=16).digest()
+
+
+async def add(connection: Connection, site_id: int, each: Quarantined) -> bool:
+    """Whether it is new."""
+    cursor = await connection.execute(
+        """INSERT INTO quarantine (uid, site_id, topic, raw, reason, detail, message_class, retained, content_hash,
+                                   received_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
+        (
+            new_uid(),
+            site_id,
+            each.message.topic,
+            each.message.payload,
+            each.error.reason,
+            each.error.detail.replace("\x00", "\\x00"),
+            each.error.message_class,
+            each.message.retained,
+            each.content_hash,
+            each.message.received_at,
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+async def newest(connection: Connection, before: UUID | None, limit: int) -> list[dict[str, Any]]:
+    """Newest first, from before a given one; with the site's name."""
+    cursor = await connection.execute(
+        """SELECT q.uid, s.name AS site, q.topic, q.raw, q.reason, q.detail, q.message_class, q.retained, q.received_at
+           FROM quarantine q JOIN site s ON s.id = q.site_id
+           WHERE %(before)s::uuid IS NULL OR q.uid < %(before)s
+           ORDER BY q.uid DESC LIMIT %(limit)s""",
+        {"before": before, "limit": limit},
+    )
+    return await cursor.fetchall()
+
+
+async def count_since(connection: Connection, since: datetime) -> int:
+    cursor = await connection.execute("SELECT count(*) AS n FROM quarantine WHERE received_at >= %s", (since,))
+    row = await cursor.fetchone()
+    return int(row["n"]) if row else 0

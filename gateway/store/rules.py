@@ -1,0 +1,94 @@
+"""Rules and policies as data with versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from alerts.policy import Policy, StoredPolicy
+from alerts.rules import Rule, RuleType, parse_rule
+from gateway.store.db import Connection, as_json, new_uid
+
+
+async def all_rules(connection: Connection) -> list[Rule]:
+    """Every rule in its current version."""
+    cursor = await connection.execute(
+        """SELECT r.id, r.version, r.kind, r.zone_id, r.resident_id, r.device_id, v.spec,
+                  CASE WHEN r.device_id IS NOT NULL THEN 3 WHEN r.resident_id IS NOT NULL THEN 2
+                       WHEN r.zone_id IS NOT NULL THEN 1 ELSE 0 END AS scope
+           FROM rule r JOIN rule_version v ON v.rule_id = r.id AND v.version = r.version ORDER BY r.id"""
+    )
+    return [Rule(**{**row, "spec": parse_rule(row["spec"])}) for row in await cursor.fetchall()]
+
+
+async def all_policies(connection: Connection) -> list[StoredPolicy]:
+    """Every policy in its current version."""
+    cursor = await connection.execute(
+        """SELECT v.id, v.spec FROM policy p JOIN policy_version v ON v.policy_id = p.id AND v.version = p.version
+           ORDER BY p.id"""
+    )
+    return [StoredPolicy(row["id"], Policy.model_validate(row["spec"])) for row in await cursor.fetchall()]
+
+
+async def rules_version(connection: Connection) -> tuple[int, int]:
+    """Something that changes with any rule and any policy."""
+    cursor = await connection.execute(
+        """SELECT (SELECT count(*) FROM rule_version) AS rules,
+                  (SELECT coalesce(max(id), 0) FROM policy_version) AS policies"""
+    )
+    row = await cursor.fetchone()
+    return (row["rules"], row["policies"]) if row else (0, 0)
+
+
+async def set_kind_rules(connection: Connection, specs: Mapping[str, Sequence[RuleType]], now: datetime) -> int:
+    """Bring the rules that are set for whole kinds to these; a changed one gets a new version. How many changed."""
+    changed = 0
+    for kind, rules in sorted(specs.items()):
+        for spec in rules:
+            changed += await _set_kind_rule(connection, kind, spec, now)
+    return changed
+
+
+async def _set_kind_rule(connection: Connection, kind: str, spec: RuleType, now: datetime) -> int:
+    cursor = await connection.execute(
+        """SELECT r.id, r.version, v.spec FROM rule r
+           JOIN rule_version v ON v.rule_id = r.id AND v.version = r.version
+           WHERE r.kind = %s AND r.name = %s AND num_nonnulls(r.zone_id, r.resident_id, r.device_id) = 0 FOR UPDATE""",
+        (kind, spec.name),
+    )
+    found = await cursor.fetchone()
+    if found and parse_rule(found["spec"]) == spec:
+        return 0
+    if found:
+        await connection.execute("UPDATE rule SET version = version + 1 WHERE id = %s", (found["id"],))
+        rule_id, version = found["id"], found["version"] + 1
+    else:
+        cursor = await connection.execute(
+            "INSERT INTO rule (uid, kind, name, version) VALUES (%s, %s, %s, 1) RETURNING id",
+            (new_uid(), kind, spec.name),
+        )
+        row = await cursor.fetchone()
+        rule_id, version = (row["id"], 1) if row else (0, 0)
+    await connection.execute(
+        "INSERT INTO rule_version (rule_id, version, spec, created_at) VALUES (%s, %s, %s, %s)",
+        (rule_id, version, as_json(spec.model_dump(mode="json")), now),
+    )
+    return 1
+
+
+async def add_missing_policies(connection: Connection, policies: Sequence[Policy], now: datetime) -> int:
+    """Add the policies whose names are not there yet; what a municipality changed stays. How many were added."""
+    added = 0
+    for policy in policies:
+        cursor = await connection.execute(
+            "INSERT INTO policy (uid, name, version) VALUES (%s, %s, 1) ON CONFLICT DO NOTHING RETURNING id",
+            (new_uid(), policy.name),
+        )
+        row = await cursor.fetchone()
+        if row:
+            added += 1
+            await connection.execute(
+                "INSERT INTO policy_version (policy_id, version, spec, created_at) VALUES (%s, 1, %s, %s)",
+                (row["id"], as_json(policy.model_dump(mode="json")), now),
+            )
+    return added

@@ -1,0 +1,124 @@
+"""Sites and their lanes: who holds a lane, and until when a site has been heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg.rows import class_row
+
+from devices.model import Lane
+from gateway.store.db import Connection
+
+
+class LaneLost(Exception):
+    """Another gateway process holds the lane now; what this one was about to store must not be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site and the zone that an alarm of nobody's goes to."""
+
+    id: int
+    name: str
+    zone_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How far one lane has been heard. Domain time."""
+
+    heard_until: datetime | None
+    resumed_at: datetime | None
+    settling_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHearing:
+    """How far a site has been heard on all its lanes; None while a lane never was."""
+
+    site_id: int
+    name: str
+    zone_id: int
+    heard_until: datetime | None
+    resumed_at: datetime | None
+
+
+async def all_sites(connection: Connection) -> list[Site]:
+    cursor = connection.cursor(row_factory=class_row(Site))
+    await cursor.execute("SELECT id, name, zone_id FROM site ORDER BY name")
+    return await cursor.fetchall()
+
+
+async def take_lane(connection: Connection, site_id: int, lane: Lane, holder: str, lease: timedelta) -> int | None:
+    """The new epoch, or None while another process holds the lane. In the database's clock."""
+    await connection.execute(
+        "INSERT INTO site_lane (site_id, lane) VALUES (%s, %s) ON CONFLICT DO NOTHING", (site_id, lane)
+    )
+    cursor = await connection.execute(
+        """UPDATE site_lane SET holder = %(holder)s, epoch = epoch + 1, lease_until = clock_timestamp() + %(lease)s
+           WHERE site_id = %(site)s AND lane = %(lane)s
+             AND (holder IS NULL OR holder = %(holder)s OR lease_until < clock_timestamp())
+           RETURNING epoch""",
+        {"holder": holder, "lease": lease, "site": site_id, "lane": lane},
+    )
+    row = await cursor.fetchone()
+    return row["epoch"] if row else None
+
+
+async def renew_lane(connection: Connection, site_id: int, lane: Lane, epoch: int, lease: timedelta) -> bool:
+    """Whether the lane is still ours. In the database's clock."""
+    cursor = await connection.execute(
+        """UPDATE site_lane SET lease_until = clock_timestamp() + %s
+           WHERE site_id = %s AND lane = %s AND epoch = %s AND lease_until > clock_timestamp()""",
+        (lease, site_id, lane, epoch),
+    )
+    return cursor.rowcount == 1
+
+
+async def give_lane_back(connection: Connection, site_id: int, lane: Lane, epoch: int) -> None:
+    """So that another process need not wait for the lease to run out."""
+    await connection.execute(
+        "UPDATE site_lane SET lease_until = NULL, holder = NULL WHERE site_id = %s AND lane = %s AND epoch = %s",
+        (site_id, lane, epoch),
+    )
+
+
+async def fence(connection: Connection, site_id: int, lane: Lane, epoch: int) -> None:
+    """Hold the epoch until the end of the transaction. LaneLost when it is another's."""
+    cursor = await connection.execute(
+        "SELECT 1 FROM site_lane WHERE site_id = %s AND lane = %s AND epoch = %s FOR SHARE", (site_id, lane, epoch)
+    )
+    if await cursor.fetchone() is None:
+        raise LaneLost(f"lane {lane} of site {site_id} is another process's now")
+
+
+async def hearing(connection: Connection, site_id: int, lane: Lane) -> Hearing:
+    """How far the lane has been heard; locked until the end of the transaction."""
+    cursor = connection.cursor(row_factory=class_row(Hearing))
+    await cursor.execute(
+        """SELECT heard_until, resumed_at, settling_since FROM site_lane
+           WHERE site_id = %s AND lane = %s FOR UPDATE""",
+        (site_id, lane),
+    )
+    return await cursor.fetchone() or Hearing(None, None, None)
+
+
+async def save_hearing(connection: Connection, site_id: int, lane: Lane, heard: Hearing) -> None:
+    await connection.execute(
+        """UPDATE site_lane SET heard_until = %s, resumed_at = %s, settling_since = %s
+           WHERE site_id = %s AND lane = %s""",
+        (heard.heard_until, heard.resumed_at, heard.settling_since, site_id, lane),
+    )
+
+
+async def site_hearings(connection: Connection) -> list[SiteHearing]:
+    """Every site with the least that any of its two lanes has been heard."""
+    cursor = connection.cursor(row_factory=class_row(SiteHearing))
+    await cursor.execute(
+        """SELECT s.id AS site_id, s.name, s.zone_id,
+                  CASE WHEN count(l.heard_until) = 2 THEN min(l.heard_until) END AS heard_until,
+                  max(l.resumed_at) AS resumed_at
+           FROM site s LEFT JOIN site_lane l ON l.site_id = s.id GROUP BY s.id ORDER BY s.name"""
+    )
+    return await cursor.fetchall()

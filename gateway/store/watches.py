@@ -1,0 +1,175 @@
+"""Watches and dose schedules: what we wait for, and when the next wait begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from alerts.model import Subject, Watch, WatchState
+from alerts.schedule import DosePlan
+from gateway.store.db import Connection, as_json
+
+_COLUMNS = """key, rule_id, site_id, zone_id, device_id, installation_id, dwelling_id, resident_id, since, due_at, state,
+              facts"""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A dose schedule, and how far ahead its doses have watches."""
+
+    id: int
+    subject: Subject
+    kind: str
+    plan: DosePlan
+    grace_seconds: int | None
+    watched_until: datetime
+
+
+async def of_devices(connection: Connection, device_ids: Sequence[int], since: datetime) -> list[Watch]:
+    """The dose watches of these devices that something said may concern: open, or about a time after ``since``. Locked."""
+    cursor = await connection.execute(
+        f"""SELECT {_COLUMNS} FROM watch
+            WHERE device_id = ANY(%s) AND (due_at IS NOT NULL OR since > %s)
+              AND key LIKE 'dose:%%'
+            ORDER BY key FOR UPDATE""",
+        (list(device_ids), since),
+    )
+    return [_watch(row) for row in await cursor.fetchall()]
+
+
+async def due(connection: Connection, now: datetime, limit: int) -> list[tuple[Watch, datetime, datetime | None]]:
+    """Watches that are due and that their site was heard up to, locked in key order; with the site's hearing.
+
+    A watch that another process is judging is left to it.
+    """
+    cursor = await connection.execute(
+        f"""WITH hearing AS (
+                SELECT site_id, min(heard_until) AS heard_until, max(resumed_at) AS resumed_at
+                FROM site_lane GROUP BY site_id HAVING count(heard_until) = 2)
+            SELECT {", ".join("w." + name.strip() for name in _COLUMNS.split(","))}, h.heard_until, h.resumed_at
+            FROM watch w JOIN hearing h USING (site_id)
+            WHERE w.due_at <= %s AND w.due_at <= h.heard_until
+            ORDER BY w.key LIMIT %s FOR UPDATE OF w SKIP LOCKED""",
+        (now, limit),
+    )
+    return [(_watch(row), row["heard_until"], row["resumed_at"]) for row in await cursor.fetchall()]
+
+
+async def save(connection: Connection, watches: Sequence[Watch]) -> None:
+    """Store watches by key, new or changed."""
+    newest = {watch.key: watch for watch in watches}
+    ordered = [newest[key] for key in sorted(newest)]
+    if not ordered:
+        return
+    subjects = [watch.subject for watch in ordered]
+    await connection.execute(
+        f"""INSERT INTO watch ({_COLUMNS})
+            SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                                 %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[],
+                                 %s::jsonb[])
+            ON CONFLICT (key) DO UPDATE SET rule_id = excluded.rule_id, since = excluded.since,
+                due_at = excluded.due_at, state = excluded.state, facts = excluded.facts""",
+        (
+            [watch.key for watch in ordered],
+            [watch.rule_id for watch in ordered],
+            [subject.site_id for subject in subjects],
+            [subject.zone_id for subject in subjects],
+            [subject.device_id for subject in subjects],
+            [subject.installation_id for subject in subjects],
+            [subject.dwelling_id for subject in subjects],
+            [subject.resident_id for subject in subjects],
+            [watch.since for watch in ordered],
+            [watch.due_at for watch in ordered],
+            [watch.state for watch in ordered],
+            [as_json(dict(watch.facts)) for watch in ordered],
+        ),
+    )
+
+
+async def schedules_of(connection: Connection, device_ids: Sequence[int]) -> list[Schedule]:
+    """The dose schedules of these devices' fittings, locked in order."""
+    return await _schedules(connection, "i.device_id = ANY(%s)", (list(device_ids),))
+
+
+async def schedules_behind(connection: Connection, now: datetime, limit: int) -> list[Schedule]:
+    """Dose schedules that have no watch beyond now, locked in order."""
+    return await _schedules(connection, "s.watched_until <= %s", (now,), limit)
+
+
+async def set_watched_until(connection: Connection, moments: Sequence[tuple[int, datetime]]) -> None:
+    ordered = sorted(moments)
+    await connection.execute(
+        """UPDATE dose_schedule s SET watched_until = u.at
+           FROM unnest(%s::bigint[], %s::timestamptz[]) AS u (id, at) WHERE s.id = u.id""",
+        ([each for each, _ in ordered], [at for _, at in ordered]),
+    )
+
+
+async def next_due(connection: Connection) -> datetime | None:
+    """The earliest time at which anything – watch, alert, page or dose schedule – needs attention."""
+    cursor = await connection.execute(
+        """SELECT least((SELECT min(due_at) FROM watch), (SELECT min(due_at) FROM alert),
+                        (SELECT min(due_at) FROM page WHERE due_at IS NOT NULL)) AS due"""
+    )
+    row = await cursor.fetchone()
+    return row["due"] if row else None
+
+
+async def prune(connection: Connection, before: datetime, limit: int = 10_000) -> int:
+    """Forget settled watches from before a time."""
+    cursor = await connection.execute(
+        """DELETE FROM watch WHERE id = ANY(ARRAY(
+               SELECT id FROM watch WHERE due_at IS NULL AND since < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))""",
+        (before, limit),
+    )
+    return cursor.rowcount
+
+
+async def _schedules(
+    connection: Connection, condition: str, arguments: tuple[Any, ...], limit: int | None = None
+) -> list[Schedule]:
+    cursor = await connection.execute(
+        f"""SELECT s.id, s.local_time, s.weekdays, s.from_date, s.to_date, s.grace_seconds, s.watched_until,
+                   d.kind, d.site_id, w.zone_id, i.device_id, i.id AS installation_id, i.dwelling_id, i.resident_id
+            FROM dose_schedule s JOIN installation i ON i.id = s.installation_id
+            JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
+            WHERE {condition} ORDER BY s.id LIMIT %s FOR UPDATE OF s""",
+        (*arguments, limit),
+    )
+    return [_schedule(row) for row in await cursor.fetchall()]
+
+
+def _schedule(row: dict[str, Any]) -> Schedule:
+    return Schedule(
+        id=row["id"],
+        subject=_subject(row),
+        kind=row["kind"],
+        plan=DosePlan(row["local_time"], frozenset(row["weekdays"]), row["from_date"], row["to_date"]),
+        grace_seconds=row["grace_seconds"],
+        watched_until=row["watched_until"],
+    )
+
+
+def _watch(row: dict[str, Any]) -> Watch:
+    return Watch(
+        key=row["key"],
+        rule_id=row["rule_id"],
+        subject=_subject(row),
+        since=row["since"],
+        due_at=row["due_at"],
+        state=WatchState(row["state"]),
+        facts=row["facts"],
+    )
+
+
+def _subject(row: dict[str, Any]) -> Subject:
+    return Subject(
+        row["site_id"],
+        row["zone_id"],
+        row["device_id"],
+        row["installation_id"],
+        row["dwelling_id"],
+        row["resident_id"],
+    )
