@@ -1,0 +1,196 @@
+"""The MQTT connection of simulated devices.
+
+Rules
+    Everything outstanding goes out at QoS 1 when it is due, alarms first, and stays outstanding until its receipt.
+    A connection that breaks is made again with back-off, for ever; then everything outstanding is due.
+    A device with a connection of its own has a fixed client id, a persistent session and a retained last will
+    ``{"online": false}`` on its status topic, and says ``{"online": true}`` there when it is connected.
+    Devices that share a connection (600 devices need not be 600 sockets) have no wills and no session: their
+    receipts come again when they send again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+import aiomqtt
+from pydantic_core import from_json
+
+from devices.model import MessageClass
+from simulators.clock import Clock
+from simulators.device import Device, Kept, Receipted
+
+ONLINE, OFFLINE = b'{"online":true}', b'{"online":false}'
+BATCH = 20
+"""Messages sent before the outboxes are looked at again, so that an alarm overtakes a long buffer."""
+FILTERS = 100
+"""Topic filters in one SUBSCRIBE."""
+GOODBYE_SECONDS = 2.0
+LONGEST_PAUSE = 10.0
+
+OnReceipt = Callable[[Device, Receipted], None]
+
+log = logging.getLogger("simulators")
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is, and who we are to it."""
+
+    host: str = "localhost"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = None
+    timeout: float = 5.0
+
+
+class Link:
+    """One connection, for one device (``own``) or many. ``on_receipt`` is told of each receipt."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        devices: Sequence[Device],
+        clock: Clock,
+        on_receipt: OnReceipt,
+        *,
+        own: bool = False,
+    ) -> None:
+        self._broker = broker
+        self._devices = tuple(devices)
+        self._clock = clock
+        self._on_receipt = on_receipt
+        self._own = devices[0] if own else None
+        self._by_receipt = {device.topic("receipt"): device for device in devices}
+        self._wake = asyncio.Event()
+        self._leaving = False
+
+    def wake(self) -> None:
+        """Something was said: look at the outboxes."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Stay connected, until cancelled."""
+        pause = _PAUSES.first
+        while not self._leaving:
+            connected = asyncio.Event()
+            try:
+                await self._converse(connected)
+            except* aiomqtt.MqttError as errors:
+                log.warning("connection lost: %s", errors.exceptions[0])
+            pause = _PAUSES.after(pause, connected=connected.is_set())
+            await self._clock.sleep(pause)
+
+    async def _converse(self, connected: asyncio.Event) -> None:
+        async with self._client() as client:
+            try:
+                await self._greet(client)
+                connected.set()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._listen(client))
+                    group.create_task(self._speak(client))
+            except asyncio.CancelledError:
+                self._leaving = True  # a client that then fails to disconnect raises over the cancellation
+                await self._take_leave(client)
+                raise
+
+    def _client(self) -> aiomqtt.Client:
+        own = self._own
+        return aiomqtt.Client(
+            self._broker.host,
+            self._broker.port,
+            username=self._broker.username,
+            password=self._broker.password,
+            protocol=aiomqtt.ProtocolVersion.V311,
+            identifier=f"{own.address.site}.{own.kind}.{own.address.address}" if own else None,
+            clean_session=own is None,
+            will=aiomqtt.Will(own.topic(MessageClass.STATUS), OFFLINE, qos=1, retain=True) if own else None,
+            keepalive=30,
+            timeout=self._broker.timeout,
+        )
+
+    async def _greet(self, client: aiomqtt.Client) -> None:
+        topics = sorted(self._by_receipt)
+        for start in range(0, len(topics), FILTERS):
+            await client.subscribe([(topic, 1) for topic in topics[start : start + FILTERS]])
+        await self._say_presence(client, ONLINE)
+        now = self._clock.now()
+        for device in self._devices:
+            device.reconnected(now)
+
+    async def _take_leave(self, client: aiomqtt.Client) -> None:
+        """A clean good-bye discards the last will, so say it ourselves."""
+        with suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._say_presence(client, OFFLINE)
+
+    async def _say_presence(self, client: aiomqtt.Client, payload: bytes) -> None:
+        if self._own is not None:
+            await client.publish(self._own.topic(MessageClass.STATUS), payload, qos=1, retain=True)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            device = self._by_receipt.get(message.topic.value)
+            message_id = receipt_id(message.payload)
+            if device is not None and message_id is not None:
+                self._settle(device, message_id)
+
+    def _settle(self, device: Device, message_id: str) -> None:
+        receipted = device.receipted(message_id, self._clock.now())
+        if receipted is not None:
+            self._on_receipt(device, receipted)
+
+    async def _speak(self, client: aiomqtt.Client) -> None:
+        while True:
+            due = self._due()
+            for device, kept in due[:BATCH]:
+                await self._send(client, device, kept)
+            if not due:
+                await self._clock.until_set(self._wake, self._next_due())
+
+    async def _send(self, client: aiomqtt.Client, device: Device, kept: Kept) -> None:
+        if device.outbox.find(kept.message_id) is None:
+            return  # its receipt came while others were sent
+        topic, payload = device.message(kept)
+        await client.publish(topic, payload, qos=1)
+        device.sent(kept.message_id, self._clock.now())
+        level = logging.INFO if kept.is_alarm or kept.tries == 0 else logging.DEBUG
+        log.log(level, "%s sent %s %s, time %d", device.address, kept.said.type, kept.message_id, kept.tries + 1)
+
+    def _due(self) -> list[tuple[Device, Kept]]:
+        now = self._clock.now()
+        due = [(device, kept) for device in self._devices for kept in device.outbox.due(now)]
+        return sorted(due, key=lambda pair: pair[1].rank)
+
+    def _next_due(self) -> datetime | None:
+        moments = (device.outbox.next_due for device in self._devices)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pauses:
+    """Seconds between two attempts to connect: doubled while they fail, short again after one that did not."""
+
+    first: float
+    longest: float
+
+    def after(self, pause: float, *, connected: bool) -> float:
+        return self.first if connected else min(self.longest, pause * 2)
+
+
+_PAUSES = _Pauses(first=0.25, longest=LONGEST_PAUSE)
+
+
+def receipt_id(payload: object) -> str | None:
+    """The id in a receipt, or None where it is not one."""
+    try:
+        body = from_json(payload) if isinstance(payload, bytes | bytearray) else None
+    except ValueError:
+        return None
+    message_id = body.get("id") if isinstance(body, dict) else None
+    return message_id if isinstance(message_id, str) else None
