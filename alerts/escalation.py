@@ -5,7 +5,8 @@ Rules
     2. A ladder never ends in silence: a step that reaches nobody is skipped at once, the last one repeats.
     3. Every attempt to reach people has a number of its own: a step, a repeat, a join, a hand-over, a call for help.
     4. An answer withdraws every page that is not yet handed over. Whoever answers keeps the alert only as long as
-       something is heard: each stage has a limit, and then it climbs again.
+       something is heard: each stage has a limit, and then it climbs again. Help that the holder wants is not answered
+       by the holder: it is called for until somebody else comes, or the alert is closed.
     5. Nothing is merged away: new evidence pages again and never lowers the severity.
 
 Theory
@@ -15,11 +16,12 @@ Theory
           ▲                │           │           │                 │ undo, evidence
           └────── stage limit passed ──┴───────────┘ ◀───────────────┘
 
-        due_for   step      the ladder's next step (open; or answered, with more help wanted)
+        due_for   step      the ladder's next step: nobody has the alert, or its holder wants help
                   stage     the limit of the stage that somebody has answered with
-                  confirm   the holder's word that new evidence was seen; then the ladder, which the holder may stop
+                  confirm   the holder's word that new evidence was seen; then the ladder climbs too, until the holder
+                            speaks or somebody comes (``step`` tells the two apart)
                   accept    a colleague's acceptance of a hand-over; then the ladder
-                  close     the end of the time in which closing can be undone
+                  close     the end of the time in which closing can be undone (``step``: help was wanted until then)
 
     ``step(alert, event, now, people)`` is the whole interface: a new alert with timeline entries and pages, or a
     refusal with its reason. It reads no clock and finds no people: both are arguments.
@@ -73,18 +75,30 @@ def step(alert: Alert, event: Event, now: datetime, people: People) -> Outcome:
     return TABLE[type(event)](alert, event, now, people)
 
 
+def wants_help(alert: Alert) -> bool:
+    """Whether the holder has called for help and nobody else has answered yet."""
+    return alert.due_for is DueFor.STEP and alert.holder is not None
+
+
+def climbing(alert: Alert) -> bool:
+    """Whether the ladder pages people at this time, also where somebody has the alert."""
+    return alert.due_for is DueFor.STEP or (alert.due_for is DueFor.CONFIRM and alert.step is not None)
+
+
 # The ladder -----------------------------------------------------------------------------------------------------------
 
 
 def _raised(alert: Alert, event: Raised, now: datetime, people: People) -> Step:
+    if alert.attempt or alert.stage is not Stage.OPEN:
+        return Step(alert)
     return _climb_from(alert, 0, now, people)
 
 
 def _climb(alert: Alert, now: datetime, people: People) -> Step:
     """To the next step that reaches somebody, or the last one again."""
-    last = len(alert.policy.steps) - 1
-    if alert.step is None or alert.step < last:
-        return _climb_from(alert, 0 if alert.step is None else alert.step + 1, now, people)
+    following = 0 if alert.step is None else alert.step + 1
+    if following <= _last(alert):
+        return _climb_from(alert, following, now, people)
     return _repeat_last(alert, now, people)
 
 
@@ -101,21 +115,22 @@ def _climb_from(alert: Alert, first: int, now: datetime, people: People) -> Step
 
 
 def _repeat_last(alert: Alert, now: datetime, people: People) -> Step:
-    last = len(alert.policy.steps) - 1
-    contacts = _reached(alert, last, people)
+    contacts = _reached(alert, _last(alert), people)
     if not contacts:
         return _fall_to_any(alert, now, people)
-    return _fire(replace(alert, exhausted_at=alert.exhausted_at or now), last, contacts, now, "step_repeated")
+    return _fire(replace(alert, exhausted_at=alert.exhausted_at or now), _last(alert), contacts, now, "step_repeated")
 
 
 def _fall_to_any(alert: Alert, now: datetime, people: People) -> Step:
-    """The rest of the ladder reaches nobody: page everyone whom any step reaches, and look again soon."""
-    last = len(alert.policy.steps) - 1
+    """The rest of the ladder reaches nobody: page everyone whom any step reaches, else the holder; look again soon."""
     exhausted = replace(alert, exhausted_at=alert.exhausted_at or now)
-    anyone = {each.id: each for index in range(last + 1) for each in _reached(alert, index, people)}
-    if anyone:
-        return _fire(exhausted, last, tuple(anyone[key] for key in sorted(anyone)), now, "step_repeated")
-    waiting = replace(exhausted, step=last, due_at=now + LOOK_FOR_PEOPLE, due_for=DueFor.STEP)
+    steps = range(len(alert.policy.steps))
+    anyone = tuple(each for index in steps for each in _reached(alert, index, people))
+    contacts = anyone or _contacts_of(alert.holder, people)
+    if contacts:
+        in_order = tuple(sorted(contacts, key=lambda each: each.id))
+        return _fire(exhausted, _last(alert), in_order, now, "step_repeated")
+    waiting = replace(exhausted, step=_last(alert), due_at=now + LOOK_FOR_PEOPLE, due_for=_climbs_for(alert))
     return Step(waiting, (Entry("nobody_reachable"),))
 
 
@@ -125,24 +140,41 @@ def _reached(alert: Alert, index: int, people: People) -> tuple[Contact, ...]:
     return tuple(each for each in contacts if each.person_id != alert.holder)
 
 
+def _contacts_of(person: int | None, people: People) -> tuple[Contact, ...]:
+    """Every way to reach a person, also one that is known only as a step's target."""
+    if person is None:
+        return ()
+    targeted = (each for contacts in people.targets.values() for each in contacts if each.person_id == person)
+    return people.persons.get(person, ()) or tuple(targeted)
+
+
 def _fire(alert: Alert, index: int, contacts: tuple[Contact, ...], now: datetime, code: str) -> Step:
-    last = index == len(alert.policy.steps) - 1
     chosen = alert.policy.steps[index]
-    wait = alert.policy.repeat_seconds if last else chosen.wait_seconds
-    climbed = replace(alert, step=index, due_at=now + timedelta(seconds=wait), due_for=DueFor.STEP)
+    wait = alert.policy.repeat_seconds if index == _last(alert) else chosen.wait_seconds
+    climbed = replace(alert, step=index, due_at=now + timedelta(seconds=wait), due_for=_climbs_for(alert))
     params = {"step": index, "target": chosen.target, "persons": _persons(contacts)}
     return _page(climbed, contacts, code, params)
 
 
+def _climbs_for(alert: Alert) -> DueFor:
+    """Why the ladder climbs: for the holder's word on new evidence where we wait for that, else for anybody."""
+    return DueFor.CONFIRM if alert.due_for is DueFor.CONFIRM else DueFor.STEP
+
+
 def _page(alert: Alert, contacts: tuple[Contact, ...], code: str, params: Mapping[str, object]) -> Step:
-    """A new attempt at these contacts."""
+    """A new attempt at these contacts, each once."""
     attempt = alert.attempt + 1
-    pages = tuple(Page(attempt, contact) for contact in contacts)
+    once = {each.id: each for each in contacts}
+    pages = tuple(Page(attempt, contact) for contact in once.values())
     return Step(replace(alert, attempt=attempt), (Entry(code, {**params, "attempt": attempt}),), pages)
 
 
 def _persons(contacts: tuple[Contact, ...]) -> list[int]:
     return sorted({each.person_id for each in contacts})
+
+
+def _last(alert: Alert) -> int:
+    return len(alert.policy.steps) - 1
 
 
 # Passing time ---------------------------------------------------------------------------------------------------------
@@ -158,7 +190,7 @@ def _due(alert: Alert, now: datetime, people: People) -> Step:
     match alert.due_for:
         case DueFor.STAGE:
             return _fall_back(alert, Entry("stage_lapsed", {"stage": alert.stage}), now, people)
-        case DueFor.CONFIRM:
+        case DueFor.CONFIRM if alert.step is None:
             return _and_climb(alert, Entry("evidence_unconfirmed"), now, people)
         case DueFor.ACCEPT:
             return _fall_back(alert, Entry("hand_over_lapsed", {"to": alert.offered_to}), now, people)
@@ -170,9 +202,12 @@ def _due(alert: Alert, now: datetime, people: People) -> Step:
 
 def _fall_back(alert: Alert, why: Entry, now: datetime, people: People) -> Step:
     """Back to the first step, as if nobody had answered; the timeline keeps who had."""
-    had = replace(why, params={**why.params, "holder": alert.holder})
-    back = replace(alert, stage=Stage.OPEN, holder=None, offered_to=None, before_closing=None, version=alert.version + 1)
-    return _and_climb(back, had, now, people)
+    return _and_climb(_let_go(alert), replace(why, params={**why.params, "holder": alert.holder}), now, people)
+
+
+def _let_go(alert: Alert) -> Alert:
+    free = replace(alert, stage=Stage.OPEN, holder=None, offered_to=None, before_closing=None, due_for=DueFor.STEP)
+    return replace(free, version=alert.version + 1)
 
 
 def _and_climb(alert: Alert, why: Entry, now: datetime, people: People) -> Step:
@@ -194,7 +229,7 @@ def _pages_failed(alert: Alert, event: PagesFailed, now: datetime, people: Peopl
     if event.attempt != alert.attempt or not waits_for_people:
         return Step(alert)
     unreached = Entry("attempt_failed", {"attempt": event.attempt})
-    if alert.due_for is DueFor.STEP and alert.step == len(alert.policy.steps) - 1:
+    if climbing(alert) and alert.step is not None and alert.step >= _last(alert):
         soon = min(alert.due_at or now, now + LOOK_FOR_PEOPLE)
         return Step(replace(alert, due_at=soon, exhausted_at=alert.exhausted_at or now), (unreached,))
     went_on = _due(alert, now, people)
@@ -205,7 +240,7 @@ def _pages_failed(alert: Alert, event: PagesFailed, now: datetime, people: Peopl
 
 
 def _joined(alert: Alert, event: Joined, now: datetime, people: People) -> Step:
-    """Page again: whoever has it first, else the step that the ladder stands on."""
+    """Page again: whoever has it (and whoever is offered it) first, else the step that the ladder stands on."""
     heavier = replace(alert, severity=max(alert.severity, event.severity), version=alert.version + 1)
     entry = Entry("evidence_joined", {"severity": int(heavier.severity)})
     if heavier.stage is Stage.CLOSING:
@@ -215,29 +250,44 @@ def _joined(alert: Alert, event: Joined, now: datetime, people: People) -> Step:
 
 
 def _page_holder(alert: Alert, now: datetime, people: People) -> Step:
-    contacts = people.persons.get(alert.holder, ()) if alert.holder is not None else ()
+    """The holder has a minute to confirm; a ladder that climbs already, or an offer, does not wait longer than that."""
+    contacts = (*_contacts_of(alert.holder, people), *_contacts_of(alert.offered_to, people))
     if not contacts:
-        return _climb_from(replace(alert, step=None), 0, now, people)
+        return _page_for_holder(alert, now, people)
     paged = _page(alert, contacts, "holder_paged", {"persons": _persons(contacts)})
-    if alert.due_for in (DueFor.STEP, DueFor.ACCEPT):
-        return paged
     confirm = now + CONFIRM_WITHIN
-    due_at = min(alert.due_at, confirm) if alert.due_for is DueFor.CONFIRM and alert.due_at else confirm
-    return replace(paged, alert=replace(paged.alert, due_at=due_at, due_for=DueFor.CONFIRM))
+    if alert.due_for is DueFor.STAGE:
+        return replace(paged, alert=replace(paged.alert, due_at=confirm, due_for=DueFor.CONFIRM))
+    return replace(paged, alert=replace(paged.alert, due_at=min(alert.due_at or confirm, confirm)))
+
+
+def _page_for_holder(alert: Alert, now: datetime, people: People) -> Step:
+    """Whoever has it cannot be reached: the ladder, now."""
+    if climbing(alert):
+        return _page_step(alert, now, people)
+    return _climb_from(replace(alert, step=None, due_for=DueFor.CONFIRM), 0, now, people)
 
 
 def _page_step(alert: Alert, now: datetime, people: People) -> Step:
-    contacts = _reached(alert, alert.step, people) if alert.step is not None else ()
-    if alert.step is None or not contacts:
+    if alert.step is None:
         return _climb(alert, now, people)
-    params = {"step": alert.step, "target": alert.policy.steps[alert.step].target, "persons": _persons(contacts)}
+    stands_on = min(alert.step, _last(alert))
+    contacts = _reached(alert, stands_on, people)
+    if not contacts:
+        return _climb(alert, now, people)
+    params = {"step": stands_on, "target": alert.policy.steps[stands_on].target, "persons": _persons(contacts)}
     return _page(alert, contacts, "step_paged_again", params)
 
 
 def _reopened(alert: Alert, now: datetime) -> Alert:
+    """As it was before closing: open and climbing, or answered; help that was wanted is wanted still."""
     stage = alert.before_closing or Stage.OPEN
-    holder = alert.holder if stage is not Stage.OPEN else None
-    return _in_stage(replace(alert, holder=holder, before_closing=None, cause=None, action=None), stage, now)
+    back = replace(alert, stage=stage, before_closing=None, cause=None, action=None)
+    if stage is Stage.OPEN:
+        return _in_stage(replace(back, holder=None), stage, now)
+    if alert.step is not None:
+        return replace(back, due_at=now, due_for=DueFor.STEP)
+    return _in_stage(back, stage, now)
 
 
 def _cleared(alert: Alert, event: Cleared, now: datetime, people: People) -> Step:
@@ -255,16 +305,19 @@ def _claim(alert: Alert, event: Claim, now: datetime, people: People) -> Outcome
         return _take(alert, event.by, Stage.CLAIMED, "claimed", now)
     if alert.holder == event.by:
         return _answered(alert, event.by, alert.stage, "confirmed", now)
-    if alert.due_for is DueFor.STEP:
-        return _assist(alert, event.by, now)
     if event.take_over:
         return _take(alert, event.by, Stage.CLAIMED, "taken_over", now)
-    return Refused(Refusal.HELD_BY_OTHER)
+    return _come_too(alert, event.by, Stage.CLAIMED, "claimed", now)
 
 
-def _assist(alert: Alert, by: int, now: datetime) -> Step:
+def _come_too(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Outcome:
+    """Somebody else answers an alert that is held: welcome while the ladder climbs, who takes it if it is on offer."""
+    if not climbing(alert):
+        return Refused(Refusal.HELD_BY_OTHER)
+    if alert.offered_to is not None:
+        return _take(alert, by, stage, code, now)
     helped = _in_stage(replace(alert, version=alert.version + 1, exhausted_at=None), alert.stage, now)
-    return Step(helped, (Entry("assisted", {}, by),), withdraw=True)
+    return Step(helped, (Entry("assisted", {"stage": stage}, by),), withdraw=True)
 
 
 def _on_way(alert: Alert, event: OnWay, now: datetime, people: People) -> Outcome:
@@ -277,11 +330,13 @@ def _arrived(alert: Alert, event: Arrived, now: datetime, people: People) -> Out
 
 def _advance(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Outcome:
     """The holder's next stage; from whoever answers first when nobody has it."""
-    if alert.stage is Stage.CLOSING or (alert.holder not in (None, by) and alert.offered_to != by):
+    if alert.stage is Stage.CLOSING:
         return Refused(Refusal.HELD_BY_OTHER)
+    if alert.holder is None or alert.offered_to == by:
+        return _take(alert, by, stage, code, now)
     if alert.holder == by:
         return _answered(alert, by, stage, code, now)
-    return _take(alert, by, stage, code, now)
+    return _come_too(alert, by, stage, code, now)
 
 
 def _take(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Step:
@@ -294,7 +349,7 @@ def _answered(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> 
     """A word from the holder. Help that was called for is still wanted; unconfirmed evidence is now confirmed."""
     told = replace(alert, stage=stage, version=alert.version + 1)
     entries = (Entry(code, {}, by),)
-    if alert.due_for is DueFor.STEP and code != "confirmed":
+    if wants_help(alert):
         return Step(told, entries)
     return Step(_in_stage(replace(told, offered_to=None, exhausted_at=None), stage, now), entries, withdraw=True)
 
@@ -311,6 +366,7 @@ def _in_stage(alert: Alert, stage: Stage, now: datetime) -> Alert:
 def _close(alert: Alert, event: Close, now: datetime, people: People) -> Outcome:
     if alert.holder not in (None, event.by):
         return Refused(Refusal.HELD_BY_OTHER)
+    remembered = alert.step if wants_help(alert) or alert.stage is Stage.CLOSING else None
     closing = replace(
         alert,
         stage=Stage.CLOSING,
@@ -319,7 +375,7 @@ def _close(alert: Alert, event: Close, now: datetime, people: People) -> Outcome
         offered_to=None,
         cause=event.cause,
         action=event.action,
-        step=None,
+        step=remembered,
         exhausted_at=None,
         due_at=now + UNDO_CLOSING,
         due_for=DueFor.CLOSE,
@@ -337,6 +393,7 @@ def _undo_close(alert: Alert, event: UndoClose, now: datetime, people: People) -
 
 
 def _hand_over(alert: Alert, event: HandOver, now: datetime, people: People) -> Outcome:
+    """Offer it to a colleague. Help that is wanted is called for meanwhile."""
     refused = _not_the_holder(alert, event.by)
     if refused:
         return refused
@@ -345,36 +402,37 @@ def _hand_over(alert: Alert, event: HandOver, now: datetime, people: People) -> 
     contacts = people.persons.get(event.to, ())
     if not contacts:
         return Refused(Refusal.UNREACHABLE)
-    offered = replace(
-        alert,
-        offered_to=event.to,
-        step=None,
-        due_at=now + ACCEPT_WITHIN,
-        due_for=DueFor.ACCEPT,
-        version=alert.version + 1,
-    )
+    offered = replace(alert, offered_to=event.to, version=alert.version + 1)
+    if not wants_help(alert):
+        offered = replace(offered, step=None, due_at=now + ACCEPT_WITHIN, due_for=DueFor.ACCEPT)
     paged = _page(offered, contacts, "handed_over", {"to": event.to, "persons": _persons(contacts)})
     entry = replace(paged.entries[0], actor_id=event.by)
-    return replace(paged, entries=(entry,), withdraw=True)
+    return replace(paged, entries=(entry,), withdraw=not wants_help(alert))
 
 
 def _release(alert: Alert, event: Release, now: datetime, people: People) -> Outcome:
+    """Back to the first step that reaches somebody else; to whoever let go only where there is nobody else."""
     refused = _not_the_holder(alert, event.by)
     if refused:
         return refused
-    released = _fall_back(alert, Entry("released", {}, event.by), now, people)
-    return replace(released, withdraw=True)
+    without = replace(_let_go(alert), holder=event.by)
+    released = _and_climb(without, Entry("released", {"holder": event.by}, event.by), now, people)
+    return replace(released, alert=replace(released.alert, holder=None), withdraw=True)
 
 
 def _need_help(alert: Alert, event: NeedHelp, now: datetime, people: People) -> Outcome:
-    """The holder keeps it, and the ladder climbs from its second step until somebody else answers."""
+    """The holder keeps it, and the ladder climbs from its second step until somebody else answers.
+
+    From where it stands if it climbs already: whoever asks again and again is heard further up each time.
+    """
     refused = _not_the_holder(alert, event.by)
     if refused:
         return refused
-    second = min(1, len(alert.policy.steps) - 1)
-    calling = replace(alert, step=None, offered_to=None, version=alert.version + 1)
-    called = _climb_from(calling, second, now, people)
-    return replace(called, entries=(Entry("help_wanted", {}, event.by), *called.entries), withdraw=True)
+    stands_on = alert.step if climbing(alert) and alert.step is not None else min(1, _last(alert)) - 1
+    calling = replace(alert, step=stands_on, due_for=DueFor.STEP, offered_to=None, version=alert.version + 1)
+    called = _climb(calling, now, people)
+    entries = (Entry("help_wanted", {}, event.by), *called.entries)
+    return replace(called, entries=entries, withdraw=not climbing(alert))
 
 
 def _not_the_holder(alert: Alert, by: int) -> Refused | None:
