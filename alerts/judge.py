@@ -18,6 +18,8 @@ from devices.model import DecodeError, Flag, Message
 UNINTERPRETABLE = "uninterpretable_alarm"
 RULE_FAILED = "rule_failed"
 RETRY_CRASHED = timedelta(minutes=5)
+LONGEST_TOPIC = 300
+"""Of a topic that nobody could read, so much is kept: it is part of a key, and a broker takes 65,535 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,15 @@ def undecodable(message: Message, error: DecodeError, subject: Subject) -> Judge
     """A message that could not be decoded is raised when it came on an alarm topic."""
     if not error.is_alarm:
         return Judgement()
+    topic = message.topic.replace("\x00", "\ufffd")[:LONGEST_TOPIC]
     evidence = Evidence(
         type="undecodable",
         occurred_at=message.received_at,
         received_at=message.received_at,
-        fields={"topic": message.topic, "reason": str(error.reason), "detail": error.detail},
+        fields={"topic": topic, "reason": str(error.reason), "detail": error.detail},
         device=str(error.device) if error.device else None,
     )
-    return Judgement(signals=(_alarm(subject, evidence, message.topic),))
+    return Judgement(signals=(_alarm(subject, evidence, topic),))
 
 
 def _uninterpretable(heard: Heard, judged: Judgement, *, crashed: bool) -> Judgement:
@@ -75,7 +78,8 @@ def _uninterpretable(heard: Heard, judged: Judgement, *, crashed: bool) -> Judge
     if not observation.is_alarm or heard.lateness is Lateness.HISTORY:
         return Judgement()
     understood = any(isinstance(signal, Raise) and signal.condition != RULE_FAILED for signal in judged.signals)
-    harmless = observation.type in kinds()[observation.kind].harmless and Flag.UNKNOWN_TYPE not in observation.flags
+    kind = kinds().get(observation.kind)
+    harmless = kind and observation.type in kind.harmless and Flag.UNKNOWN_TYPE not in observation.flags
     fitted = heard.subject.installation_id is not None
     if understood or (harmless and fitted and not crashed):
         return Judgement()

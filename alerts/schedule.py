@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 ONE_DAY = timedelta(days=1)
+ONE_WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,17 @@ class DosePlan:
 def doses(plan: DosePlan, after: datetime, until: datetime, zone: tzinfo) -> tuple[datetime, ...]:
     """The planned times in (after, until] and the first one beyond, in UTC and in order; none once the plan has ended."""
     found: list[datetime] = []
-    for at in _planned(plan, after, zone):
+    for at in _planned(plan, after, max(after, until), zone):
         found.append(at)
         if at > until:
             break
     return tuple(found)
 
 
-def _planned(plan: DosePlan, after: datetime, zone: tzinfo) -> Iterator[datetime]:
+def _planned(plan: DosePlan, after: datetime, until: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """The times after ``after``, at least as far as the first beyond ``until``: every weekday comes within a week."""
     day = max(plan.from_date, (after.astimezone(zone) - ONE_DAY).date())
-    horizon = max(day, after.astimezone(zone).date()) + timedelta(days=15)
+    horizon = max(day, until.astimezone(zone).date()) + ONE_WEEK + ONE_DAY
     last = horizon if plan.to_date is None else min(plan.to_date, horizon)
     while day <= last:
         at = local(day, plan.local_time, zone)
@@ -46,8 +48,8 @@ def _planned(plan: DosePlan, after: datetime, zone: tzinfo) -> Iterator[datetime
 
 
 def local(day: date, at: time, zone: tzinfo) -> datetime:
-    """A local time of a day as UTC."""
-    return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
+    """A local time of a day as UTC; of two the first."""
+    return datetime.combine(day, at.replace(fold=0), tzinfo=zone).astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)

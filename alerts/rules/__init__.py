@@ -12,11 +12,12 @@ Both answer with a :class:`~alerts.model.Judgement` and touch nothing.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, reduce
 from importlib import import_module
+from operator import or_
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
@@ -92,7 +93,7 @@ class Rule:
     resident_id: int | None = None
     device_id: int | None = None
 
-    def concerns(self, kind: str, subject: Subject, zones: frozenset[int]) -> bool:
+    def concerns(self, kind: str, subject: Subject, zones: Collection[int]) -> bool:
         """Whether this rule is set for the device: its kind, and the zone tree, resident or device where named."""
         return (
             self.kind == kind
@@ -115,19 +116,24 @@ def parse_rule(data: Mapping[str, Any]) -> RuleType:
     return _adapter().validate_python(data)
 
 
-def nearest(rules: Sequence[Rule], kind: str, subject: Subject, zones: frozenset[int]) -> tuple[Rule, ...]:
-    """The rules that apply to a device: of each name the nearest, disabled ones left out. In order of name."""
-    chosen: dict[str, Rule] = {}
-    for rule in rules:
-        if rule.concerns(kind, subject, zones):
-            current = chosen.get(rule.spec.name)
-            if current is None or rule.scope > current.scope:
-                chosen[rule.spec.name] = rule
+def nearest(rules: Sequence[Rule], kind: str, subject: Subject, zones: Collection[int]) -> tuple[Rule, ...]:
+    """The rules that apply to a device: of each name the nearest, disabled ones left out. In order of name.
+
+    ``zones``: the device's zone and those around it, from the inside out.
+    """
+    outwards = list(zones)
+    concerned = [rule for rule in rules if rule.concerns(kind, subject, zones)]
+    chosen = {rule.spec.name: rule for rule in sorted(concerned, key=lambda rule: _nearness(rule, subject, outwards))}
     return tuple(chosen[name] for name in sorted(chosen) if chosen[name].spec.enabled)
+
+
+def _nearness(rule: Rule, subject: Subject, outwards: Sequence[int]) -> tuple[int, bool, int, int]:
+    inwards = -outwards.index(rule.zone_id) if rule.zone_id is not None else 0
+    return rule.scope, rule.zone_id == subject.zone_id, inwards, rule.id
 
 
 @cache
 def _adapter() -> TypeAdapter[RuleType]:
-    every = tuple(rule_types().values())
-    union = reduce(lambda left, right: left | right, every)  # type: ignore[arg-type,return-value]
+    every: tuple[Any, ...] = tuple(rule_types().values())
+    union: Any = reduce(or_, every)
     return TypeAdapter(Annotated[union, Discriminator("type")])

@@ -1,4 +1,4 @@
-"""Immediate: a device said it, so it is an alert. Late is raised too (and says so); history is not."""
+"""Immediate: a device said it, so it is an alert. Late is raised too (and says so); history is not, nor told on today's alert."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Immediate(RuleType):
     def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
         said = heard.observation
         evidence = Evidence.of(said)
-        if said.type in self.on and heard.lateness is not Lateness.HISTORY:
+        if heard.lateness is Lateness.HISTORY:
+            return NOTHING
+        if said.type in self.on:
             return Judgement(signals=(self.raised(rule_id, heard.subject, evidence),))
         if said.type in self.inform_on:
             return Judgement(signals=(Inform(self.key(heard.subject), "device_said", evidence),))

@@ -6,9 +6,14 @@ Theory
     rule raises that, so that one dose is one alert). Nothing said, and the site heard since: raised.
 
 Which dose an event is about
-    ``dose_at`` where the device says it; else the earliest waiting dose whose window, from ``early`` before it to
-    its ``due_at``, holds ``occurred_at``. Something that comes after the watch was raised informs the alert and clears
-    nothing: a human looks.
+    ``dose_at`` where the device says it. Else a dose hears each type of event once ("taken" after "dispensed" is the
+    same dose, a second "dispensed" is another), and what could be a late word on one dose is never taken for an early
+    word on the next: a dose watched in vain is a call too many, one taken for granted is a dose nobody misses.
+        1. the earliest dose from 10 minutes before its time to its ``due_at``;
+        2. the latest dose that was due up to ``early`` ago (too late to be met);
+        3. the next dose, from ``early`` before it;
+        4. the latest missed dose of the last 24 hours.
+    Something that comes after the watch was raised informs the alert and clears nothing: a human looks.
 """
 
 from __future__ import annotations
@@ -20,10 +25,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Subject, Watch, WatchState
+from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness, Subject, Watch, WatchState
 from alerts.rules import Moment, RuleType
+from devices.model import parse_time
 
 SAME_DOSE = timedelta(minutes=1)
+ON_TIME = timedelta(minutes=10)
+"""How much earlier than planned still counts as on time: clocks differ."""
+INFORMED_FOR = timedelta(hours=24)
 
 
 class Missed(RuleType):
@@ -41,7 +50,7 @@ class Missed(RuleType):
         """The watch for one planned dose; a schedule's own grace, in seconds, wins."""
         seconds = self.grace_seconds if grace is None else grace
         return Watch(
-            key=f"dose:{schedule_id}:{dose_at:%Y%m%dT%H%M%SZ}",
+            key=f"dose:{schedule_id}:{dose_at.astimezone(UTC):%Y%m%dT%H%M%SZ}",
             rule_id=rule_id,
             subject=subject,
             since=dose_at,
@@ -50,17 +59,25 @@ class Missed(RuleType):
         )
 
     def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
-        if heard.observation.type not in (*self.met_by, *self.answered_by):
+        if not self._counts(heard):
             return NOTHING
         watch = self._watch_meant(heard, watches)
         if watch is None:
             return NOTHING
+        said = heard.observation
+        told = replace(watch, facts={**watch.facts, "heard": sorted({*_types_heard(watch), said.type})})
         if watch.state is WatchState.RAISED:
-            inform = Inform(self.key(watch.subject), "device_said", Evidence.of(heard.observation))
-            return Judgement(signals=(inform,))
-        return Judgement(watches=(replace(watch, due_at=None, state=WatchState.MET),))
+            inform = Inform(self.key(watch.subject), "device_said", Evidence.of(said))
+            return Judgement((told,), (inform,))
+        if _dose_at(heard) is None and said.occurred_at > _window_end(watch):
+            return Judgement((told,))
+        return Judgement((replace(told, due_at=None, state=WatchState.MET),))
 
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
+        if watch.state is not WatchState.WAITING:
+            return Judgement((replace(watch, due_at=None),))
+        if watch.due_at is None or watch.due_at > min(moment.now, moment.heard_until):
+            return Judgement((watch,))
         evidence = Evidence(
             type="nothing_said",
             occurred_at=watch.since,
@@ -70,26 +87,45 @@ class Missed(RuleType):
         done = replace(watch, due_at=None, state=WatchState.RAISED)
         return Judgement((done,), (self.raised(watch.rule_id, watch.subject, evidence),))
 
-    def _watch_meant(self, heard: Heard, watches: Sequence[Watch]) -> Watch | None:
-        planned = _dose_at(heard)
-        ordered = sorted(watches, key=lambda watch: watch.since)
-        if planned is not None:
-            return next((watch for watch in ordered if abs(watch.since - planned) < SAME_DOSE), None)
-        happened = heard.observation.occurred_at
-        held = [watch for watch in ordered if watch.state is not WatchState.MET and self._holds(watch, happened)]
-        waiting = [watch for watch in held if watch.state is WatchState.WAITING]
-        return next(iter(waiting or held[-1:]), None)
+    def _counts(self, heard: Heard) -> bool:
+        """History is raised by no other rule, so it answers nothing; that a dose was given long ago still counts."""
+        said = heard.observation.type
+        answers = said in self.answered_by and heard.lateness is not Lateness.HISTORY
+        return answers or said in self.met_by
 
-    def _holds(self, watch: Watch, happened: datetime) -> bool:
-        opens = watch.since - timedelta(seconds=self.early_seconds)
-        closes = watch.since + timedelta(hours=24) if watch.state is WatchState.RAISED else _window_end(watch)
-        return opens <= happened <= closes
+    def _watch_meant(self, heard: Heard, watches: Sequence[Watch]) -> Watch | None:
+        ordered = sorted(watches, key=lambda watch: watch.since)
+        planned = _dose_at(heard)
+        if planned is None:
+            return self._by_time(heard, ordered)
+        same = [watch for watch in ordered if abs(watch.since - planned) < SAME_DOSE]
+        return next((watch for watch in same if watch.state is WatchState.WAITING), same[0] if same else None)
+
+    def _by_time(self, heard: Heard, ordered: Sequence[Watch]) -> Watch | None:
+        at, early = heard.observation.occurred_at, timedelta(seconds=self.early_seconds)
+        unheard = [watch for watch in ordered if heard.observation.type not in _types_heard(watch)]
+        on_time = [each for each in unheard if each.since - min(early, ON_TIME) <= at <= _window_end(each)]
+        late = [each for each in unheard if _window_end(each) < at <= _window_end(each) + early]
+        ahead = [
+            each for each in unheard if each.state is WatchState.WAITING and each.since - early <= at <= each.since
+        ]
+        missed = [each for each in unheard if each.state is WatchState.RAISED]
+        informed = [each for each in missed if each.since <= at <= each.since + INFORMED_FOR]
+        return next(iter([*on_time[:1], *late[-1:], *ahead[:1], *informed[-1:]]), None)
 
 
 def _window_end(watch: Watch) -> datetime:
     return datetime.fromisoformat(watch.facts["due_at"])
 
 
+def _types_heard(watch: Watch) -> Sequence[str]:
+    heard: Sequence[str] = watch.facts.get("heard", ())
+    return heard
+
+
 def _dose_at(heard: Heard) -> datetime | None:
-    said = heard.observation.fields.get("dose_at")
-    return datetime.fromisoformat(said).astimezone(UTC) if isinstance(said, str) else None
+    """The dose the device names; None where it names none, or in a way that nobody understands."""
+    try:
+        return parse_time(heard.observation.fields.get("dose_at"))
+    except ValueError:
+        return None

@@ -1,9 +1,10 @@
 """Silence: a device has said nothing for longer than its contract, although the site was heard all the while.
 
 Theory
-    One watch per fitting of a device. A sign of life does not touch it (a heartbeat must stay cheap): when the watch falls due it
-    is judged against the device's last sign of life, and moved on where there was one. A silence that spans an outage
-    of ours says nothing about the device: the contract starts again where hearing resumed.
+    One watch per fitting of a device. A sign of life does not touch it (a heartbeat must stay cheap): when the watch
+    falls due it is judged against the device's last sign of life, and moved on where there was one. A silence that
+    spans an outage of ours says nothing about the device: the contract starts again where hearing resumed. What the
+    device said before it was fitted here says nothing either.
     A silent device is looked at again every minute, so that its return is noticed and the alert cleared.
 """
 
@@ -30,14 +31,15 @@ class Silence(RuleType):
     def open(self, rule_id: int, subject: Subject, since: datetime, silent_after: timedelta) -> Watch:
         """The watch for one fitting of a device."""
         key = f"silence:installation:{subject.installation_id}"
-        return Watch(key=key, rule_id=rule_id, subject=subject, since=since, due_at=since + silent_after)
+        facts = {"silent_after_seconds": silent_after.total_seconds()}
+        return Watch(key, rule_id, subject, since=since, due_at=since + silent_after, facts=facts)
 
     def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
         return NOTHING
 
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
-        last = moment.last_seen or watch.since
-        contract = timedelta(seconds=moment.silent_after_seconds or 0)
+        last = max(watch.since, moment.last_seen or watch.since)
+        contract = _contract(watch, moment)
         starts = max(last, moment.resumed_at or last)
         if watch.state is WatchState.RAISED:
             return self._while_silent(watch, last, contract, moment)
@@ -53,3 +55,9 @@ class Silence(RuleType):
         evidence = Evidence(type="heard_again", occurred_at=last, received_at=moment.now)
         back = replace(watch, since=last, due_at=last + contract, state=WatchState.WAITING)
         return Judgement((back,), (Clear(self.key(watch.subject), evidence),))
+
+
+def _contract(watch: Watch, moment: Moment) -> timedelta:
+    """The device's contract as it is now, else as it was when the watch was opened."""
+    current = moment.silent_after_seconds
+    return timedelta(seconds=watch.facts["silent_after_seconds"] if current is None else current)
