@@ -68,7 +68,7 @@ class Link:
         self._own = devices[0] if own else None
         self._by_receipt = {device.topic("receipt"): device for device in devices}
         self._wake = asyncio.Event()
-        self._leaving = False
+        self._talking = self._greeted = False
 
     def wake(self) -> None:
         """Something was said: look at the outboxes."""
@@ -77,27 +77,36 @@ class Link:
     async def run(self) -> None:
         """Stay connected, until cancelled."""
         pause = _PAUSES.first
-        while not self._leaving:
-            connected = asyncio.Event()
+        while True:
+            self._greeted = False
             try:
-                await self._converse(connected)
-            except* aiomqtt.MqttError as errors:
-                log.warning("connection lost: %s", errors.exceptions[0])
-            pause = _PAUSES.after(pause, connected=connected.is_set())
+                await self._connect_and_talk()
+            except aiomqtt.MqttError as error:
+                log.warning("connection lost: %s", error)
+            _raise_if_cancelled()
+            pause = _PAUSES.after(pause, connected=self._greeted)
             await self._clock.sleep(pause)
 
-    async def _converse(self, connected: asyncio.Event) -> None:
+    async def _connect_and_talk(self) -> None:
         async with self._client() as client:
+            _raise_if_cancelled()
             try:
-                await self._greet(client)
-                connected.set()
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._listen(client))
-                    group.create_task(self._speak(client))
+                await self._talk(client)
             except asyncio.CancelledError:
-                self._leaving = True  # a client that then fails to disconnect raises over the cancellation
                 await self._take_leave(client)
                 raise
+
+    async def _talk(self, client: aiomqtt.Client) -> None:
+        """Listen and speak until one of them ends."""
+        self._talking = True
+        tasks = [asyncio.ensure_future(self._listen(client)), asyncio.ensure_future(self._speak(client))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._talking = False
+            ends = await _ended(tasks)
+        for error in ends:
+            raise error
 
     def _client(self) -> aiomqtt.Client:
         own = self._own
@@ -122,6 +131,7 @@ class Link:
         now = self._clock.now()
         for device in self._devices:
             device.reconnected(now)
+        self._greeted = True
 
     async def _take_leave(self, client: aiomqtt.Client) -> None:
         """A clean good-bye discards the last will, so say it ourselves."""
@@ -146,7 +156,8 @@ class Link:
             self._on_receipt(device, receipted)
 
     async def _speak(self, client: aiomqtt.Client) -> None:
-        while True:
+        await self._greet(client)
+        while self._talking:
             due = self._due()
             for device, kept in due[:BATCH]:
                 await self._send(client, device, kept)
@@ -181,6 +192,21 @@ class _Pauses:
 
     def after(self, pause: float, *, connected: bool) -> float:
         return self.first if connected else min(self.longest, pause * 2)
+
+
+def _raise_if_cancelled() -> None:
+    """The client can lose a cancellation: its time-outs, and its errors on disconnecting, win over it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _ended(tasks: Sequence[asyncio.Future[None]]) -> list[BaseException]:
+    """End tasks; the errors they ended with."""
+    for task in tasks:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    return [end for end in ends if end is not None and not isinstance(end, asyncio.CancelledError)]
 
 
 _PAUSES = _Pauses(first=0.25, longest=LONGEST_PAUSE)

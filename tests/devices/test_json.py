@@ -75,9 +75,8 @@ def test_size() -> None:
 
 
 def test_hash_of_odd_values() -> None:
-    odd: list[dict[str, Any]] = [
-        {"x": value} for value in (0, False, None, "", [], {}, 0.5, "0", "null", "\u2028", "😀", [[]], [{}])
-    ]
+    values: list[Any] = [0, False, None, "", [], {}, 0.5, "0", "null", "\u2028", "😀", [[]], [{}]]
+    odd = [{"x": value} for value in values]
     assert len({content_hash(value, frozenset()) for value in odd}) == len(odd)
 
 
