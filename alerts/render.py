@@ -49,6 +49,7 @@ CONDITIONS = {
     "tamper": N_("Device tampered with"),
     "device_silent": N_("Device silent"),
     "site_deaf": N_("Site not heard"),
+    "session_lost": N_("The broker lost our session: messages may be missing"),
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
 }

@@ -46,8 +46,6 @@ DatabaseError = psycopg.Error
 """Whatever a query can raise; what the rest of the gateway catches."""
 DatabaseGone = (psycopg.OperationalError, psycopg.InterfaceError)
 """The server cannot be reached, or went away. Note that some lost races are of this family too."""
-UnstorableData = (psycopg.DataError, errors.ProgramLimitExceeded)
-"""What was to be stored is refused by the server because of its content."""
 
 
 def conninfo(url: str) -> str:

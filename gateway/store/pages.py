@@ -20,6 +20,7 @@ class LeasedPage:
     id: int
     uid: UUID
     alert_id: int
+    person_id: int
     alert_uid: UUID
     attempt: int
     contact_id: int
@@ -61,7 +62,7 @@ async def withdraw(connection: Connection, alert_id: int) -> None:
     )
 
 
-_LEASED_FIELDS = """p.id, p.uid, p.alert_id, a.uid AS alert_uid, p.attempt, p.contact_id, c.channel, c.address,
+_LEASED_FIELDS = """p.id, p.uid, p.alert_id, p.person_id, a.uid AS alert_uid, p.attempt, p.contact_id, c.channel, c.address,
                     n.language, p.severity, z.name AS zone, a.raised_at, p.tries"""
 
 

@@ -67,10 +67,10 @@ async def take_lane(connection: Connection, site_id: int, lane: Lane, holder: st
 
 
 async def renew_lane(connection: Connection, site_id: int, lane: Lane, epoch: int, lease: timedelta) -> bool:
-    """Whether the lane is still ours. In the database's clock."""
+    """Whether the lane is still ours: nobody took it, even if the lease had run out. In the database's clock."""
     cursor = await connection.execute(
         """UPDATE site_lane SET lease_until = clock_timestamp() + %s
-           WHERE site_id = %s AND lane = %s AND epoch = %s AND lease_until > clock_timestamp()""",
+           WHERE site_id = %s AND lane = %s AND epoch = %s""",
         (lease, site_id, lane, epoch),
     )
     return cursor.rowcount == 1
@@ -102,6 +102,14 @@ async def hearing(connection: Connection, site_id: int, lane: Lane) -> Hearing:
         (site_id, lane),
     )
     return await cursor.fetchone() or Hearing(None, None, None)
+
+
+async def settle_anew(connection: Connection, site_id: int, lane: Lane) -> Hearing:
+    """A new connection: whatever deaf period is not over yet, its settling begins again."""
+    before = await hearing(connection, site_id, lane)
+    after = Hearing(before.heard_until, before.resumed_at, None)
+    await save_hearing(connection, site_id, lane, after)
+    return after
 
 
 async def save_hearing(connection: Connection, site_id: int, lane: Lane, heard: Hearing) -> None:

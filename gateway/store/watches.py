@@ -39,8 +39,17 @@ async def of_devices(connection: Connection, device_ids: Sequence[int], since: d
     return [_watch(row) for row in await cursor.fetchall()]
 
 
-async def due(connection: Connection, now: datetime, limit: int) -> list[tuple[Watch, datetime, datetime | None]]:
-    """Watches that are due and that their site was heard up to, locked in key order; with the site's hearing.
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A due watch, with how far its site has been heard."""
+
+    watch: Watch
+    heard_until: datetime
+    resumed_at: datetime | None
+
+
+async def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
+    """Watches that are due and that their site was heard up to, locked in key order.
 
     A watch that another process is judging is left to it.
     """
@@ -54,11 +63,25 @@ async def due(connection: Connection, now: datetime, limit: int) -> list[tuple[W
             ORDER BY w.key LIMIT %s FOR UPDATE OF w SKIP LOCKED""",
         (now, limit),
     )
-    return [(_watch(row), row["heard_until"], row["resumed_at"]) for row in await cursor.fetchall()]
+    return [Due(_watch(row), row["heard_until"], row["resumed_at"]) for row in await cursor.fetchall()]
 
 
 async def save(connection: Connection, watches: Sequence[Watch]) -> None:
     """Store watches by key, new or changed."""
+    await _insert(
+        connection,
+        watches,
+        """(key) DO UPDATE SET rule_id = excluded.rule_id, since = excluded.since, due_at = excluded.due_at,
+           state = excluded.state, facts = excluded.facts""",
+    )
+
+
+async def open_new(connection: Connection, watches: Sequence[Watch]) -> None:
+    """Store watches whose keys are new; one that exists stays as it is."""
+    await _insert(connection, watches, "DO NOTHING")
+
+
+async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict: str) -> None:
     newest = {watch.key: watch for watch in watches}
     ordered = [newest[key] for key in sorted(newest)]
     if not ordered:
@@ -69,8 +92,7 @@ async def save(connection: Connection, watches: Sequence[Watch]) -> None:
             SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
                                  %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[],
                                  %s::jsonb[])
-            ON CONFLICT (key) DO UPDATE SET rule_id = excluded.rule_id, since = excluded.since,
-                due_at = excluded.due_at, state = excluded.state, facts = excluded.facts""",
+            ON CONFLICT {on_conflict}""",
         (
             [watch.key for watch in ordered],
             [watch.rule_id for watch in ordered],

@@ -1,0 +1,68 @@
+"""The canary: how far a site has been heard.
+
+Absence is judged against what we could have heard. On every lane the gateway publishes a message to itself behind
+everything that waits in the broker; when it comes back and everything before it is committed, the lane has been heard
+up to the time at which it was sent.
+
+After a deaf period (we were down, or the broker was) devices need time to connect again and to send what they kept, so
+hearing moves on only when ``settle`` has passed since the first canary came back. ``resumed_at`` keeps the end of the
+last deaf period: a contract to give a sign of life starts again there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from devices.model import Lane
+from gateway.store.sites import Hearing
+
+
+class Limits(NamedTuple):
+    """``deaf``: a site not heard for longer is deaf. ``settle``: how long devices get to come back after that."""
+
+    deaf: timedelta
+    settle: timedelta
+
+
+def topic(site: str, lane: Lane) -> str:
+    """Beside the devices' topics, and matched by none of their filters."""
+    return f"hv/v1/{site}/gateway/{lane}/canary"
+
+
+def song(sent_at: datetime) -> bytes:
+    return json.dumps({"sent_at": sent_at.isoformat()}).encode()
+
+
+def sent_at(payload: bytes, now: datetime) -> datetime | None:
+    """When a canary was sent; None for something that only sits on its topic, or claims to be from the future."""
+    try:
+        at = datetime.fromisoformat(json.loads(payload)["sent_at"])
+        return at.astimezone(UTC) if at.utcoffset() is not None and at <= now else None
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def heard(before: Hearing, canary_sent_at: datetime, now: datetime, limits: Limits) -> Hearing:
+    """How far the lane is heard once a canary is back."""
+    if before.heard_until is not None and canary_sent_at <= before.heard_until:
+        return before
+    first = before.heard_until is None
+    if before.settling_since is None and (first or _was_deaf(before, canary_sent_at, limits)):
+        before = replace(before, settling_since=now)
+    if before.settling_since is None:
+        return replace(before, heard_until=canary_sent_at)
+    if now < before.settling_since + (timedelta(0) if first else limits.settle):
+        return before
+    return Hearing(heard_until=canary_sent_at, resumed_at=now, settling_since=None)
+
+
+def _was_deaf(before: Hearing, canary_sent_at: datetime, limits: Limits) -> bool:
+    return before.heard_until is not None and canary_sent_at - before.heard_until > limits.deaf
+
+
+def is_deaf(heard_until: datetime | None, since: datetime, now: datetime, limits: Limits) -> bool:
+    """Whether a site counts as deaf. ``since``: when we began to listen, for a site that was never heard."""
+    return now - (heard_until or since) > limits.deaf

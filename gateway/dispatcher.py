@@ -1,0 +1,150 @@
+"""The dispatcher: pages leave the outbox, each by the channel of its contact.
+
+Lease (severest first) → is it still wanted? → render → send → settle. Pages are sent side by side, so that a slow
+channel holds up nobody. Retry is decided in ``alerts.delivery`` and nowhere else; an attempt of which every page has
+failed sends the alert on at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from alerts.alert import PagesFailed
+from alerts.channels import TIME_OUT, Channel, Outgoing
+from alerts.delivery import Failed, GiveUp, HandedOver, Retry, SendResult, settle
+from alerts.model import Entry
+from alerts.render import page_text
+from gateway.clock import Clock
+from gateway.engine import advance
+from gateway.metrics import METRICS
+from gateway.rulebook import RulebookCache
+from gateway.store import alerts as alert_store
+from gateway.store import audit, pages
+from gateway.store.audit import Audited, Changed
+from gateway.store.db import Connection, Database
+from gateway.store.pages import LeasedPage
+
+log = structlog.get_logger()
+
+SLOTS = 64
+"""Pages that are sent side by side."""
+LEASE_SECONDS = 3 * TIME_OUT
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatching:
+    """What the dispatcher needs to know: this process' name, the address people reach us at, and their time zone."""
+
+    holder: str
+    public_url: str
+    local: ZoneInfo
+
+
+class Dispatcher:
+    """Leases and sends pages; the caller decides when."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        cache: RulebookCache,
+        channels: Mapping[str, Channel],
+        settings: Dispatching,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._cache = cache
+        self._channels = channels
+        self._settings = settings
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def run_once(self) -> int:
+        """Start to send what is due, as far as slots are free. How many."""
+        free = SLOTS - len(self._sending)
+        if free <= 0:
+            return 0
+        now, holder = self._clock.now(), self._settings.holder
+        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free))
+        for page in leased:
+            task = asyncio.create_task(self._deliver(page))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return len(leased)
+
+    async def settled(self) -> None:
+        """Wait for all that is being sent."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+
+    async def _deliver(self, page: LeasedPage) -> None:
+        try:
+            await self._send_and_settle(page)
+        except Exception:  # its lease runs out, and it is sent again
+            log.exception("page.not_settled", page=str(page.uid))
+
+    async def _send_and_settle(self, page: LeasedPage) -> None:
+        holder = self._settings.holder
+        if not await self._database.run(lambda each: pages.still_leased(each, page.id, holder)):
+            return
+        result = await self._send(page)
+        verdict = settle(result, page.tries)
+        match verdict:
+            case HandedOver(detail=detail):
+                await self._handed_over(page, detail)
+            case Retry(after=after):
+                reason = result.reason if isinstance(result, Failed) else ""
+                await self._database.run(
+                    lambda each: pages.retry(each, page.id, holder, reason, after.total_seconds())
+                )
+                METRICS.page(page.channel, "retried")
+            case GiveUp():
+                await self._database.run(lambda each: self._give_up(each, page, verdict))
+                METRICS.page(page.channel, "failed")
+                log.error("page.failed", page=str(page.uid), channel=page.channel, reason=verdict.reason)
+
+    async def _send(self, page: LeasedPage) -> SendResult:
+        channel = self._channels.get(page.channel)
+        if channel is None:
+            return Failed(f"this gateway has no channel {page.channel!r} set up")
+        try:
+            async with asyncio.timeout(2 * TIME_OUT):
+                return await channel.send(self._outgoing(page))
+        except Exception as error:  # noqa: BLE001 - a channel's bug is a failed page, not a failed dispatcher
+            log.exception("channel.failed", channel=page.channel)
+            return Failed(f"{type(error).__name__}: {error}")
+
+    def _outgoing(self, page: LeasedPage) -> Outgoing:
+        url = f"{self._settings.public_url}/alerts/{page.alert_uid}"
+        text = page_text(page.language, page.severity, page.zone, page.raised_at, url, self._settings.local)
+        return Outgoing(str(page.uid), page.address, text.subject, text.text, page.severity)
+
+    async def _handed_over(self, page: LeasedPage, detail: str) -> None:
+        now, holder = self._clock.now(), self._settings.holder
+        done = await self._database.run(lambda each: pages.handed_over(each, page.id, holder, detail, now))
+        METRICS.page(page.channel, "handed_over" if done else "late")
+        if page.attempt == 1:
+            METRICS.first_page(page.severity, page.channel, (now - page.raised_at).total_seconds())
+
+    async def _give_up(self, connection: Connection, page: LeasedPage, verdict: GiveUp) -> None:
+        """Say so on the timeline, break the contact where it is to blame, and go on when nobody else was reached."""
+        now = self._clock.now()
+        stored = await alert_store.lock_id(connection, page.alert_id)
+        if stored is None or not await pages.failed(connection, page.id, self._settings.holder, verdict.reason):
+            return
+        if verdict.contact_broken:
+            await pages.break_contact(connection, page.contact_id, verdict.reason)
+            broken = Audited("contact.broken", "contact", page.contact_id, params={"reason": verdict.reason})
+            await audit.add(connection, now, (broken,))
+        told = Entry("page_failed", {"persons": [page.person_id], "channel": page.channel, "reason": verdict.reason})
+        await alert_store.add_entries(connection, page.alert_id, (told,), now)
+        changed = Changed(frozenset({stored.zone_id}))
+        if stored.alert.closed_at is None and await pages.attempt_failed(connection, page.alert_id, page.attempt):
+            book = await self._cache.read(connection)
+            _, _, what = await advance(connection, stored, PagesFailed(page.attempt), now, book)
+            changed |= what
+        await audit.announce(connection, changed)

@@ -1,0 +1,48 @@
+"""Dose watches: every planned dose has one before anything can be said, or not said, about it.
+
+The next dose of a schedule always exists as a watch. After an outage all doses that were planned meanwhile get theirs
+before anything is judged, so that what a dispenser kept and sends late finds the dose it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from alerts.model import Watch
+from alerts.rules import Rule, nearest
+from alerts.rules.missed import Missed
+from alerts.schedule import doses
+from gateway.engine import Rulebook
+from gateway.store import watches
+from gateway.store.db import Connection
+from gateway.store.watches import Schedule
+
+LOOK_BACK = timedelta(days=7)
+"""A schedule that nobody has watched for longer starts afresh: older doses are history."""
+ENDED = timedelta(days=1)
+"""How long to leave a schedule alone that has no next dose."""
+
+
+async def open_doses(connection: Connection, schedules: Sequence[Schedule], now: datetime, book: Rulebook) -> int:
+    """Open the watches that these locked schedules lack, up to the first dose beyond now. How many."""
+    opened: list[Watch] = []
+    moved: list[tuple[int, datetime]] = []
+    for schedule in schedules:
+        planned = doses(schedule.plan, max(schedule.watched_until, now - LOOK_BACK), now, book.local)
+        rule = _rule(schedule, book)
+        if rule is not None and isinstance(rule.spec, Missed):
+            opened += [
+                rule.spec.open(rule.id, schedule.subject, schedule.id, at, schedule.grace_seconds) for at in planned
+            ]
+        moved.append((schedule.id, planned[-1] if planned else now + ENDED))
+    await watches.open_new(connection, opened)
+    await watches.set_watched_until(connection, moved)
+    return len(opened)
+
+
+def _rule(schedule: Schedule, book: Rulebook) -> Rule | None:
+    """The rule that says how long to wait for a dose of this schedule."""
+    zones = book.ancestry.get(schedule.subject.zone_id, frozenset())
+    found = nearest(book.rules.get(schedule.kind, ()), schedule.kind, schedule.subject, zones)
+    return next((rule for rule in found if isinstance(rule.spec, Missed)), None)

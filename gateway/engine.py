@@ -1,0 +1,166 @@
+"""The engine: signals become alerts, alerts climb, and both are saved – in the caller's transaction.
+
+Gather (lock the alerts, find the people), decide (``alerts.escalation``, pure), apply (state, timeline, pages, audit,
+announcement). Nothing here talks to a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from alerts.alert import Alert, Cleared, Event, Joined, People, Raised, Refused, Step
+from alerts.escalation import step
+from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
+from alerts.policy import StoredPolicy, choose
+from alerts.rules import Rule
+from gateway.store import alerts as alert_store
+from gateway.store import audit, pages, people
+from gateway.store.alerts import StoredAlert
+from gateway.store.audit import Audited, Changed
+from gateway.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Rules, policies and the zone tree (zone to itself and its ancestors) as they stand."""
+
+    rules: Mapping[str, Sequence[Rule]]
+    by_id: Mapping[int, Rule]
+    policies: Sequence[StoredPolicy]
+    ancestry: Mapping[int, frozenset[int]]
+    local: ZoneInfo
+
+
+async def act(connection: Connection, signals: Sequence[Signal], now: datetime, book: Rulebook) -> Changed:
+    """Do what the rules' signals ask for. Answers what changed; the caller announces it once."""
+    if not signals:
+        return Changed()
+    open_alerts = await alert_store.lock_open(connection, [signal.key for signal in signals])
+    changed = Changed()
+    for signal in signals:
+        stored = open_alerts.get(signal.key)
+        after, what = await _act_on(connection, signal, stored, now, book)
+        changed |= what
+        if after is None or after.alert.closed_at is not None:
+            open_alerts.pop(signal.key, None)
+        else:
+            open_alerts[signal.key] = after
+    return changed
+
+
+async def _act_on(
+    connection: Connection, signal: Signal, stored: StoredAlert | None, now: datetime, book: Rulebook
+) -> tuple[StoredAlert | None, Changed]:
+    match signal:
+        case Raise() if stored is None:
+            return await _open(connection, signal, now, book)
+        case Raise() if stored is not None:
+            joined = Joined(signal.severity)
+            return await _step(connection, stored, joined, now, book, evidence=signal.evidence)
+        case Clear() if stored is not None:
+            return await _step(connection, stored, Cleared(), now, book, evidence=signal.evidence)
+        case Inform() if stored is not None:
+            entry = Entry(signal.code, {"evidence": evidence_json(signal.evidence)})
+            await alert_store.add_entries(connection, stored.id, (entry,), now)
+            return stored, Changed(frozenset({stored.zone_id}))
+    return None, Changed()
+
+
+async def _open(
+    connection: Connection, raised: Raise, now: datetime, book: Rulebook
+) -> tuple[StoredAlert, Changed]:
+    policy = choose(list(book.policies), raised.track, raised.severity)
+    fresh = Alert(policy=policy.policy, severity=raised.severity)
+    stored = await alert_store.add(connection, raised, policy, fresh, now)
+    first = Entry("raised", {"condition": raised.condition, "evidence": evidence_json(raised.evidence)})
+    await alert_store.add_entries(connection, stored.id, (first,), now)
+    await audit.add(connection, now, (Audited("alert.raised", "alert", stored.id, params={"key": raised.key}),))
+    return await _step(connection, stored, Raised(), now, book)
+
+
+async def _step(
+    connection: Connection,
+    stored: StoredAlert,
+    event: Event,
+    now: datetime,
+    book: Rulebook,
+    evidence: Evidence | None = None,
+) -> tuple[StoredAlert, Changed]:
+    outcome, after, changed = await advance(connection, stored, event, now, book, evidence=evidence)
+    return (after, changed) if isinstance(outcome, Step) else (stored, Changed())
+
+
+async def advance(
+    connection: Connection,
+    stored: StoredAlert,
+    event: Event,
+    now: datetime,
+    book: Rulebook,
+    *,
+    evidence: Evidence | None = None,
+    given_at: datetime | None = None,
+    also: Sequence[int] = (),
+) -> tuple[Step | Refused, StoredAlert, Changed]:
+    """One event of a locked alert: gather the people, decide, save. ``also``: persons the event names."""
+    gathered = await _people(connection, stored, now, book, also)
+    outcome = step(stored.alert, event, now, gathered)
+    if isinstance(outcome, Refused):
+        return outcome, stored, Changed()
+    after, changed = await _apply(connection, stored, outcome, now, evidence, given_at)
+    return outcome, after, changed
+
+
+async def _people(
+    connection: Connection, stored: StoredAlert, now: datetime, book: Rulebook, also: Sequence[int]
+) -> People:
+    named = {stored.alert.holder, stored.alert.offered_to, *also} - {None}
+    persons = sorted(each for each in named if each is not None)
+    return await people.reachable(connection, stored.zone_id, persons, now, book.local)
+
+
+async def _apply(
+    connection: Connection,
+    stored: StoredAlert,
+    decided: Step,
+    now: datetime,
+    evidence: Evidence | None,
+    given_at: datetime | None,
+) -> tuple[StoredAlert, Changed]:
+    after = replace(stored, alert=decided.alert)
+    entries = _with_evidence(decided.entries, evidence)
+    if decided.withdraw:
+        await pages.withdraw(connection, stored.id)
+    if decided.alert != stored.alert:
+        await alert_store.save(connection, stored.id, decided.alert)
+    await alert_store.add_entries(connection, stored.id, entries, now, given_at)
+    if decided.pages:
+        await pages.add(connection, after, decided.pages, now)
+    await audit.add(connection, now, (_audited(stored.id, entry) for entry in entries))
+    paged = frozenset(page.contact.person_id for page in decided.pages)
+    concerned = paged | {each for each in (stored.alert.holder, decided.alert.holder) if each is not None}
+    return after, Changed(frozenset({stored.zone_id}), concerned, bool(decided.pages))
+
+
+def _with_evidence(entries: Sequence[Entry], evidence: Evidence | None) -> tuple[Entry, ...]:
+    """The first entry says what happened, so the evidence is its."""
+    if evidence is None or not entries:
+        return tuple(entries)
+    first = replace(entries[0], params={**entries[0].params, "evidence": evidence_json(evidence)})
+    return (first, *entries[1:])
+
+
+def _audited(alert_id: int, entry: Entry) -> Audited:
+    params = {name: value for name, value in entry.params.items() if name != "evidence"}
+    return Audited(f"alert.{entry.code}", "alert", alert_id, entry.actor_id, params)
+
+
+def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """Evidence as the timeline stores it."""
+    told = asdict(evidence)
+    return {**told, "occurred_at": evidence.occurred_at.isoformat(), "received_at": evidence.received_at.isoformat()}
+
+

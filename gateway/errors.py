@@ -1,0 +1,59 @@
+"""Errors that people and programs are told of.
+
+    GatewayError
+    ├── SettingError          a setting is wrong: which, where, and how to mend it
+    └── Problem               an HTTP answer (RFC 9457): status, reason, detail, how to mend it
+        ├── NotSignedIn       401
+        ├── NotAllowed        403
+        ├── NotFound          404
+        ├── Conflict          409
+        ├── Invalid           422
+        └── TooMany           429
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Something that whoever runs or uses the gateway can mend."""
+
+
+class SettingError(GatewayError):
+    """A setting is wrong."""
+
+
+class Problem(GatewayError):
+    """What an HTTP request is answered with when it cannot be done."""
+
+    status = 500
+    title = "Server error"
+
+    def __init__(self, reason: str, detail: str, mend: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.mend = mend
+
+
+class NotSignedIn(Problem):
+    status, title = 401, "Not signed in"
+
+
+class NotAllowed(Problem):
+    status, title = 403, "Not allowed"
+
+
+class NotFound(Problem):
+    status, title = 404, "Not found"
+
+
+class Conflict(Problem):
+    status, title = 409, "Conflict"
+
+
+class Invalid(Problem):
+    status, title = 422, "Invalid"
+
+
+class TooMany(Problem):
+    status, title = 429, "Too many requests"

@@ -1,0 +1,211 @@
+"""Lanes: one connection of one site, held by one process at a time.
+
+    take the lease → connect → subscribe → receive, sing, renew – until one of them fails
+
+A batch is acknowledged when its transaction has committed, and not before; while the database is away we wait with the
+batch in hand, and the broker keeps the rest. Receipts follow the acknowledgement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from alerts.model import Evidence, Raise, Severity, Subject, Track
+from devices.dialects import dialects
+from devices.model import Lane
+from gateway import canary
+from gateway.clock import Clock, monotonic, pause
+from gateway.engine import act
+from gateway.ingest import Held, Receipt, Stored, store_batch
+from gateway.metrics import METRICS
+from gateway.mqtt import BrokerSettings, Delivery, Link, LinkLost, connect
+from gateway.rulebook import RulebookCache
+from gateway.store import audit, sites
+from gateway.store.db import Connection, Database, DatabaseGone
+from gateway.store.sites import LaneLost, Site
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
+
+LEASE = timedelta(seconds=4)
+RENEW_EVERY = 1.0
+LONGEST_BACK_OFF = 5.0
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """How a lane is run. ``holder`` names this process; ``canary_seconds`` between two canaries, in real time."""
+
+    broker: BrokerSettings
+    holder: str
+    limits: canary.Limits
+    canary_seconds: float
+
+
+class LaneWorker:
+    """Runs one lane as long as it is ours, and waits for it otherwise."""
+
+    def __init__(
+        self, database: Database, clock: Clock, cache: RulebookCache, settings: LaneSettings, site: Site, lane: Lane
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._cache = cache
+        self._settings = settings
+        self._site = site
+        self._lane = lane
+        self._link: Link | None = None
+        self.heard = asyncio.Event()
+        """Set each time a canary has come back and been stored."""
+
+    @property
+    def connected(self) -> bool:
+        return self._link is not None
+
+    async def run(self) -> None:
+        """Until the connection or the lane is lost; the caller calls again."""
+        held = await self._take()
+        try:
+            client_id = f"hjemmevakt-{self._site.name}-{self._lane}"
+            async with connect(self._settings.broker, client_id, self._clock) as link:
+                await self._run_on(link, held)
+        finally:
+            self._link = None
+            await self._give_back(held)
+
+    async def sing(self) -> None:
+        """Send a canary now. LinkLost when there is no connection."""
+        if self._link is None:
+            raise LinkLost(f"lane {self._lane} of {self._site.name} is not connected")
+        await self._link.publish(canary.topic(self._site.name, self._lane), canary.song(self._clock.now()))
+
+    async def _run_on(self, link: Link, held: Held) -> None:
+        filters = [each for dialect in dialects().values() for each in dialect.subscriptions(held.site.name, held.lane)]
+        await self._note_session(link)
+        await link.subscribe([*filters, canary.topic(held.site.name, held.lane)])
+        self._link = link
+        log.info("lane.connected", site=held.site.name, lane=held.lane, epoch=held.epoch, resumed=link.resumed)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._receive(link, held))
+                tasks.create_task(self._sing_on())
+                tasks.create_task(self._renew(held))
+        except* (LinkLost, LaneLost) as lost:
+            raise lost.exceptions[0] from None
+
+    # Holding the lane ---------------------------------------------------------------------------------------------
+
+    async def _take(self) -> Held:
+        """Wait until the lane is ours."""
+        while True:
+            epoch = await self._database.run(
+                lambda each: sites.take_lane(each, self._site.id, self._lane, self._settings.holder, LEASE)
+            )
+            if epoch is not None:
+                return Held(self._site, self._lane, epoch)
+            await pause(RENEW_EVERY)
+
+    async def _renew(self, held: Held) -> None:
+        """Raises LaneLost when another process took the lane. While the database is away nobody can."""
+        while True:
+            await pause(RENEW_EVERY)
+            with suppress(*DatabaseGone):
+                ours = await self._database.run(
+                    lambda each: sites.renew_lane(each, held.site.id, held.lane, held.epoch, LEASE)
+                )
+                if not ours:
+                    raise LaneLost(f"lane {held.lane} of {held.site.name} was taken by another process")
+
+    async def _give_back(self, held: Held) -> None:
+        with suppress(*DatabaseGone):
+            await self._database.run(lambda each: sites.give_lane_back(each, held.site.id, held.lane, held.epoch))
+
+    async def _note_session(self, link: Link) -> None:
+        """A new connection: settle anew; and when the broker has forgotten us, say which gap may have lost messages."""
+        before = await self._database.run(lambda each: sites.settle_anew(each, self._site.id, self._lane))
+        if not link.resumed and before.heard_until is not None:
+            since = before.heard_until
+            log.warning("lane.session_lost", site=self._site.name, lane=self._lane, since=since.isoformat())
+            await self._database.run(lambda each: self._raise_session_lost(each, since))
+
+    async def _raise_session_lost(self, connection: Connection, since: datetime) -> None:
+        now = self._clock.now()
+        subject = Subject(self._site.id, self._site.zone_id)
+        evidence = Evidence("session_lost", since, now, {"lane": self._lane, "heard_until": since.isoformat()})
+        key = f"session_lost:site:{self._site.id}:{self._lane}"
+        raised = Raise(key, "session_lost", None, Severity.SERIOUS, Track.TECHNICAL, subject, evidence)
+        book = await self._cache.read(connection)
+        await audit.announce(connection, await act(connection, (raised,), now, book))
+
+    # Receiving ------------------------------------------------------------------------------------------------------
+
+    async def _receive(self, link: Link, held: Held) -> None:
+        while True:
+            batch = await link.batch(BATCH)
+            started = monotonic()
+            song, said = self._apart(batch)
+            stored = await self._patiently(lambda said=said: self._store(held, said)) if said else None
+            link.acknowledge(batch)
+            if stored is not None:
+                METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
+                self._report(stored)
+                await _publish(link, stored.receipts)
+            if song is not None:
+                await self._patiently(lambda song=song: self._hear(held, song))
+                self.heard.set()
+
+    def _apart(self, batch: Sequence[Delivery]) -> tuple[datetime | None, list[Delivery]]:
+        """The newest canary of a batch, and what devices said."""
+        own = canary.topic(self._site.name, self._lane)
+        songs = [canary.sent_at(each.message.payload, self._clock.now()) for each in batch if each.message.topic == own]
+        newest = max((at for at in songs if at is not None), default=None)
+        return newest, [each for each in batch if each.message.topic != own]
+
+    async def _store(self, held: Held, said: Sequence[Delivery]) -> Stored:
+        messages = [each.message for each in said]
+        return await store_batch(self._database, held, messages, self._clock.now(), self._cache)
+
+    async def _hear(self, held: Held, sent_at: datetime) -> None:
+        now = self._clock.now()
+
+        async def move(connection: Connection) -> None:
+            await sites.fence(connection, held.site.id, held.lane, held.epoch)
+            before = await sites.hearing(connection, held.site.id, held.lane)
+            after = canary.heard(before, sent_at, now, self._settings.limits)
+            await sites.save_hearing(connection, held.site.id, held.lane, after)
+
+        await self._database.run(move)
+
+    async def _sing_on(self) -> None:
+        while True:
+            await self.sing()
+            await pause(self._settings.canary_seconds)
+
+    async def _patiently(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Do the work when there is a database to do it with."""
+        back_off = 0.1
+        while True:
+            try:
+                return await work()
+            except DatabaseGone as error:
+                log.warning("database.away", site=self._site.name, lane=self._lane, error=str(error).strip())
+                await pause(back_off)
+                back_off = min(back_off * 2, LONGEST_BACK_OFF)
+
+    def _report(self, stored: Stored) -> None:
+        for failure in stored.failures:
+            log.error("rule.failed", rule=failure.rule, exc_info=failure.error)
+        if stored.quarantined:
+            log.warning("message.quarantined", site=self._site.name, lane=self._lane, count=stored.quarantined)
+
+
+async def _publish(link: Link, receipts: Sequence[Receipt]) -> None:
+    await asyncio.gather(*(link.publish(receipt.topic, receipt.payload) for receipt in receipts))

@@ -1,0 +1,58 @@
+"""Metrics for Prometheus: counts and times of the path, without anybody's name."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from devices.model import Lane
+from gateway.ingest import Stored
+
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600)
+
+
+class Metrics:
+    """One set a process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("site", "lane")
+        self._messages = Counter("hjemmevakt_messages", "Messages stored", labels, registry=self.registry)
+        self._new = Counter("hjemmevakt_observations", "Messages that were new", labels, registry=self.registry)
+        self._quarantined = Counter(
+            "hjemmevakt_quarantined", "Messages that could not be read", labels, registry=self.registry
+        )
+        self._batch = Histogram(
+            "hjemmevakt_batch_seconds", "Time to store a batch", labels, buckets=SECONDS, registry=self.registry
+        )
+        self._first_page = Histogram(
+            "hjemmevakt_first_page_seconds",
+            "From an alert's first message being received to its first page being handed over",
+            ("severity", "channel"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._pages = Counter(
+            "hjemmevakt_pages", "Pages by what became of them", ("channel", "outcome"), registry=self.registry
+        )
+
+    def stored(self, site: str, lane: Lane, stored: Stored, seconds: float) -> None:
+        """A batch was committed."""
+        self._messages.labels(site, lane).inc(stored.total)
+        self._new.labels(site, lane).inc(stored.new)
+        self._quarantined.labels(site, lane).inc(stored.quarantined)
+        self._batch.labels(site, lane).observe(seconds)
+
+    def page(self, channel: str, outcome: str) -> None:
+        """A page was handed over, put back or given up."""
+        self._pages.labels(channel, outcome).inc()
+
+    def first_page(self, severity: int, channel: str, seconds: float) -> None:
+        """The first page of an alert was handed over so long after its message was received."""
+        self._first_page.labels(str(severity), channel).observe(seconds)
+
+    def text(self) -> bytes:
+        """In Prometheus' format."""
+        return generate_latest(self.registry)
+
+
+METRICS = Metrics()

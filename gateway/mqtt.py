@@ -1,0 +1,150 @@
+"""MQTT: the one seam to the broker. A link is one connection of one lane; what it hands out can only be
+acknowledged on that same connection.
+
+Theory
+    The broker keeps a persistent session for each lane (fixed client id, clean start off, session expiry): what is not
+    acknowledged comes again. aiomqtt acknowledges a message before our code sees it, so paho's manual acknowledgement
+    is switched on before connecting, and each message is acknowledged by its packet id after its transaction has
+    committed, in the order of arrival. ``receive_maximum`` bounds what the broker sends ahead of acknowledgement, and
+    with it our memory; the queue itself never drops.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from devices.model import Message
+from gateway.clock import Clock
+
+LinkLost = aiomqtt.MqttError
+"""The connection is gone, or was refused."""
+
+SESSION_EXPIRY = 30 * 24 * 3600
+"""How long the broker keeps a lane's session while we are away, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """Where the broker is. ``version``: 5 or 3 (for 3.1.1). ``ca_file`` switches TLS on."""
+
+    host: str
+    port: int
+    version: int = 5
+    username: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+    receive_maximum: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message and what its acknowledgement needs."""
+
+    message: Message
+    packet_id: int
+    qos: int
+
+
+class Link:
+    """An open connection."""
+
+    def __init__(self, client: aiomqtt.Client, clock: Clock, *, resumed: bool) -> None:
+        self._client = client
+        self._clock = clock
+        self.resumed = resumed
+        """Whether the broker still had our session, with what came while we were away."""
+
+    async def subscribe(self, topics: Sequence[str]) -> None:
+        """At QoS 1. LinkLost when the broker refuses one."""
+        granted = await self._client.subscribe([(topic, 1) for topic in topics])
+        refused = [topic for topic, code in zip(topics, granted, strict=True) if _is_refused(code)]
+        if refused:
+            raise LinkLost(f"the broker refuses to let us subscribe to {', '.join(refused)}: check its access list")
+
+    async def batch(self, most: int) -> list[Delivery]:
+        """What has arrived, at least one message. LinkLost when the connection ends."""
+        messages = self._client.messages
+        batch = [self._delivery(await anext(messages))]
+        while len(batch) < most and len(messages):
+            batch.append(self._delivery(await anext(messages)))
+        return batch
+
+    def acknowledge(self, batch: Sequence[Delivery]) -> None:
+        """In order of arrival. What was sent at QoS 0 needs none."""
+        for each in batch:
+            if each.qos > 0:
+                self._client._client.ack(each.packet_id, each.qos)  # noqa: SLF001 - the one way to ack after commit
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """At QoS 1; waits for the broker's acknowledgement."""
+        await self._client.publish(topic, payload, qos=1)
+
+    def _delivery(self, message: aiomqtt.Message) -> Delivery:
+        payload = message.payload if isinstance(message.payload, bytes) else str(message.payload or "").encode()
+        received = Message(str(message.topic), payload, self._clock.now(), message.retain)
+        return Delivery(received, message.mid, message.qos)
+
+
+@asynccontextmanager
+async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> AsyncIterator[Link]:
+    """Connect with a persistent session. LinkLost when it cannot be done."""
+    client = _client(settings, client_id)
+    session = _SessionPresent(client)
+    async with client:
+        yield Link(client, clock, resumed=session.present)
+
+
+def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
+    five = settings.version == 5
+    client = aiomqtt.Client(
+        settings.host,
+        settings.port,
+        username=settings.username,
+        password=settings.password,
+        identifier=client_id,
+        protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
+        clean_session=None if five else False,
+        clean_start=False if five else 3,
+        properties=_connect_properties(settings) if five else None,
+        tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else None,
+        keepalive=15,
+        timeout=10,
+    )
+    client._client.manual_ack_set(True)  # noqa: SLF001 - before connecting: later, and messages are lost
+    client.pending_calls_threshold = 10_000
+    return client
+
+
+def _connect_properties(settings: BrokerSettings) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = SESSION_EXPIRY
+    properties.ReceiveMaximum = settings.receive_maximum
+    return properties
+
+
+class _SessionPresent:
+    """Listens in on the connection's answer for whether the broker kept our session."""
+
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self.present = False
+        self._passed_on = client._client.on_connect  # noqa: SLF001 - aiomqtt does not hand the flag on
+        client._client.on_connect = self._on_connect  # noqa: SLF001
+
+    def _on_connect(self, client: object, data: object, flags: object, *rest: object) -> None:
+        self.present = bool(getattr(flags, "session_present", False))
+        if self._passed_on is not None:
+            self._passed_on(client, data, flags, *rest)  # type: ignore[call-arg,arg-type]
+
+
+def _is_refused(code: object) -> bool:
+    value = code if isinstance(code, int) else getattr(code, "value", 0)
+    return isinstance(value, int) and value >= 128
+
+

@@ -1,0 +1,180 @@
+"""Settings: from the environment (``HJEMMEVAKT_…``), a secret also from a file named by ``HJEMMEVAKT_…_FILE``, and a
+TOML file named by ``HJEMMEVAKT_CONFIG``. The environment wins. Everything is checked at start; what is wrong is one
+clear line each.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AnyHttpUrl,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from gateway import canary
+from gateway.errors import SettingError
+from gateway.mqtt import BrokerSettings
+
+PREFIX = "HJEMMEVAKT_"
+CONFIG = PREFIX + "CONFIG"
+Port = Annotated[int, Field(ge=1, le=65535)]
+Role = Literal["ingest", "engine", "web"]
+
+
+class Settings(BaseModel):
+    """Every setting. The environment variable is ``HJEMMEVAKT_`` and the name in capitals."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    environment: Literal["production", "demo", "test"] = "production"
+    data_folder: Path = Path("var")
+    database_url: SecretStr | None = None
+    mqtt_host: str = "127.0.0.1"
+    mqtt_port: Port = 1883
+    mqtt_version: Literal[3, 5] = 5
+    mqtt_username: str | None = None
+    mqtt_password: SecretStr | None = None
+    mqtt_ca_file: Path | None = None
+    listen_host: str = "127.0.0.1"
+    listen_port: Port = 8080
+    public_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8080")
+    time_zone: str = "Europe/Oslo"
+    smtp_host: str | None = None
+    smtp_port: Port = 25
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_sender: str = "hjemmevakt@localhost"
+    canary_seconds: Annotated[float, Field(ge=0.1, le=60)] = 5
+    deaf_seconds: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 60
+    settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
+    controlled_clock: AwareDatetime | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{name!r} is no time zone; an example is Europe/Oslo") from None
+        return name
+
+    @field_validator("mqtt_ca_file")
+    @classmethod
+    def _readable(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        return path
+
+    @model_validator(mode="after")
+    def _clock_only_in_trials(self) -> Self:
+        if self.controlled_clock is not None and self.environment == "production":
+            raise ValueError("controlled_clock is for demo and test: a gateway in production keeps the real time")
+        if self.deaf_seconds < 2 * self.canary_seconds:
+            raise ValueError("deaf_seconds must be at least twice canary_seconds, or a site is deaf between two canaries")
+        return self
+
+    @property
+    def local(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def broker(self) -> BrokerSettings:
+        return BrokerSettings(
+            host=self.mqtt_host,
+            port=self.mqtt_port,
+            version=self.mqtt_version,
+            username=self.mqtt_username,
+            password=_reveal(self.mqtt_password),
+            ca_file=str(self.mqtt_ca_file) if self.mqtt_ca_file else None,
+        )
+
+    @property
+    def limits(self) -> canary.Limits:
+        return canary.Limits(timedelta(seconds=self.deaf_seconds), timedelta(seconds=self.settle_seconds))
+
+    @property
+    def channel_settings(self) -> dict[str, dict[str, Any]]:
+        """The channels that are set up, by name."""
+        channels: dict[str, dict[str, Any]] = {"in_app": {}}
+        if self.smtp_host is not None:
+            channels["email"] = {
+                "host": self.smtp_host,
+                "port": self.smtp_port,
+                "security": self.smtp_security,
+                "username": self.smtp_username,
+                "password": _reveal(self.smtp_password),
+                "sender": self.smtp_sender,
+            }
+        return channels
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """The settings. SettingError with a line for each that is wrong."""
+    given = os.environ if environment is None else environment
+    try:
+        return Settings(**{**_from_file(given), **_from_environment(given), **overrides})
+    except ValidationError as error:
+        lines = [_line(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_context=False)]
+        raise SettingError("\n".join(lines)) from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in environment.items():
+        if not name.startswith(PREFIX) or name == CONFIG:
+            continue
+        field = name.removeprefix(PREFIX).lower()
+        secret = field.removesuffix("_file")
+        if field not in Settings.model_fields and field != secret and secret in Settings.model_fields:
+            found[secret] = _read(name, value)
+        elif value != "":
+            found[field] = value
+    return found
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except OSError as error:
+        raise SettingError(f"{name}: {path} cannot be read: {error.strerror}") from None
+
+
+def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
+    path = environment.get(CONFIG)
+    if not path:
+        return {}
+    try:
+        return tomllib.loads(_read(CONFIG, path))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{CONFIG}: {path} is not TOML: {error}") from None
+
+
+def _line(where: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part) for part in where)
+    told = message.removeprefix("Value error, ")
+    return f"setting {name} ({PREFIX}{name.upper()}): {told}" if name else f"settings: {told}"
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def start_of(settings: Settings) -> datetime | None:
+    """Where a controlled clock begins, in UTC."""
+    return settings.controlled_clock.astimezone(UTC) if settings.controlled_clock else None

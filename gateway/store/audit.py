@@ -1,0 +1,57 @@
+"""Audit: who did or looked at what, in the transaction of what it tells of; and the announcement of a change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway.store.db import Connection, as_json
+
+CHANNEL = "hjemmevakt_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a transaction changed: zones and persons by id, and whether there are pages to send."""
+
+    zones: frozenset[int] = frozenset()
+    persons: frozenset[int] = frozenset()
+    pages: bool = False
+
+    def __or__(self, other: Changed) -> Changed:
+        return Changed(self.zones | other.zones, self.persons | other.persons, self.pages or other.pages)
+
+    @classmethod
+    def parse(cls, payload: str) -> Changed:
+        told = json.loads(payload)
+        return cls(frozenset(told["zones"]), frozenset(told["persons"]), told["pages"])
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One line of the audit: ids, codes and parameters, never names."""
+
+    action: str
+    object: str
+    object_id: int | None = None
+    actor_id: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def add(connection: Connection, at: datetime, lines: Iterable[Audited]) -> None:
+    for line in lines:
+        await connection.execute(
+            "INSERT INTO audit (at, actor_id, action, object, object_id, params) VALUES (%s, %s, %s, %s, %s, %s)",
+            (at, line.actor_id, line.action, line.object, line.object_id, as_json(dict(line.params))),
+        )
+
+
+async def announce(connection: Connection, changed: Changed) -> None:
+    """Tell every process that listens, when the transaction commits. Ids only."""
+    if not (changed.zones or changed.persons or changed.pages):
+        return
+    payload = {"zones": sorted(changed.zones)[:500], "persons": sorted(changed.persons)[:500], "pages": changed.pages}
+    await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, json.dumps(payload)))

@@ -1,0 +1,188 @@
+"""People: who can be reached for an alert, who may see what, and who signs in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from psycopg.rows import class_row
+
+from alerts.alert import Contact, People
+from alerts.policy import Target
+from alerts.schedule import Shift, on_duty
+from gateway.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A member of staff."""
+
+    id: int
+    uid: UUID
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A role in force; ``nearness``: 0 in the zone itself, 1 in its parent, and so on."""
+
+    person_id: int
+    role: str
+    nearness: int
+
+
+async def reachable(
+    connection: Connection, zone_id: int, persons: Sequence[int], now: datetime, local: ZoneInfo
+) -> People:
+    """Who can be reached for an alert of a zone at a moment, and how these persons can be."""
+    assigned = await _assigned(connection, zone_id, now)
+    shifts = await _shifts(connection, zone_id)
+    targets = _targets(assigned, shifts, now, local)
+    everyone = {person for each in targets.values() for person in each} | set(persons)
+    contacts = await _contacts(connection, sorted(everyone))
+    return People(
+        targets={target: _contacts_of(each, contacts) for target, each in targets.items()},
+        persons={person: contacts.get(person, ()) for person in persons},
+    )
+
+
+def _targets(
+    assigned: Sequence[Assigned], shifts: Mapping[str, Sequence[Shift]], now: datetime, local: ZoneInfo
+) -> dict[Target, tuple[int, ...]]:
+    def with_role(role: str) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(each.person_id for each in assigned if each.role == role))
+
+    def serving(role: str) -> tuple[int, ...]:
+        employed = set(with_role(role))
+        return tuple(each for each in on_duty(shifts.get(role, ()), now, local) if each in employed)
+
+    leads = [each for each in assigned if each.role == "lead"]
+    nearest = min((each.nearness for each in leads), default=0)
+    return {
+        Target.FIRST_ON_DUTY: serving("responder")[:1],
+        Target.ALL_ON_DUTY: serving("responder"),
+        Target.ZONE_LEAD: tuple(each.person_id for each in leads if each.nearness == nearest),
+        Target.RESPONSE_CENTRE: with_role("centre"),
+        Target.TECHNICAL_ON_DUTY: serving("technical"),
+        Target.TECHNICAL_ALL: with_role("technical"),
+    }
+
+
+def _contacts_of(persons: Sequence[int], contacts: Mapping[int, tuple[Contact, ...]]) -> tuple[Contact, ...]:
+    return tuple(contact for person in persons for contact in contacts.get(person, ()))
+
+
+_ANCESTRY = """WITH RECURSIVE ancestry AS (
+    SELECT id, parent_id, 0 AS nearness FROM zone WHERE id = %(zone)s
+    UNION ALL SELECT z.id, z.parent_id, a.nearness + 1 FROM zone z JOIN ancestry a ON z.id = a.parent_id)"""
+
+
+async def _assigned(connection: Connection, zone_id: int, now: datetime) -> list[Assigned]:
+    cursor = connection.cursor(row_factory=class_row(Assigned))
+    await cursor.execute(
+        f"""{_ANCESTRY}
+            SELECT g.person_id, g.role, a.nearness FROM ancestry a
+            JOIN assignment g ON g.zone_id = a.id AND g.during @> %(now)s::timestamptz
+            JOIN person p ON p.id = g.person_id AND p.active ORDER BY a.nearness, g.person_id""",
+        {"zone": zone_id, "now": now},
+    )
+    return await cursor.fetchall()
+
+
+async def _shifts(connection: Connection, zone_id: int) -> dict[str, list[Shift]]:
+    """By role; a shift in a zone covers what is below it too."""
+    cursor = await connection.execute(
+        f"""{_ANCESTRY}
+            SELECT r.role, r.person_id, r.weekday, r.start_time, r.end_time, r.position, r.from_date, r.to_date
+            FROM ancestry a JOIN roster_shift r ON r.zone_id = a.id""",
+        {"zone": zone_id},
+    )
+    by_role: dict[str, list[Shift]] = {}
+    for row in await cursor.fetchall():
+        by_role.setdefault(row["role"], []).append(_shift(row))
+    return by_role
+
+
+def _shift(row: Mapping[str, Any]) -> Shift:
+    return Shift(
+        person_id=row["person_id"],
+        weekday=row["weekday"],
+        start=row["start_time"],
+        end=row["end_time"],
+        position=row["position"],
+        from_date=row["from_date"] or date.min,
+        to_date=row["to_date"],
+    )
+
+
+async def _contacts(connection: Connection, persons: Sequence[int]) -> dict[int, tuple[Contact, ...]]:
+    cursor = await connection.execute(
+        """SELECT c.id, c.person_id FROM contact c JOIN person p ON p.id = c.person_id
+           WHERE c.person_id = ANY(%s) AND c.active AND c.broken_reason IS NULL AND p.active
+           ORDER BY c.person_id, c.position, c.id""",
+        (list(persons),),
+    )
+    found: dict[int, tuple[Contact, ...]] = {}
+    for row in await cursor.fetchall():
+        found[row["person_id"]] = (*found.get(row["person_id"], ()), Contact(row["id"], row["person_id"]))
+    return found
+
+
+async def names(connection: Connection, ids: Sequence[int]) -> dict[int, Person]:
+    """These persons by id."""
+    cursor = connection.cursor(row_factory=class_row(Person))
+    await cursor.execute("SELECT id, uid, name, language FROM person WHERE id = ANY(%s)", (list(ids),))
+    return {each.id: each for each in await cursor.fetchall()}
+
+
+async def by_uid(connection: Connection, uid: UUID) -> Person | None:
+    cursor = connection.cursor(row_factory=class_row(Person))
+    await cursor.execute("SELECT id, uid, name, language FROM person WHERE uid = %s AND active", (uid,))
+    return await cursor.fetchone()
+
+
+async def colleagues(connection: Connection, zone_id: int, now: datetime) -> list[Person]:
+    """Whoever has a role in a zone or above it and has a contact that works: those an alert can be handed to."""
+    cursor = connection.cursor(row_factory=class_row(Person))
+    await cursor.execute(
+        f"""{_ANCESTRY}
+            SELECT DISTINCT p.id, p.uid, p.name, p.language FROM ancestry a
+            JOIN assignment g ON g.zone_id = a.id AND g.during @> %(now)s::timestamptz
+            JOIN person p ON p.id = g.person_id AND p.active
+            WHERE EXISTS (SELECT 1 FROM contact c WHERE c.person_id = p.id AND c.active AND c.broken_reason IS NULL)
+            ORDER BY p.name, p.id""",
+        {"zone": zone_id, "now": now},
+    )
+    return await cursor.fetchall()
+
+
+async def set_language(connection: Connection, person_id: int, language: str) -> None:
+    await connection.execute("UPDATE person SET language = %s WHERE id = %s", (language, person_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a person may see: roles in force, and the zones below their assignments, by id and name."""
+
+    roles: frozenset[str]
+    zones: Mapping[int, str]
+
+
+async def reach(connection: Connection, person_id: int, now: datetime) -> Reach:
+    cursor = await connection.execute(
+        """WITH RECURSIVE mine AS (
+               SELECT zone_id AS id, role FROM assignment WHERE person_id = %s AND during @> %s::timestamptz),
+           covered AS (
+               SELECT id FROM mine UNION SELECT z.id FROM zone z JOIN covered c ON z.parent_id = c.id)
+           SELECT (SELECT array_agg(DISTINCT role) FROM mine) AS roles, z.id, z.name
+           FROM covered JOIN zone z USING (id) ORDER BY z.id""",
+        (person_id, now),
+    )
+    rows = await cursor.fetchall()
+    roles = frozenset(rows[0]["roles"] if rows else ())
+    return Reach(roles, {row["id"]: row["name"] for row in rows})

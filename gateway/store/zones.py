@@ -1,0 +1,23 @@
+"""The zone tree."""
+
+from __future__ import annotations
+
+from gateway.store.db import Connection
+
+
+async def version(connection: Connection) -> int:
+    """Something that changes when a zone is added."""
+    cursor = await connection.execute("SELECT coalesce(max(id), 0) AS newest FROM zone")
+    row = await cursor.fetchone()
+    return int(row["newest"]) if row else 0
+
+
+async def ancestry(connection: Connection) -> dict[int, frozenset[int]]:
+    """Each zone with itself and everything above it."""
+    cursor = await connection.execute(
+        """WITH RECURSIVE up AS (
+               SELECT id, id AS above, parent_id FROM zone
+               UNION ALL SELECT up.id, z.id, z.parent_id FROM up JOIN zone z ON z.id = up.parent_id)
+           SELECT id, array_agg(above) AS above FROM up GROUP BY id"""
+    )
+    return {row["id"]: frozenset(row["above"]) for row in await cursor.fetchall()}
