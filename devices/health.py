@@ -19,6 +19,7 @@ class Heartbeat(Event):
     rssi: Annotated[float, Field(ge=-200, le=50)] | None = None
     mains: bool | None = None
     firmware: Annotated[str, Field(max_length=64)] | None = None
+    online: bool | None = None
 
 
 class Presence(Event):
