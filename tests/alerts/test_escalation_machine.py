@@ -1,0 +1,331 @@
+"""Escalation against its invariants: every event in every order, people who come and go, and time that passes.
+
+After each transition the promises of ``alerts.escalation`` are checked; at the end, that nothing ends in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from alerts.alert import (
+    Action,
+    Alert,
+    Answer,
+    Arrived,
+    Cause,
+    Claim,
+    Cleared,
+    Close,
+    Contact,
+    DueFor,
+    Event,
+    HandOver,
+    Joined,
+    NeedHelp,
+    OnWay,
+    PagesFailed,
+    People,
+    Raised,
+    Refusal,
+    Refused,
+    Release,
+    Stage,
+    Step,
+    TimePassed,
+    UndoClose,
+)
+from alerts.escalation import CONFIRM_WITHIN, climbing, step, wants_help
+from alerts.model import Severity, Track
+from alerts.policy import Policy, PolicyStep, StageLimits, Target
+from tests.alerts.stories import START
+
+PERSONS = st.integers(1, 5)
+SEVERITIES = st.sampled_from(Severity)
+WAITS = st.sampled_from((10, 60, 120, 600, 3600))
+LIMITS = st.sampled_from((60, 600, 3600))
+POLICIES = st.builds(
+    Policy,
+    name=st.just("any"),
+    track=st.just(Track.CARE),
+    steps=st.lists(
+        st.builds(PolicyStep, target=st.sampled_from(Target), wait_seconds=WAITS), min_size=1, max_size=5
+    ).map(tuple),
+    repeat_seconds=st.sampled_from((60, 300, 3600)),
+    limits=st.builds(StageLimits, claimed=LIMITS, on_way=LIMITS, arrived=LIMITS),
+)
+CONTACTS = {
+    person: tuple(Contact(person * 10 + each, person) for each in range(person % 3 + 1)) for person in range(1, 6)
+}
+EVERYBODY = frozenset(CONTACTS)
+FULL = {target: [1 + place % 5, 2 + place % 4] for place, target in enumerate(Target)}
+DUTY = st.one_of(st.just(FULL), st.dictionaries(st.sampled_from(Target), st.lists(PERSONS, max_size=4)))
+REACHABLE = st.one_of(st.just(EVERYBODY), st.frozensets(PERSONS, min_size=3), st.frozensets(PERSONS, max_size=2))
+CLAIMS = st.builds(Claim, by=PERSONS, take_over=st.booleans())
+ANSWERS: st.SearchStrategy[Answer] = st.one_of(
+    CLAIMS,
+    st.builds(OnWay, by=PERSONS),
+    st.builds(Arrived, by=PERSONS),
+    st.builds(Release, by=PERSONS),
+    st.builds(NeedHelp, by=PERSONS),
+    st.builds(NeedHelp, by=PERSONS),
+    st.builds(HandOver, by=PERSONS, to=PERSONS),
+    st.builds(HandOver, by=PERSONS, to=PERSONS),
+    st.builds(UndoClose, by=PERSONS),
+)
+ENDS: st.SearchStrategy[Answer] = st.builds(
+    Close, by=PERSONS, cause=st.sampled_from(Cause), action=st.sampled_from(Action)
+)
+HELD = (Stage.CLAIMED, Stage.ON_WAY, Stage.ARRIVED)
+
+
+class Escalation(RuleBasedStateMachine):
+    """One alert's life. ``seen`` holds every (attempt, contact) that was ever paged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now: datetime = START
+        self.people = People()
+        self.alert: Alert | None = None
+        self.seen: set[tuple[int, int]] = set()
+
+    @initialize(policy=POLICIES, severity=SEVERITIES, duty=DUTY, reachable=REACHABLE)
+    def raised(
+        self, policy: Policy, severity: Severity, duty: dict[Target, list[int]], reachable: frozenset[int]
+    ) -> None:
+        self.alert = Alert(policy, severity)
+        self._people(duty, reachable)
+        self._happens(Raised())
+
+    @rule(duty=DUTY, reachable=REACHABLE)
+    @precondition(lambda self: self._alive())
+    def people_come_and_go(self, duty: dict[Target, list[int]], reachable: frozenset[int]) -> None:
+        self._people(duty, reachable)
+
+    @rule(known=REACHABLE)
+    @precondition(lambda self: self._alive())
+    def some_are_known_as_targets_only(self, known: frozenset[int]) -> None:
+        self.people = People(self.people.targets, {person: CONTACTS[person] for person in known})
+
+    @rule(seconds=st.integers(0, 1200))
+    @precondition(lambda self: self._alive())
+    def time_passes(self, seconds: int) -> None:
+        self._wait(timedelta(seconds=seconds))
+
+    @rule(late=st.integers(0, 3600))
+    @precondition(lambda self: self._alive())
+    def what_is_due_comes_late(self, late: int) -> None:
+        self.now = max(self.now, self._due_at()) + timedelta(seconds=late)
+        self._happens(TimePassed())
+
+    @rule(answer=ANSWERS)
+    @precondition(lambda self: self._alive())
+    def anybody_answers(self, answer: Answer) -> None:
+        self._answer(answer)
+
+    @rule(answer=ANSWERS)
+    @precondition(lambda self: self._held())
+    def the_holder_answers(self, answer: Answer) -> None:
+        self._answer(replace(answer, by=self._alert().holder or 0))
+
+    @rule(answer=st.one_of(CLAIMS, st.builds(OnWay, by=PERSONS)))
+    @precondition(lambda self: self._held() and self._alert().offered_to is not None)
+    def whoever_it_is_offered_to_answers(self, answer: Answer) -> None:
+        self._answer(replace(answer, by=self._alert().offered_to or 0))
+
+    @rule(answer=ENDS, undo=st.booleans(), evidence=st.booleans())
+    @precondition(lambda self: self._held() and self._alert().attempt > 2)
+    def the_holder_closes(self, answer: Close, *, undo: bool, evidence: bool) -> None:
+        holder, before = self._alert().holder, self._alert()
+        self._answer(replace(answer, by=holder or 0))
+        if undo and holder is not None:
+            self._answer(UndoClose(holder))
+        elif evidence:
+            self._joins(Severity.NORMAL)
+        if undo or evidence:
+            assert wants_help(self._alert()) or not wants_help(before), "closing by mistake ends no call for help"
+
+    @rule(answer=ENDS)
+    @precondition(lambda self: self._alive() and self._alert().attempt > 5)
+    def anybody_closes(self, answer: Close) -> None:
+        self._answer(answer)
+
+    @rule(severity=SEVERITIES)
+    @precondition(lambda self: self._alive())
+    def evidence_joins(self, severity: Severity) -> None:
+        self._joins(severity)
+
+    @rule(back=st.integers(0, 2))
+    @precondition(lambda self: self._alive())
+    def pages_fail(self, back: int) -> None:
+        self._happens(PagesFailed(self._alert().attempt - back))
+
+    @rule()
+    @precondition(lambda self: self._alive())
+    def raised_again(self) -> None:
+        before = self._alert()
+        self._happens(Raised())
+        assert not before.attempt or self.alert == before
+
+    @rule()
+    @precondition(lambda self: self._alive() and self._alert().attempt > 20)
+    def it_is_over(self) -> None:
+        self._happens(Cleared())
+
+    @rule(event=st.one_of(ANSWERS, ENDS, st.builds(Joined, SEVERITIES), st.just(Raised()), st.just(TimePassed())))
+    @precondition(lambda self: not self._alive())
+    def closed_is_closed(self, event: Event) -> None:
+        assert self._happens(event) == Refused(Refusal.CLOSED)
+
+    @invariant()
+    def it_is_due_unless_closed(self) -> None:
+        alert = self.alert
+        if alert is None:
+            return
+        closed = alert.stage is Stage.CLOSED
+        assert closed == (alert.closed_at is not None) == (alert.due_at is None) == (alert.due_for is None)
+
+    @invariant()
+    def whoever_has_it_is_known(self) -> None:
+        alert = self.alert
+        if alert is None:
+            return
+        assert alert.stage is not Stage.OPEN or (alert.holder is None and alert.offered_to is None)
+        assert alert.stage not in HELD or alert.holder is not None
+        assert alert.stage is not Stage.OPEN or alert.due_for is DueFor.STEP
+        assert (alert.stage is Stage.CLOSING) == (alert.due_for is DueFor.CLOSE)
+        assert alert.due_for is not DueFor.ACCEPT or alert.offered_to is not None
+        assert alert.due_for is not DueFor.STAGE or alert.step is None
+
+    @invariant()
+    def nobody_waits_longer_than_the_policy_says(self) -> None:
+        alert = self.alert
+        if alert is None or alert.due_at is None:
+            return
+        limits, steps = alert.policy.limits, alert.policy.steps
+        longest = max(
+            600,
+            alert.policy.repeat_seconds,
+            limits.claimed,
+            limits.on_way,
+            limits.arrived,
+            *(each.wait_seconds for each in steps),
+        )
+        assert alert.due_at <= self.now + timedelta(seconds=longest)
+
+    def teardown(self) -> None:
+        """Silence from now on: somebody is paged within the longest wait, unless it is closed or nobody is there."""
+        if self.alert is None:
+            return
+        self._let_closing_end()
+        if self._alive() and self._anybody():
+            self._somebody_hears()
+            self._somebody_hears()
+
+    # What the machine is made of --------------------------------------------------------------------------------------
+
+    def _alert(self) -> Alert:
+        assert self.alert is not None
+        return self.alert
+
+    def _alive(self) -> bool:
+        return self.alert is not None and self.alert.stage is not Stage.CLOSED
+
+    def _held(self) -> bool:
+        return self.alert is not None and self.alert.stage in HELD
+
+    def _joins(self, severity: Severity) -> None:
+        outcome = self._happens(Joined(severity))
+        assert isinstance(outcome, Step)
+        assert outcome.pages or not self._anybody(), "evidence must reach somebody"
+        assert outcome.alert.stage is not Stage.CLOSING
+        if any(entry.code == "holder_paged" for entry in outcome.entries):
+            assert self._due_at() <= self.now + CONFIRM_WITHIN
+
+    def _people(self, duty: dict[Target, list[int]], reachable: frozenset[int]) -> None:
+        found = {
+            target: tuple(each for person in persons if person in reachable for each in CONTACTS[person])
+            for target, persons in duty.items()
+        }
+        self.people = People(found, {person: CONTACTS[person] for person in reachable})
+
+    def _anybody(self) -> bool:
+        return any(self.people.targets.get(each.target) for each in self._alert().policy.steps)
+
+    def _due_at(self) -> datetime:
+        due_at = self._alert().due_at
+        assert due_at is not None
+        return due_at
+
+    def _answer(self, answer: Answer) -> None:
+        before = self._alert()
+        outcome = self._happens(answer)
+        if isinstance(outcome, Refused):
+            return
+        assert outcome.alert.version > before.version
+        assert outcome.entries, "the timeline tells of every answer"
+        assert any(entry.actor_id == answer.by for entry in outcome.entries)
+        if outcome.alert.stage in HELD and not climbing(outcome.alert) and outcome.alert.due_for is not DueFor.ACCEPT:
+            assert outcome.withdraw or isinstance(answer, UndoClose)
+        if wants_help(before) and answer.by == before.holder and not isinstance(answer, Close | Release):
+            assert wants_help(outcome.alert), "only somebody else ends a call for help"
+        if isinstance(answer, Release):
+            assert outcome.alert.stage is Stage.OPEN
+        if isinstance(answer, NeedHelp | HandOver | Release):
+            assert outcome.pages or not self._anybody()
+
+    def _happens(self, event: Event) -> Step | Refused:
+        before = self._alert()
+        outcome = step(before, event, self.now, self.people)
+        if before.stage is Stage.CLOSED:
+            assert isinstance(outcome, Refused), "closed is closed"
+        if isinstance(outcome, Step):
+            self._check_step(before, outcome)
+            self.alert = outcome.alert
+        return outcome
+
+    def _check_step(self, before: Alert, outcome: Step) -> None:
+        after = outcome.alert
+        assert after.attempt >= before.attempt
+        assert after.version >= before.version
+        assert after.severity >= before.severity
+        assert after.policy == before.policy
+        numbers = [(page.attempt, page.contact.id) for page in outcome.pages]
+        assert len(set(numbers)) == len(numbers)
+        assert self.seen.isdisjoint(numbers)
+        assert all(attempt > before.attempt for attempt, _ in numbers)
+        self.seen.update(numbers)
+
+    def _wait(self, time: timedelta) -> None:
+        """The timekeeper's loop up to a time from now; what is due comes in order."""
+        until = self.now + time
+        for _ in range(200):
+            if not self._alive() or self._due_at() > until:
+                break
+            self.now = max(self.now, self._due_at())
+            self._happens(TimePassed())
+            assert not self._alive() or self._due_at() > self.now, "time must move on"
+        self.now = max(self.now, until)
+
+    def _let_closing_end(self) -> None:
+        if self._alert().stage is Stage.CLOSING:
+            self._wait(timedelta(seconds=5))
+
+    def _somebody_hears(self) -> None:
+        """One limit and one step after now at the latest, with nobody doing anything."""
+        heard = len(self.seen)
+        for _ in range(3):
+            if len(self.seen) == heard:
+                self.now = max(self.now, self._due_at())
+                self._happens(TimePassed())
+        assert len(self.seen) > heard, "it ended in silence"
+
+
+TestEscalation = Escalation.TestCase
+TestEscalation.settings = settings(
+    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
