@@ -1,0 +1,127 @@
+"""Judging fails towards the alarm: a crash, an unknown word or an unknown device is never nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from alerts.judge import RETRY_CRASHED, Failures, judge_observation, judge_time, undecodable
+from alerts.model import Heard, Judgement, Raise, Severity, Track, Watch
+from alerts.rules import Moment, Rule
+from alerts.rules.immediate import Immediate
+from devices.dialects.native import DIALECT
+from devices.model import DecodeError, Flag, Message, MessageClass
+from tests.alerts.homes import HOME, NIGHT, SHELF, WEARABLE, default_rules, moment, said
+
+
+class Crashing(Immediate):
+    """A rule with a bug."""
+
+    def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
+        raise ZeroDivisionError("a bug")
+
+    def elapse(self, watch: Watch, moment: Moment) -> Judgement:
+        raise KeyError("another")
+
+
+BROKEN = Rule(
+    99,
+    3,
+    WEARABLE,
+    Crashing(name="broken", condition="fall", severity=Severity.CRITICAL, track=Track.CARE, on=("fall",)),
+)
+
+
+def judged(heard: Heard, *extra: Rule, rules: Sequence[Rule] | None = None) -> tuple[list[Raise], Failures]:
+    failures: Failures = []
+    known = default_rules(WEARABLE) if rules is None else rules
+    judgement = judge_observation(heard, [*extra, *known], {}, failures)
+    return [signal for signal in judgement.signals if isinstance(signal, Raise)], failures
+
+
+def conditions(raised: list[Raise]) -> list[str]:
+    return [each.condition for each in raised]
+
+
+def test_a_fall_is_a_fall() -> None:
+    raised, failures = judged(said("fall"))
+    assert conditions(raised) == ["fall"]
+    assert raised[0].vkp_code == "4.1"
+    assert failures == []
+
+
+def test_a_rule_that_crashes_is_a_technical_alert_and_the_others_go_on() -> None:
+    raised, failures = judged(said("fall"), BROKEN)
+    assert conditions(raised) == ["rule_failed", "fall"]
+    assert raised[0].track is Track.TECHNICAL
+    assert raised[0].evidence.fields == {"rule": "broken", "version": 3}
+    assert [type(each.error) for each in failures] == [ZeroDivisionError]
+
+
+def test_an_alarm_that_only_a_crashed_rule_would_have_understood_is_raised() -> None:
+    raised, _ = judged(said("fall"), BROKEN, rules=())
+    assert conditions(raised) == ["rule_failed", "uninterpretable_alarm"]
+    assert (raised[1].severity, raised[1].track) == (Severity.CRITICAL, Track.CARE)
+
+
+def test_a_harmless_alarm_is_nothing_but_not_where_a_rule_crashed_over_it() -> None:
+    assert judged(said("test"))[0] == []
+    assert conditions(judged(said("test"), BROKEN)[0]) == ["rule_failed", "uninterpretable_alarm"]
+
+
+def test_an_unknown_type_is_raised_from_an_alarm_topic_only() -> None:
+    flags = frozenset({Flag.UNKNOWN_TYPE})
+    raised, _ = judged(said("explosion", flags=flags))
+    assert conditions(raised) == ["uninterpretable_alarm"]
+    assert raised[0].evidence.type == "explosion"
+    assert judged(said("explosion", flags=flags, message_class=MessageClass.EVENT))[0] == []
+
+
+def test_a_device_that_is_fitted_nowhere_is_never_harmless() -> None:
+    assert conditions(judged(said("test", subject=SHELF))[0]) == ["uninterpretable_alarm"]
+    assert conditions(judged(said("fall", subject=SHELF))[0]) == ["fall"]
+    assert conditions(judged(said("fall", subject=SHELF), rules=())[0]) == ["uninterpretable_alarm"]
+
+
+@pytest.mark.parametrize("event", ["fall", "explosion", "test"])
+def test_history_is_nothing(event: str) -> None:
+    assert judged(said(event, delay=timedelta(hours=25), subject=SHELF))[0] == []
+
+
+def test_a_kind_that_is_not_known_here_any_more_is_not_harmless() -> None:
+    assert conditions(judged(said("test", kind="retired_kind"))[0]) == ["uninterpretable_alarm"]
+
+
+def test_a_watch_whose_rule_crashes_is_tried_again_and_said_so() -> None:
+    watch, failures = Watch("w", 99, HOME, NIGHT, NIGHT), Failures()
+    judgement = judge_time(watch, BROKEN, moment(NIGHT), failures)
+    assert judgement.watches[0].due_at == NIGHT + RETRY_CRASHED
+    assert [signal.condition for signal in judgement.signals if isinstance(signal, Raise)] == ["rule_failed"]
+    assert len(failures) == 1
+
+
+def unreadable(topic: str, payload: bytes) -> list[Raise]:
+    message = Message(topic, payload, NIGHT)
+    with pytest.raises(DecodeError) as caught:
+        DIALECT.decode(message)
+    return [each for each in undecodable(message, caught.value, SHELF).signals if isinstance(each, Raise)]
+
+
+def test_what_cannot_be_decoded_is_raised_from_an_alarm_topic() -> None:
+    raised = unreadable("hv/v1/madla/fall_alarm/f1/alarm", b"\xff\x00")
+    assert conditions(raised) == ["uninterpretable_alarm"]
+    assert raised[0].evidence.fields["reason"] == "not_json"
+    assert unreadable("hv/v1/madla/fall_alarm/f1/event", b"\xff\x00") == []
+
+
+def test_a_topic_nobody_could_read_makes_a_key_that_an_index_holds() -> None:
+    raised = unreadable(f"hv/v1/madla/fall_alarm/{'å' * 30_000}\x00/alarm", b"{}")
+    assert len(raised[0].key.encode()) < 1000
+    assert "\x00" not in str(raised[0])
+
+
+def test_two_topics_are_two_alerts() -> None:
+    keys = {unreadable(f"hv/v1/madla/fall_alarm/{address}/alarm", b"[]")[0].key for address in ("f1", "f2", "f1")}
+    assert len(keys) == 2
