@@ -57,6 +57,8 @@ class Action(StrEnum):
 class Alert:
     """Where an alert stands. ``step`` is the ladder's position, or None while the ladder rests.
 
+    While closing, ``step`` remembers the position of a call for help, which goes on if the closing is undone.
+
     ``version`` grows with what people and devices do, not with the ladder: it is what an answer can be stale against.
     ``exhausted_at``: since when the last step repeats, or nobody at all can be reached.
     """
@@ -88,7 +90,10 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who can be reached for an alert at this moment: by target of a step, and by person."""
+    """Who can be reached for an alert at this moment: by target of a step, and by person.
+
+    ``persons`` must hold the holder, whoever it is offered to, and whoever it is about to be handed to.
+    """
 
     targets: Mapping[Target, tuple[Contact, ...]] = field(default_factory=dict)
     persons: Mapping[int, tuple[Contact, ...]] = field(default_factory=dict)

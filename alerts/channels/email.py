@@ -54,7 +54,7 @@ class Email:
         ``time_out_seconds`` for the whole conversation.
         """
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
+        model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
         host: Annotated[str, Field(min_length=1)] = "localhost"
         port: Annotated[int, Field(ge=1, le=65535)] = 25
