@@ -26,13 +26,14 @@ from gateway.store.db import Connection
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """Rules, policies and the zone tree (zone to itself and its ancestors) as they stand."""
+    """Rules, policies and the zone tree (zone to itself and its ancestors) as they stand, and the channels set up."""
 
     rules: Mapping[str, Sequence[Rule]]
     by_id: Mapping[int, Rule]
     policies: Sequence[StoredPolicy]
     ancestry: Mapping[int, frozenset[int]]
     local: ZoneInfo
+    channels: tuple[str, ...]
 
 
 async def act(connection: Connection, signals: Sequence[Signal], now: datetime, book: Rulebook) -> Changed:
@@ -119,7 +120,7 @@ async def _people(
 ) -> People:
     named = {stored.alert.holder, stored.alert.offered_to, *also} - {None}
     persons = sorted(each for each in named if each is not None)
-    return await people.reachable(connection, stored.zone_id, persons, now, book.local)
+    return await people.reachable(connection, stored.zone_id, persons, now, book.local, book.channels)
 
 
 async def _apply(

@@ -110,6 +110,7 @@ async def _store(
     heard = await _new(connection, observed, known, now)
     failures: list[Failure] = []
     judged = await _judge(connection, heard, book, now, failures)
+    await _signs_of_rejected(connection, held.site, rejected)
     refused = await _quarantine(connection, held.site, rejected)
     await watches.save(connection, judged.watches)
     signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
@@ -237,6 +238,16 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
 def _is_last_will(said: Observation) -> bool:
     """The broker speaks in the device's name: no sign of life."""
     return said.type == PRESENCE and said.fields.get("online") is False
+
+
+async def _signs_of_rejected(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> None:
+    """A device that talks nonsense is alive all the same."""
+    spoke = {each.error.device: each.message.received_at for each in rejected if each.error.device is not None}
+    if spoke:
+        known = await devices.known(connection, site.id, list(spoke))
+        addresses = {each.id: DeviceAddress(site.name, each.ecosystem, each.address) for each in known}
+        signs = [Sign(id_, spoke[at], spoke[at], None, {}) for id_, at in addresses.items()]
+        await devices.save_signs(connection, signs)
 
 
 async def _quarantine(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> list[Judgement]:

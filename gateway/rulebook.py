@@ -24,8 +24,9 @@ async def install_defaults(connection: Connection, now: datetime) -> int:
 class RulebookCache:
     """The rulebook as it stands in the database; only what has changed is read again."""
 
-    def __init__(self, local: ZoneInfo) -> None:
+    def __init__(self, local: ZoneInfo, channels: tuple[str, ...]) -> None:
         self._local = local
+        self._channels = channels
         self._version: tuple[int, ...] | None = None
         self._book: Rulebook | None = None
 
@@ -44,6 +45,7 @@ class RulebookCache:
             policies=await rules.all_policies(connection),
             ancestry=await zones.ancestry(connection),
             local=self._local,
+            channels=self._channels,
         )
 
 

@@ -124,9 +124,9 @@ class Settings(BaseModel):
         return channels
 
 
-def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+def load(variables: Mapping[str, str] | None = None, /, **overrides: Any) -> Settings:
     """The settings. SettingError with a line for each that is wrong."""
-    given = os.environ if environment is None else environment
+    given = os.environ if variables is None else variables
     try:
         return Settings(**{**_from_file(given), **_from_environment(given), **overrides})
     except ValidationError as error:

@@ -55,6 +55,13 @@ async def lock(connection: Connection, uid: UUID) -> StoredAlert | None:
     return _stored(row) if row else None
 
 
+async def find(connection: Connection, uid: UUID) -> StoredAlert | None:
+    """One alert, to look at."""
+    cursor = await connection.execute(f"SELECT {_STATE} FROM alert WHERE uid = %s", (uid,))
+    row = await cursor.fetchone()
+    return _stored(row) if row else None
+
+
 async def lock_id(connection: Connection, alert_id: int) -> StoredAlert | None:
     """One alert by its inner id, locked."""
     cursor = await connection.execute(f"SELECT {_STATE} FROM alert WHERE id = %s FOR UPDATE", (alert_id,))

@@ -37,14 +37,19 @@ class Assigned:
 
 
 async def reachable(
-    connection: Connection, zone_id: int, persons: Sequence[int], now: datetime, local: ZoneInfo
+    connection: Connection,
+    zone_id: int,
+    persons: Sequence[int],
+    now: datetime,
+    local: ZoneInfo,
+    channels: Sequence[str],
 ) -> People:
-    """Who can be reached for an alert of a zone at a moment, and how these persons can be."""
+    """Who can be reached for an alert of a zone at a moment, and how these persons can be, by the channels set up."""
     assigned = await _assigned(connection, zone_id, now)
     shifts = await _shifts(connection, zone_id)
     targets = _targets(assigned, shifts, now, local)
     everyone = {person for each in targets.values() for person in each} | set(persons)
-    contacts = await _contacts(connection, sorted(everyone))
+    contacts = await _contacts(connection, sorted(everyone), channels)
     return People(
         targets={target: _contacts_of(each, contacts) for target, each in targets.items()},
         persons={person: contacts.get(person, ()) for person in persons},
@@ -120,12 +125,14 @@ def _shift(row: Mapping[str, Any]) -> Shift:
     )
 
 
-async def _contacts(connection: Connection, persons: Sequence[int]) -> dict[int, tuple[Contact, ...]]:
+async def _contacts(
+    connection: Connection, persons: Sequence[int], channels: Sequence[str]
+) -> dict[int, tuple[Contact, ...]]:
     cursor = await connection.execute(
         """SELECT c.id, c.person_id FROM contact c JOIN person p ON p.id = c.person_id
-           WHERE c.person_id = ANY(%s) AND c.active AND c.broken_reason IS NULL AND p.active
+           WHERE c.person_id = ANY(%s) AND c.channel = ANY(%s) AND c.active AND c.broken_reason IS NULL AND p.active
            ORDER BY c.person_id, c.position, c.id""",
-        (list(persons),),
+        (list(persons), list(channels)),
     )
     found: dict[int, tuple[Contact, ...]] = {}
     for row in await cursor.fetchall():

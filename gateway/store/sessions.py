@@ -83,6 +83,11 @@ async def find(connection: Connection, token: str) -> Session | None:
     return await cursor.fetchone()
 
 
+async def in_force(connection: Connection, session_id: int) -> bool:
+    cursor = await connection.execute("SELECT 1 FROM session WHERE id = %s AND expires_at > now()", (session_id,))
+    return await cursor.fetchone() is not None
+
+
 async def end(connection: Connection, session_id: int) -> None:
     await connection.execute("DELETE FROM session WHERE id = %s", (session_id,))
 

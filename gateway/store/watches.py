@@ -129,11 +129,14 @@ async def set_watched_until(connection: Connection, moments: Sequence[tuple[int,
     )
 
 
-async def next_due(connection: Connection) -> datetime | None:
-    """The earliest time at which anything – watch, alert, page or dose schedule – needs attention."""
+async def next_due(connection: Connection, after: datetime) -> datetime | None:
+    """The earliest time after this one at which a watch, an alert, a page or a dose schedule needs attention."""
     cursor = await connection.execute(
-        """SELECT least((SELECT min(due_at) FROM watch), (SELECT min(due_at) FROM alert),
-                        (SELECT min(due_at) FROM page WHERE due_at IS NOT NULL)) AS due"""
+        """SELECT least((SELECT min(due_at) FROM watch WHERE due_at > %(after)s),
+                        (SELECT min(due_at) FROM alert WHERE due_at > %(after)s),
+                        (SELECT min(due_at) FROM page WHERE due_at > %(after)s),
+                        (SELECT min(watched_until) FROM dose_schedule WHERE watched_until > %(after)s)) AS due""",
+        {"after": after},
     )
     row = await cursor.fetchone()
     return row["due"] if row else None

@@ -1,0 +1,150 @@
+"""Answering: what a person says about an alert – taken once, refused with a reason, in one transaction.
+
+``Idempotency-Key`` makes a repeated request the same answer. ``given_at`` is kept on the timeline. ``version`` refuses
+an answer to an alert that people or devices have changed since it was looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from alerts.alert import (
+    Answer,
+    Arrived,
+    Claim,
+    Close,
+    HandOver,
+    NeedHelp,
+    OnWay,
+    Refusal,
+    Refused,
+    Release,
+    UndoClose,
+)
+from gateway.access import Who
+from gateway.api import schemas
+from gateway.engine import advance
+from gateway.errors import Conflict, Invalid, NotFound
+from gateway.rulebook import RulebookCache
+from gateway.store import alerts as alert_store
+from gateway.store import answers, audit, people, views
+from gateway.store.alerts import StoredAlert
+from gateway.store.answers import Taken
+from gateway.store.db import Connection
+
+OLDEST_ANSWER = timedelta(days=1)
+
+_SIMPLE: dict[str, Callable[[int], Answer]] = {
+    "claim": Claim,
+    "on_way": OnWay,
+    "arrived": Arrived,
+    "undo_close": UndoClose,
+    "release": Release,
+    "need_help": NeedHelp,
+}
+
+REFUSALS = {
+    Refusal.CLOSED: "the alert is closed; if something new happens it is a new alert",
+    Refusal.HELD_BY_OTHER: "somebody else has it",
+    Refusal.NOT_HELD: "only who has taken the alert can do this; take it first",
+    Refusal.NOT_CLOSING: "the alert is not being closed",
+    Refusal.UNREACHABLE: "that person has no way to be reached; choose somebody else",
+    Refusal.SAME_PERSON: "you have it already; choose somebody else",
+}
+
+
+async def answer(
+    connection: Connection,
+    who: Who,
+    uid: UUID,
+    request: schemas.AnswerRequest,
+    key: str,
+    now: datetime,
+    cache: RulebookCache,
+) -> schemas.AnswerReply:
+    """Take an answer. NotFound, Conflict (with the refusal's reason) or Invalid when it cannot be."""
+    asked = _fingerprint(uid, request)
+    before = await answers.find(connection, who.person_id, key)
+    if before is not None:
+        return _again(before, asked)
+    stored = await _locked(connection, who, uid)
+    if request.version is not None and request.version != stored.alert.version:
+        raise Conflict("stale", "the alert has changed since you looked at it", "look again, then answer")
+    event = event_of(request, who.person_id, await _receiver(connection, request))
+    also = (event.to,) if isinstance(event, HandOver) else ()
+    book = await cache.read(connection)
+    given_at = _given_at(request, now)
+    outcome, after, changed = await advance(connection, stored, event, now, book, given_at=given_at, also=also)
+    if isinstance(outcome, Refused):
+        raise Conflict(outcome.reason, REFUSALS[outcome.reason])
+    await audit.announce(connection, changed)
+    reply = await _reply(connection, after)
+    taken = Taken(asked, reply.model_dump(mode="json"))
+    await answers.add(connection, who.person_id, key, stored.id, taken, now)
+    return reply
+
+
+def event_of(request: schemas.AnswerRequest, by: int, to: int | None) -> Answer:
+    """The escalation's event for a request. Invalid when something that goes with it is missing."""
+    simple = _SIMPLE.get(request.answer)
+    if simple is not None:
+        return simple(by)
+    if request.answer == "take_over":
+        return Claim(by, take_over=True)
+    if request.answer == "close":
+        if request.cause is None or request.action is None:
+            raise Invalid("cause", "closing needs what it was (cause) and what was done (action)", "give both")
+        return Close(by, request.cause, request.action)
+    if to is None:
+        raise Invalid("to", "handing over needs somebody to hand over to", "choose a colleague")
+    return HandOver(by, to)
+
+
+async def _locked(connection: Connection, who: Who, uid: UUID) -> StoredAlert:
+    visible = await views.alert(connection, uid, who.person_id, sorted(who.zone_ids), who.tracks)
+    stored = await alert_store.lock(connection, uid) if visible else None
+    if stored is None:
+        raise NotFound("alert", "there is no such alert, or it is not yours to answer")
+    return stored
+
+
+async def _receiver(connection: Connection, request: schemas.AnswerRequest) -> int | None:
+    if request.to is None:
+        return None
+    person = await people.by_uid(connection, request.to)
+    if person is None:
+        raise Invalid("to", "there is no such colleague", "choose one from the alert's list of colleagues")
+    return person.id
+
+
+def _given_at(request: schemas.AnswerRequest, now: datetime) -> datetime | None:
+    if request.given_at is None or request.given_at > now:
+        return None
+    if now - request.given_at > OLDEST_ANSWER:
+        raise Invalid("given_at", "the answer was given more than a day ago", "look at the alert, then answer again")
+    return request.given_at
+
+
+def _fingerprint(uid: UUID, request: schemas.AnswerRequest) -> bytes:
+    return hashlib.sha256(f"{uid} {request.model_dump_json()}".encode()).digest()
+
+
+def _again(before: Taken, asked: bytes) -> schemas.AnswerReply:
+    if before.request != asked:
+        raise Conflict("key_reused", "this Idempotency-Key came with another answer before", "make a new key")
+    return schemas.AnswerReply.model_validate(before.reply)
+
+
+async def _reply(connection: Connection, stored: StoredAlert) -> schemas.AnswerReply:
+    holder = stored.alert.holder
+    person = (await people.names(connection, [holder])).get(holder) if holder is not None else None
+    return schemas.AnswerReply(
+        id=stored.uid,
+        stage=stored.alert.stage,
+        version=stored.alert.version,
+        holder=schemas.PersonRef(id=person.uid, name=person.name) if person else None,
+        due_at=stored.alert.due_at,
+    )

@@ -1,0 +1,152 @@
+"""The web application: API, pages, health and metrics, with the headers that keep a browser safe.
+
+Errors are problem+json (RFC 9457) for programs. An endpoint that declares nobody is refused here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from gateway.clock import Clock
+from gateway.api.routes import Access, Public, router
+from gateway.errors import Problem
+from gateway.front import Front
+from gateway.health import Health, State
+from gateway.metrics import METRICS
+from gateway.store.db import DatabaseGone
+from gateway.web import pages
+
+log = structlog.get_logger()
+
+PROBLEM_JSON = "application/problem+json"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+DOCS_POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+
+
+class HealthSource(Protocol):
+    """What tells how the gateway is."""
+
+    async def health(self) -> Health:
+        """Everything that /health shows."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be served."""
+
+
+def create_app(front: Front, source: HealthSource, clock: Clock) -> FastAPI:
+    """The application. ValueError when an endpoint does not say who may call it."""
+    app = FastAPI(
+        title="hjemmevakt",
+        version="1",
+        description="A message from a home becomes an alert, an alert finds a person, and the answer is stored.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.front = front
+    app.include_router(router)
+    app.include_router(pages.router(front, clock))
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
+    _add_docs(app)
+    _add_health(app, source)
+    _add_errors(app)
+    app.middleware("http")(_safe_headers)
+    check_declared(app)
+    return app
+
+
+def check_declared(app: FastAPI) -> None:
+    """ValueError for an endpoint of the API without a declared role: nothing is open by oversight."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.path.startswith(router.prefix):
+            declared = [each.call for each in route.dependant.dependencies]
+            if not any(isinstance(call, Access | Public) for call in declared):
+                raise ValueError(f"{sorted(route.methods)} {route.path} does not say who may call it")
+
+
+def _add_docs(app: FastAPI) -> None:
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return get_swagger_ui_html(
+            openapi_url=app.openapi_url or "/openapi.json",
+            title="hjemmevakt API",
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/static/icon.svg",
+        )
+
+
+def _add_health(app: FastAPI, source: HealthSource) -> None:
+    @app.get("/health/live", include_in_schema=False)
+    async def live() -> Response:
+        return Response("alive\n", media_type="text/plain")
+
+    @app.get("/health/ready", include_in_schema=False)
+    async def ready() -> Response:
+        return Response(
+            "ready\n" if source.ready else "not ready\n", 200 if source.ready else 503, media_type="text/plain"
+        )
+
+    @app.get("/health", include_in_schema=False)
+    async def health() -> Response:
+        found = await source.health()
+        status = 503 if found.state is State.RED else 200
+        return Response(found.model_dump_json(indent=1), status, media_type="application/json")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(METRICS.text(), media_type="text/plain; version=0.0.4")
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    async def problem(request: Request, error: Problem) -> Response:
+        return problem_response(error.status, error.title, error.reason, error.detail, error.mend)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        told = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
+        return problem_response(422, "Invalid", "request", told, "see /docs for what is expected")
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return problem_response(error.status_code, str(error.detail), "http", str(error.detail), "")
+
+    @app.exception_handler(DatabaseGone[0])
+    @app.exception_handler(DatabaseGone[1])
+    async def database(request: Request, error: Exception) -> Response:
+        log.error("database.away", path=request.url.path, error=str(error).strip())
+        return problem_response(
+            503, "Unavailable", "database", "the database cannot be reached right now", "try again in a moment"
+        )
+
+
+def problem_response(status: int, title: str, reason: str, detail: str, mend: str) -> Response:
+    """A problem+json answer."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "reason": reason, "mend": mend}
+    return Response(json.dumps(body, ensure_ascii=False), status, media_type=PROBLEM_JSON)
+
+
+async def _safe_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.url.path == "/docs":
+        response.headers["Content-Security-Policy"] = DOCS_POLICY
+    return response

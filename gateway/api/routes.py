@@ -1,0 +1,164 @@
+"""The endpoints of /api/v1. Each declares who may call it; one that does not is refused when the app is built."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+from sse_starlette import EventSourceResponse
+
+from gateway.access import ANYBODY, OVERSEERS, Role, Who
+from gateway.api import schemas
+from gateway.errors import NotAllowed, NotSignedIn
+from gateway.front import Front
+
+COOKIE = "hjemmevakt_session"
+CSRF_HEADER = "X-CSRF-Token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+class Language(BaseModel):
+    """The language that somebody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: Literal["nb", "nn", "en"]
+
+
+class Access:
+    """A dependency: whoever calls, if they have one of the roles. What it allows can be read off the route."""
+
+    def __init__(self, roles: frozenset[Role]) -> None:
+        self.roles = roles
+
+    async def __call__(self, request: Request) -> Who:
+        token, by_cookie = _token(request)
+        who = await request.app.state.front.who(token)
+        if who is None:
+            raise NotSignedIn("session", "sign in first", "POST /api/v1/sessions with user name and password")
+        if by_cookie and request.method not in SAFE_METHODS and request.headers.get(CSRF_HEADER) != who.csrf_token:
+            raise NotAllowed("csrf", f"a session by cookie needs the header {CSRF_HEADER}", "use a Bearer token instead")
+        who.require(self.roles)
+        return who
+
+
+class Public:
+    """A dependency that only says: whoever asks may have this."""
+
+    async def __call__(self) -> None:
+        return None
+
+
+def front_of(request: Request) -> Front:
+    front: Front = request.app.state.front
+    return front
+
+
+TheFront = Annotated[Front, Depends(front_of)]
+Anybody = Annotated[Who, Depends(Access(ANYBODY))]
+Overseer = Annotated[Who, Depends(Access(OVERSEERS))]
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.Problem, "content": {"application/problem+json": {}}}
+    for status in (401, 403, 404, 409, 422, 429)
+}
+
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+
+
+@router.post("/sessions", status_code=201, dependencies=[Depends(Public())], tags=["sessions"])
+async def sign_in(body: schemas.SignIn, request: Request, front: TheFront) -> schemas.SessionView:
+    """Sign in with a local account. The token goes into `Authorization: Bearer` of every other call."""
+    begun = await front.sign_in(body.username, body.password, request.headers.get("User-Agent", ""))
+    return schemas.SessionView(
+        id=begun.session_id, token=begun.token, expires_at=begun.expires_at, person=begun.person
+    )
+
+
+@router.delete("/sessions/current", status_code=204, tags=["sessions"])
+async def sign_out(who: Anybody, front: TheFront) -> Response:
+    """End this session."""
+    await front.sign_out(who)
+    return Response(status_code=204)
+
+
+@router.get("/me", tags=["sessions"])
+async def me(who: Anybody, front: TheFront) -> schemas.Me:
+    """Who is signed in, with which roles and zones."""
+    return await front.me(who)
+
+
+@router.put("/me/language", status_code=204, tags=["sessions"])
+async def set_language(body: Language, who: Anybody, front: TheFront) -> Response:
+    """The language that texts come in."""
+    await front.set_language(who, body.language)
+    return Response(status_code=204)
+
+
+@router.get("/alerts", tags=["alerts"])
+async def alerts(
+    who: Anybody,
+    front: TheFront,
+    state: Literal["open", "closed"] = "open",
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> schemas.AlertPage:
+    """The alerts you may see. Open: yours first, then the severest, then the oldest. Closed: the newest first."""
+    return await front.alert_list(who, state, cursor, limit)
+
+
+@router.get("/alerts/{uid}", tags=["alerts"])
+async def alert(uid: UUID, who: Anybody, front: TheFront) -> schemas.AlertDetail:
+    """One alert: who, where, how to get in, what the device said, and all that has happened since."""
+    return await front.alert_detail(who, uid)
+
+
+@router.post("/alerts/{uid}/answers", tags=["alerts"])
+async def answer(
+    uid: UUID,
+    body: schemas.AnswerRequest,
+    who: Anybody,
+    front: TheFront,
+    idempotency_key: Annotated[str, Header(min_length=1, max_length=128, description="One for each answer; a repeated one is the same answer")],
+) -> schemas.AnswerReply:
+    """Answer an alert: claim, on_way, arrived, close, undo_close, hand_over, release, need_help, take_over."""
+    return await front.answer(who, uid, body, idempotency_key)
+
+
+@router.get("/changes", tags=["alerts"], response_class=EventSourceResponse)
+async def changes(who: Anybody, front: TheFront) -> EventSourceResponse:
+    """Server-sent events: `changed` whenever something in what you may see has changed. Then ask again."""
+
+    async def events() -> AsyncIterator[dict[str, str]]:
+        async for _ in front.changes(who):
+            yield {"event": "changed", "data": ""}
+
+    return EventSourceResponse(events(), ping=15)
+
+
+@router.get("/quarantine", tags=["technical"])
+async def quarantine(
+    who: Overseer, front: TheFront, cursor: Cursor = None, limit: Limit = 50
+) -> schemas.QuarantinePage:
+    """Messages that could not be read, with raw bytes and reason; the newest first."""
+    return await front.quarantine(who, cursor, limit)
+
+
+@router.get("/sites", tags=["technical"])
+async def sites(who: Anybody, front: TheFront) -> list[schemas.SiteView]:
+    """Every site and until when it has been heard."""
+    return await front.sites(who)
+
+
+def _token(request: Request) -> tuple[str | None, bool]:
+    """The session's token, and whether it came by cookie."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token, False
+    return request.cookies.get(COOKIE), True

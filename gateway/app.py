@@ -1,0 +1,206 @@
+"""The composition root: everything is made and wired here, and every loop is supervised.
+
+A loop that fails is started again after a back-off and reported in /health until it runs. ``roles`` choose what a
+process does: ``ingest`` (lanes), ``engine`` (timekeeper and dispatcher), ``web`` (API and pages).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+import structlog
+
+from alerts.channels import load_channel
+from devices.model import Lane
+from gateway import canary, health
+from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
+from gateway.dispatcher import Dispatcher, Dispatching
+from gateway.front import Front
+from gateway.lanes import LaneSettings, LaneWorker
+from gateway.live import Live
+from gateway.rulebook import RulebookCache, install_defaults
+from gateway.settings import Role, Settings, start_of
+from gateway.store import alerts as alert_store
+from gateway.store import observations, pages, sites
+from gateway.store.db import Connection, Database, DatabaseGone
+from gateway.timekeeper import Timekeeper
+
+log = structlog.get_logger()
+
+FIRST_BACK_OFF = 0.2
+LONGEST_BACK_OFF = 10.0
+STEADY_AFTER = 30.0
+"""A loop that ran this long starts its back-off afresh."""
+TIMEKEEPER_TICK = 0.5
+DISPATCHER_TICK = 1.0
+PRUNE_EVERY = 3600.0
+SITES_EVERY = 5.0
+ALL_ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
+
+
+class Gateway:
+    """One gateway process, made from settings and a database URL."""
+
+    def __init__(self, settings: Settings, database_url: str, roles: Iterable[Role] = ALL_ROLES) -> None:
+        self.settings = settings
+        self.roles = frozenset(roles)
+        self.holder = f"{socket.gethostname()}:{os.getpid()}"
+        self.database = Database(database_url)
+        start = start_of(settings)
+        self.controlled = ControlledClock(start) if start else None
+        self.clock: Clock = self.controlled or SystemClock()
+        self.started_at = self.clock.now()
+        self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
+        self.live = Live(self.database)
+        self.front = Front(self.database, self.clock, self.cache, self.live, settings.limits, self.started_at)
+        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, self.started_at)
+        self.dispatcher = self._dispatcher()
+        self.lanes: dict[tuple[int, Lane], LaneWorker] = {}
+        self.failing: dict[str, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be served and, where we ingest, every lane that is ours is connected."""
+        return not self.failing
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything this process does, until the end of the block."""
+        await self.database.open()
+        await self.database.run(self._prepare)
+        try:
+            self._start()
+            yield
+        finally:
+            await self._stop()
+            await self.database.close()
+
+    async def health(self) -> health.Health:
+        """What /health shows."""
+        now = self.clock.now()
+        try:
+            async with asyncio.timeout(5):
+                return await self.database.run(lambda each: self._health(each, now))
+        except (*DatabaseGone, TimeoutError):
+            return health.judge(now, self.failing, None, [], None)
+
+    # Making ---------------------------------------------------------------------------------------------------------
+
+    def _dispatcher(self) -> Dispatcher:
+        channels = {name: load_channel(name, config) for name, config in self.settings.channel_settings.items()}
+        url = str(self.settings.public_url).rstrip("/")
+        dispatching = Dispatching(self.holder, url, self.settings.local)
+        return Dispatcher(self.database, self.clock, self.cache, channels, dispatching)
+
+    async def _prepare(self, connection: Connection) -> None:
+        changed = await install_defaults(connection, self.clock.now())
+        if changed:
+            log.info("defaults.installed", changed=changed)
+
+    def _lane(self, site: sites.Site, lane: Lane) -> LaneWorker:
+        settings = LaneSettings(
+            broker=self.settings.broker,
+            holder=self.holder,
+            limits=self.settings.limits,
+            canary_seconds=self.settings.canary_seconds,
+        )
+        return LaneWorker(self.database, self.clock, self.cache, settings, site, lane)
+
+    # Running --------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._supervise("live", self.live.run)
+        if "ingest" in self.roles:
+            self._supervise("sites", self._follow_sites)
+        if "engine" in self.roles and self.controlled is None:
+            self._supervise("timekeeper", self._keep_time)
+            self._supervise("pruning", self._prune)
+            self._supervise("dispatcher", self._dispatch)
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await self.dispatcher.settled()
+
+    def _supervise(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.create_task(self._again_and_again(name, loop), name=name)
+        self._tasks.add(task)
+
+    async def _again_and_again(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        back_off = FIRST_BACK_OFF
+        while True:
+            began = monotonic()
+            recovery = asyncio.create_task(self._recovered(name))
+            try:
+                await loop()
+                why = "ended"
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is reported and the loop goes on
+                why = f"{type(error).__name__}: {error}".strip()
+            finally:
+                recovery.cancel()
+            self.failing[name] = why
+            log.warning("loop.failed", loop=name, why=why, again_in=back_off)
+            back_off = FIRST_BACK_OFF if monotonic() - began > STEADY_AFTER else min(back_off * 2, LONGEST_BACK_OFF)
+            await pause(back_off)
+
+    async def _recovered(self, name: str) -> None:
+        """A loop that has run for a moment is no longer reported."""
+        await pause(1.0)
+        self.failing.pop(name, None)
+
+    async def _follow_sites(self) -> None:
+        """Two lanes for every site there is, also those added later."""
+        while True:
+            for site in await self.database.run(sites.all_sites):
+                for lane in Lane:
+                    if (site.id, lane) not in self.lanes:
+                        worker = self.lanes[site.id, lane] = self._lane(site, lane)
+                        self._supervise(f"lane {site.name}/{lane}", worker.run)
+            await pause(SITES_EVERY)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await self.timekeeper.run_once()
+            await pause(TIMEKEEPER_TICK)
+
+    async def _prune(self) -> None:
+        while True:
+            await self.timekeeper.prune()
+            await pause(PRUNE_EVERY)
+
+    async def _dispatch(self) -> None:
+        """At once when pages are announced, and now and then in any case."""
+        while True:
+            self.live.pages.clear()
+            while await self.dispatcher.run_once():
+                pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DISPATCHER_TICK):
+                    await self.live.pages.wait()
+
+    # Health ---------------------------------------------------------------------------------------------------------
+
+    async def _health(self, connection: Connection, now: datetime) -> health.Health:
+        standing = {
+            **await alert_store.unanswered(connection, now),
+            "unsent": await pages.unsent(connection, now),
+        }
+        hearings = await sites.site_hearings(connection)
+        shown = [
+            health.SiteHealth(
+                name=each.name,
+                heard_until=each.heard_until,
+                deaf=canary.is_deaf(each.heard_until, self.started_at, now, self.settings.limits),
+            )
+            for each in hearings
+        ]
+        return health.judge(now, self.failing, standing, shown, await observations.newest_received_at(connection))

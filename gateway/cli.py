@@ -1,0 +1,183 @@
+"""The `hjemmevakt` command. What is wrong is one clear line each, and exit code 2."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway import seed as seeding
+from gateway.clock import SystemClock
+from gateway.embedded import EmbeddedError
+from gateway.errors import GatewayError, SettingError
+from gateway.settings import Role, Settings, load
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A welfare-technology gateway.")
+
+ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
+WRONG = 2
+
+
+@app.command()
+def serve(
+    roles: Annotated[str, typer.Option(help="What this process does: ingest, engine, web.")] = ",".join(ROLES),
+) -> None:
+    """Run the gateway until it is told to stop. Settings come from the environment; see the README."""
+    from gateway import serve as serving  # noqa: PLC0415 - the other commands need no web server
+    from gateway.log import set_up  # noqa: PLC0415
+
+    chosen = _roles(roles)
+    settings = load()
+    set_up(settings.log_level)
+    with serving.database_of(settings) as url:
+        _run(serving.serve(settings, url, chosen))
+
+
+@app.command()
+def migrate(check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False) -> None:
+    """Bring the database up to date."""
+    from gateway.serve import database_of  # noqa: PLC0415
+    from gateway.store import migrate as migrating  # noqa: PLC0415
+
+    with database_of(load()) as url:
+        if check:
+            missing = asyncio.run(migrating.pending(url))
+            typer.echo("\n".join(missing) or "up to date")
+            raise typer.Exit(1 if missing else 0)
+        applied = asyncio.run(migrating.migrate(url))
+        typer.echo("\n".join(f"applied {name}" for name in applied) or "up to date")
+
+
+@app.command()
+def seed(
+    residents: Annotated[int, typer.Option(min=1, max=20_000)] = 200,
+    number: Annotated[int, typer.Option("--seed", help="The same number makes the same municipality.")] = 1,
+    devices_file: Annotated[Path | None, typer.Option(help="Write the devices here, for the simulators.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="The accounts' password; a made-up one without it.")] = None,
+) -> None:
+    """Make a municipality like Stavanger, for trials: zones, residents, devices, staff and a roster."""
+    from gateway.serve import database_of  # noqa: PLC0415
+
+    settings = load()
+    password = _password(password_file)
+    with database_of(settings) as url:
+        seeded = asyncio.run(_seed(url, residents, number, password, devices_file))
+    typer.echo(f"{seeded.residents} residents, {seeded.devices} devices, {len(seeded.accounts)} accounts")
+    if password_file is None:
+        typer.echo(f"password of accounts made now: {password}")
+    typer.echo("\n".join(seeding.accounts_table(seeded.accounts)))
+
+
+@app.command()
+def decode(
+    topic: Annotated[str, typer.Argument(help="As hv/v1/stavanger/fall_alarm/fall-001/alarm")],
+    payload: Annotated[str, typer.Argument(help="The payload; - reads it from standard input.")],
+) -> None:
+    """Show what the gateway makes of a message, or what is wrong with it. Needs no gateway, broker or database."""
+    from devices.dialects import dialect_of  # noqa: PLC0415
+    from devices.model import DecodeError, Message  # noqa: PLC0415
+
+    raw = sys.stdin.buffer.read() if payload == "-" else payload.encode(errors="surrogateescape")
+    message = Message(topic, raw, SystemClock().now())
+    try:
+        observation = dialect_of(topic).decode(message)
+    except DecodeError as error:
+        typer.echo(f"not understood: {error}", err=True)
+        raise typer.Exit(1) from None
+    shown: dict[str, Any] = {
+        "device": str(observation.device),
+        "kind": observation.kind,
+        "class": observation.message_class,
+        "type": observation.type,
+        "id": observation.message_id,
+        "occurred_at": observation.occurred_at.isoformat(),
+        "fields": dict(observation.fields),
+        "flags": sorted(observation.flags),
+    }
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def simulate(context: typer.Context) -> None:
+    """Simulated homes over real MQTT; `hjemmevakt simulate --help` shows its options."""
+    from simulators.cli import main as simulating  # noqa: PLC0415
+
+    raise typer.Exit(simulating(context.args))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the pages; 0 chooses a free one.")] = 8080,
+    mqtt_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the broker; 0 chooses a free one.")] = 1883,
+) -> None:
+    """Everything at once on this machine: database, broker, gateway, a municipality and its simulated homes."""
+    from gateway.demo import run  # noqa: PLC0415
+
+    raise typer.Exit(run(folder, port, mqtt_port))
+
+
+def main() -> None:
+    """The command's entry: errors that people can mend are lines, not stack traces."""
+    try:
+        app()
+    except (GatewayError, EmbeddedError) as error:
+        for line in str(error).splitlines():
+            print(f"hjemmevakt: {line}", file=sys.stderr)
+        sys.exit(WRONG)
+
+
+def _run(work: Any) -> None:
+    import uvloop  # noqa: PLC0415 - only a gateway needs it
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+def _roles(text: str) -> tuple[Role, ...]:
+    given = [each.strip() for each in text.split(",") if each.strip()]
+    unknown = [each for each in given if each not in ROLES]
+    if unknown or not given:
+        raise SettingError(f"--roles {text!r}: name some of {', '.join(ROLES)}")
+    return tuple(role for role in ROLES if role in given)
+
+
+def _password(path: Path | None) -> str:
+    if path is None:
+        return secrets.token_urlsafe(9)
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise SettingError(f"--password-file {path}: {error.strerror}") from None
+
+
+async def _seed(url: str, residents: int, number: int, password: str, devices_file: Path | None) -> seeding.Seeded:
+    from gateway.rulebook import install_defaults  # noqa: PLC0415
+    from gateway.store.db import Connection, Database  # noqa: PLC0415
+    from gateway.store.migrate import migrate as migrate_database  # noqa: PLC0415
+
+    await migrate_database(url)
+    now = SystemClock().now()
+    database = Database(url)
+    await database.open()
+
+    async def work(connection: Connection) -> seeding.Seeded:
+        await install_defaults(connection, now)
+        seeded = await seeding.seed(connection, now, password, number, seeding.Size(residents))
+        if devices_file is not None:
+            await seeding.write_devices(connection, devices_file)
+        return seeded
+
+    try:
+        return await database.run(work)
+    finally:
+        await database.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Controlled time: the real gateway over a real broker, with a domain clock that jumps from one thing due to the next.
+
+One quantum: what devices have published is stored (a canary comes back on every lane behind it), everything due is
+judged, every page is settled. Then the clock jumps to whatever is due next, at most a quantum further, so that a long
+jump is not taken for a deaf period. For trials and tests; the settings refuse it in production.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from gateway.app import Gateway
+from gateway.clock import ControlledClock, pause
+from gateway.lanes import LaneWorker
+from gateway.mqtt import LinkLost
+from gateway.store import pages, watches
+
+PATIENCE = 20.0
+"""Seconds, in real time, that a quantum may take before something is wrong."""
+
+
+class NotControlled(Exception):
+    """The gateway keeps the real time; start it with a controlled clock to move it."""
+
+
+async def advance(gateway: Gateway, by: timedelta) -> datetime:
+    """Let this much time pass; answers the time it is then. NotControlled in real time, TimeoutError when stuck."""
+    clock = gateway.controlled
+    if clock is None:
+        raise NotControlled("this gateway keeps the real time: set controlled_clock to move it")
+    end = clock.now() + by
+    await settle(gateway)
+    while clock.now() < end:
+        clock.move_to(await _next(gateway, clock, end))
+        await settle(gateway)
+    return clock.now()
+
+
+async def settle(gateway: Gateway) -> None:
+    """Until nothing is left to do at this time."""
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(_heard(worker) for worker in gateway.lanes.values()))
+        while (await gateway.timekeeper.run_once()).anything:
+            pass
+        await _pages_settled(gateway)
+
+
+async def _next(gateway: Gateway, clock: ControlledClock, end: datetime) -> datetime:
+    now, quantum = clock.now(), gateway.settings.limits.deaf / 3
+    due = await gateway.database.run(lambda each: watches.next_due(each, now))
+    return min(end, now + quantum, due or end)
+
+
+async def _heard(worker: LaneWorker) -> None:
+    """Everything published before this is stored; a lane that is not connected hears nothing."""
+    worker.heard.clear()
+    try:
+        await worker.sing()
+    except LinkLost:
+        return
+    await worker.heard.wait()
+
+
+async def _pages_settled(gateway: Gateway) -> None:
+    """Every page that is due has been handed over or given up, back-off included."""
+    while True:
+        await gateway.dispatcher.run_once()
+        await gateway.dispatcher.settled()
+        now = gateway.clock.now()
+        if not await gateway.database.run(lambda each: pages.unsent(each, now)):
+            return
+        await pause(0.05)

@@ -1,0 +1,183 @@
+"""The front: all that the API and the pages call. Each call is one transaction; what cannot be done is a Problem."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from gateway import answering, canary, reading
+from gateway.access import Who
+from gateway.api import schemas
+from gateway.clock import Clock
+from gateway.errors import Invalid, NotSignedIn, TooMany
+from gateway.live import Live
+from gateway.rulebook import RulebookCache
+from gateway.store import people, sessions, views
+from gateway.store.audit import Changed
+from gateway.store.db import Connection, Database
+
+MOST_FAILURES = 10
+"""Failed sign-ins of a user name within a quarter of an hour, before it has to wait."""
+MOST_IN_LIST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session that has just begun; the token is shown this once."""
+
+    session_id: UUID
+    token: str
+    csrf_token: str
+    expires_at: datetime
+    person: schemas.PersonRef
+
+
+class Front:
+    """What people can do with the gateway."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        cache: RulebookCache,
+        live: Live,
+        limits: canary.Limits,
+        started_at: datetime,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._cache = cache
+        self._live = live
+        self._limits = limits
+        self._started_at = started_at
+        self._hasher = PasswordHasher()
+        self._decoy = self._hasher.hash("nobody has this password")
+
+    # Signing in -----------------------------------------------------------------------------------------------------
+
+    async def sign_in(self, username: str, password: str, user_agent: str) -> SignedIn:
+        """NotSignedIn for a wrong name or password, TooMany after too many wrong ones. Both take equally long."""
+        failures = await self._database.run(lambda each: sessions.recent_failures(each, username))
+        if failures >= MOST_FAILURES:
+            raise TooMany("sign_in", "too many wrong passwords for this user name", "wait a quarter of an hour")
+        account = await self._database.run(lambda each: sessions.account(each, username))
+        stored = account.password_hash if account and account.password_hash else None
+        fits = await asyncio.to_thread(self._fits, stored or self._decoy, password)
+        if account is None or stored is None or not fits:
+            await self._database.run(lambda each: sessions.note_failure(each, username))
+            raise NotSignedIn("credentials", "the user name or the password is wrong", "try again")
+        begun = await self._database.run(lambda each: sessions.begin(each, account.person_id, user_agent))
+        person = schemas.PersonRef(id=account.uid, name=account.name)
+        return SignedIn(begun.uid, begun.token, begun.csrf_token, begun.expires_at, person)
+
+    async def who(self, token: str | None) -> Who | None:
+        """Whose session this is, with what they may see now; None for a session that is not in force."""
+        if not token:
+            return None
+        return await self._database.run(lambda each: self._who(each, token))
+
+    async def sign_out(self, who: Who) -> None:
+        await self._database.run(lambda each: sessions.end(each, who.session_id))
+
+    async def set_language(self, who: Who, language: str) -> None:
+        """Invalid for a language we do not have."""
+        if language not in ("nb", "nn", "en"):
+            raise Invalid("language", f"{language!r:.20} is not a language we have", "choose nb, nn or en")
+        await self._database.run(lambda each: people.set_language(each, who.person_id, language))
+
+    async def me(self, who: Who) -> schemas.Me:
+        return schemas.Me.model_validate(
+            {
+                "id": who.uid,
+                "name": who.name,
+                "language": who.language,
+                "roles": sorted(who.roles),
+                "zones": list(who.zone_names),
+            }
+        )
+
+    # Reading --------------------------------------------------------------------------------------------------------
+
+    async def alert_list(
+        self, who: Who, state: Literal["open", "closed"], cursor: str | None, limit: int
+    ) -> schemas.AlertPage:
+        most = max(1, min(limit, MOST_IN_LIST))
+        return await self._database.run(lambda each: reading.alert_list(each, who, state, cursor, most))
+
+    async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
+        now = self._clock.now()
+        return await self._database.run(lambda each: reading.alert_detail(each, who, uid, now))
+
+    async def quarantine(self, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
+        most = max(1, min(limit, MOST_IN_LIST))
+        return await self._database.run(lambda each: reading.quarantine_page(each, who, cursor, most))
+
+    async def sites(self, who: Who) -> list[schemas.SiteView]:
+        now = self._clock.now()
+        return await self._database.run(
+            lambda each: reading.sites(each, who, self._started_at, now, self._limits)
+        )
+
+    async def changes(self, who: Who) -> AsyncIterator[None]:
+        """Something has changed in what they may see. Ends with their session."""
+        with self._live.subscribe() as subscription:
+            async for changed in subscription.changes():
+                if not await self._database.run(lambda each: self._in_force(each, who)):
+                    return
+                if changed is None or await self._concerns(who, changed):
+                    yield
+
+    # Answering ------------------------------------------------------------------------------------------------------
+
+    async def answer(
+        self, who: Who, uid: UUID, request: schemas.AnswerRequest, key: str
+    ) -> schemas.AnswerReply:
+        """NotFound, Conflict or Invalid, with the reason, when it is not taken."""
+        if not 1 <= len(key) <= 128 or "\x00" in key:
+            raise Invalid("key", "an Idempotency-Key has 1 to 128 characters", "make a random one for each answer")
+        now = self._clock.now()
+        return await self._database.run(
+            lambda each: answering.answer(each, who, uid, request, key, now, self._cache)
+        )
+
+    # Parts ----------------------------------------------------------------------------------------------------------
+
+    def _fits(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    async def _who(self, connection: Connection, token: str) -> Who | None:
+        session = await sessions.find(connection, token)
+        if session is None:
+            return None
+        reach = await people.reach(connection, session.person_id, self._clock.now())
+        return Who(
+            person_id=session.person_id,
+            uid=session.uid,
+            name=session.name,
+            language=session.language,
+            roles=reach.roles,
+            zone_ids=frozenset(reach.zones),
+            zone_names=tuple(reach.zones.values()),
+            csrf_token=session.csrf_token,
+            session_id=session.id,
+        )
+
+    async def _in_force(self, connection: Connection, who: Who) -> bool:
+        return await sessions.in_force(connection, who.session_id)
+
+    async def _concerns(self, who: Who, changed: Changed) -> bool:
+        if who.person_id in changed.persons:
+            return True
+        return await self._database.run(
+            lambda each: views.visible_change(each, sorted(changed.zones), who.person_id, sorted(who.zone_ids))
+        )

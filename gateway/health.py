@@ -1,0 +1,98 @@
+"""Health: whether the gateway does what it is for, for those who watch over it.
+
+``ok``; ``degraded``: technical services should look; ``red``: somebody may be lying on a floor and nobody comes – a
+care alert that nobody answers, the database away, no connection to the broker, escalation behind time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+LATE = timedelta(seconds=30)
+"""How far behind time anything due may be."""
+
+
+class State(StrEnum):
+    OK = "ok"
+    DEGRADED = "degraded"
+    RED = "red"
+
+
+class Finding(BaseModel):
+    """One thing that is not as it should be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: State
+    reason: str
+    detail: str
+
+
+class SiteHealth(BaseModel):
+    """Until when a site has been heard, and whether that is too long ago."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    heard_until: datetime | None
+    deaf: bool
+
+
+class Health(BaseModel):
+    """What /health shows. Ages in seconds, times in UTC; no names of people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: State
+    findings: list[Finding]
+    last_message_age: float | None = None
+    oldest_overdue: datetime | None = None
+    open_alerts: int | None = None
+    unanswered_alerts: int | None = None
+    unsent_pages: int | None = None
+    sites: list[SiteHealth] = []
+
+
+def judge(
+    now: datetime,
+    failing: dict[str, str],
+    standing: dict[str, Any] | None,
+    sites: list[SiteHealth],
+    last_message: datetime | None,
+) -> Health:
+    """What the parts add up to. ``standing`` is None while the database is away; ``failing``: loops and their errors."""
+    findings = [Finding(state=State.RED, reason="loop", detail=f"{name}: {why}") for name, why in failing.items()]
+    if standing is None:
+        gone = Finding(state=State.RED, reason="database", detail="the database cannot be reached; nothing is stored")
+        return Health(state=State.RED, findings=[gone, *findings])
+    findings += _about(now, standing, sites)
+    worst = State.RED if any(each.state is State.RED for each in findings) else State.DEGRADED
+    return Health(
+        state=worst if findings else State.OK,
+        findings=findings,
+        last_message_age=(now - last_message).total_seconds() if last_message else None,
+        oldest_overdue=standing["oldest_overdue"],
+        open_alerts=standing["open"],
+        unanswered_alerts=standing["exhausted"],
+        unsent_pages=standing["unsent"],
+        sites=sites,
+    )
+
+
+def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> list[Finding]:
+    findings = [
+        Finding(state=State.RED, reason="deaf", detail=f"site {site.name} has not been heard since {site.heard_until}")
+        for site in sites
+        if site.deaf
+    ]
+    if standing["exhausted"]:
+        told = f"{standing['exhausted']} care alert(s) have climbed the whole ladder and nobody has answered"
+        findings.append(Finding(state=State.RED, reason="unanswered", detail=told))
+    overdue = standing["oldest_overdue"]
+    if overdue is not None and now - overdue > LATE:
+        findings.append(Finding(state=State.RED, reason="behind", detail=f"something was due at {overdue}"))
+    return findings

@@ -1,0 +1,117 @@
+"""What people look at: an alert with all that belongs to it, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from gateway.store.db import Connection
+
+_SUMMARY = """
+    SELECT a.id, a.uid, a.condition, a.vkp_code, a.severity, a.track, a.stage, a.zone_id, z.name AS zone, a.raised_at,
+           a.occurred_at, a.due_at, a.closed_at, a.exhausted_at, a.holder_id, a.offered_to_id, a.version,
+           a.device_id, a.installation_id, a.resident_id, a.dwelling_id, r.name AS resident, w.address,
+           d.kind AS device_kind,
+           EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s) AS paged
+    FROM alert a JOIN zone z ON z.id = a.zone_id
+    LEFT JOIN resident r ON r.id = a.resident_id
+    LEFT JOIN dwelling w ON w.id = a.dwelling_id
+    LEFT JOIN device d ON d.id = a.device_id"""
+
+_VISIBLE = """(
+    (a.zone_id = ANY(%(zones)s) AND a.track = ANY(%(tracks)s)) OR a.holder_id = %(person)s
+    OR a.offered_to_id = %(person)s OR EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s))"""
+
+
+async def open_alerts(
+    connection: Connection, person: int, zones: Sequence[int], tracks: Sequence[str], offset: int, limit: int
+) -> list[dict[str, Any]]:
+    """What the person may see: first what is theirs, then the severest, then the oldest."""
+    cursor = await connection.execute(
+        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND {_VISIBLE}
+            ORDER BY (a.holder_id = %(person)s OR a.offered_to_id = %(person)s) IS TRUE DESC, a.severity DESC,
+                     a.raised_at, a.id
+            OFFSET %(offset)s LIMIT %(limit)s""",
+        {"person": person, "zones": list(zones), "tracks": list(tracks), "offset": offset, "limit": limit},
+    )
+    return await cursor.fetchall()
+
+
+async def closed_alerts(
+    connection: Connection, person: int, zones: Sequence[int], tracks: Sequence[str], before: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """What the person may see, the newest first, from before an inner id."""
+    cursor = await connection.execute(
+        f"""{_SUMMARY} WHERE a.closed_at IS NOT NULL AND {_VISIBLE}
+            AND (%(before)s::bigint IS NULL OR a.id < %(before)s) ORDER BY a.id DESC LIMIT %(limit)s""",
+        {"person": person, "zones": list(zones), "tracks": list(tracks), "before": before, "limit": limit},
+    )
+    return await cursor.fetchall()
+
+
+async def alert(
+    connection: Connection, uid: UUID, person: int, zones: Sequence[int], tracks: Sequence[str]
+) -> dict[str, Any] | None:
+    """One alert, if the person may see it."""
+    cursor = await connection.execute(
+        f"{_SUMMARY} WHERE a.uid = %(uid)s AND {_VISIBLE}",
+        {"uid": uid, "person": person, "zones": list(zones), "tracks": list(tracks)},
+    )
+    return await cursor.fetchone()
+
+
+async def timeline(connection: Connection, alert_id: int) -> list[dict[str, Any]]:
+    cursor = await connection.execute(
+        "SELECT at, given_at, code, params, actor_id FROM alert_entry WHERE alert_id = %s ORDER BY seq", (alert_id,)
+    )
+    return await cursor.fetchall()
+
+
+async def resident(connection: Connection, resident_id: int) -> dict[str, Any] | None:
+    cursor = await connection.execute("SELECT uid, name, phone, notes FROM resident WHERE id = %s", (resident_id,))
+    return await cursor.fetchone()
+
+
+async def dwelling(connection: Connection, dwelling_id: int) -> dict[str, Any] | None:
+    cursor = await connection.execute(
+        "SELECT address, postal_code, city, access, latitude, longitude FROM dwelling WHERE id = %s", (dwelling_id,)
+    )
+    return await cursor.fetchone()
+
+
+async def device(connection: Connection, device_id: int, installation_id: int | None) -> dict[str, Any] | None:
+    """A device with its state, and where in the dwelling that fitting has it."""
+    cursor = await connection.execute(
+        """SELECT d.uid, d.kind, d.address, d.model, d.registered, coalesce(i.placed, '') AS placed, s.last_seen,
+                  s.online, coalesce(s.fields, '{}') AS state
+           FROM device d LEFT JOIN device_state s ON s.device_id = d.id
+           LEFT JOIN installation i ON i.id = %s WHERE d.id = %s""",
+        (installation_id, device_id),
+    )
+    return await cursor.fetchone()
+
+
+async def visible_change(
+    connection: Connection, alert_zones: Sequence[int], person: int, zones: Sequence[int]
+) -> bool:
+    """Whether something in these zones may concern a person: a zone of theirs, or an open alert they were paged for."""
+    if set(alert_zones) & set(zones):
+        return True
+    cursor = await connection.execute(
+        """SELECT 1 FROM alert a JOIN page p ON p.alert_id = a.id
+           WHERE a.zone_id = ANY(%s) AND a.closed_at IS NULL AND p.person_id = %s LIMIT 1""",
+        (list(alert_zones), person),
+    )
+    return await cursor.fetchone() is not None
+
+
+async def site_names(connection: Connection) -> list[dict[str, Any]]:
+    """Every site with its zone and how far it has been heard."""
+    cursor = await connection.execute(
+        """SELECT s.name, s.zone_id, z.name AS zone,
+                  CASE WHEN count(l.heard_until) = 2 THEN min(l.heard_until) END AS heard_until
+           FROM site s JOIN zone z ON z.id = s.zone_id LEFT JOIN site_lane l ON l.site_id = s.id
+           GROUP BY s.id, z.name ORDER BY s.name"""
+    )
+    return await cursor.fetchall()
