@@ -479,3 +479,22 @@ def test_who_calls_for_help_and_is_alone_hears_that_nobody_comes() -> None:
     assert set(story.happens(NeedHelp(ANNE)).paged) == {ANNE}
     story.reachable = {ANNE, DAG}
     assert story.waits(300).paged == [DAG]
+
+
+def test_who_lets_go_of_unconfirmed_evidence_leaves_an_open_alert() -> None:
+    for waited in (10, 61):
+        story = claimed().happens(EVIDENCE).waits(waited).happens(Release(ANNE))
+        assert (story.alert.stage, story.alert.due_for, story.paged) == (Stage.OPEN, DueFor.STEP, [BJARTE, BJARTE])
+
+
+def test_unconfirmed_evidence_that_was_closed_by_mistake_is_no_call_for_help() -> None:
+    story = claimed().happens(EVIDENCE).waits(61).happens(CLOSE).happens(UndoClose(ANNE))
+    assert not wants_help(story.alert)
+    assert (story.alert.stage, story.alert.due_for) == (Stage.CLAIMED, DueFor.STAGE)
+
+
+def test_help_after_unconfirmed_evidence_goes_on_from_where_the_ladder_stands() -> None:
+    story = claimed().happens(EVIDENCE).waits(61).happens(NeedHelp(ANNE))
+    assert story.paged == [CECILIE]
+    assert wants_help(story.alert)
+    assert not story.last.withdraw
