@@ -42,6 +42,7 @@ from alerts.alert import (
 from alerts.escalation import CONFIRM_WITHIN, climbing, step, wants_help
 from alerts.model import Severity, Track
 from alerts.policy import Policy, PolicyStep, StageLimits, Target
+from alerts.timeline import LINES
 from tests.alerts.stories import START
 
 PERSONS = st.integers(1, 5)
@@ -294,6 +295,7 @@ class Escalation(RuleBasedStateMachine):
         assert after.version >= before.version
         assert after.severity >= before.severity
         assert after.policy == before.policy
+        assert all(entry.code in LINES for entry in outcome.entries), "the timeline can tell everything"
         numbers = [(page.attempt, page.contact.id) for page in outcome.pages]
         assert len(set(numbers)) == len(numbers)
         assert self.seen.isdisjoint(numbers)
