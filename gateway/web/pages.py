@@ -1,0 +1,319 @@
+"""The pages: sign-in, the list of alerts, an alert and its answers, quarantine, hearing, and the live stream.
+
+Rules
+    A page that is not for everybody asks who is signed in; nobody is: to the sign-in, and back afterwards.
+    A form is answered with "see other"; an answer that is refused shows the alert as it is now, and why.
+    What is shown is about people: nothing is kept in any cache.
+
+Theory
+    Each page is a method: gather (ask the gateway), then render. A :class:`~gateway.errors.Problem` raised on the way
+    is turned into a page in one place, :class:`PageRoute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, NoReturn
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from alerts.render import LANGUAGES, translations
+from alerts.timeline import ACTIONS, CAUSES
+from gateway.access import OVERSEERS
+from gateway.api.schemas import AlertDetail, AnswerRequest
+from gateway.clock import Clock, SystemClock
+from gateway.errors import Invalid, NotSignedIn, Problem
+from gateway.store.db import DatabaseGone
+from gateway.web import guard, live, views, words
+from gateway.web.html import STATIC, Times, environment, guest_language
+from gateway.web.seam import Front, Who
+
+log = structlog.get_logger()
+
+__all__ = ["STATIC", "router"]
+
+PER_PAGE = 50
+MAX_KEY = 64
+SEE_OTHER = 303
+Form = Mapping[str, str]
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
+    """The pages' routes. ``clock``: what "how long ago" is reckoned from."""
+    clock = clock or SystemClock()
+    pages = Pages(front, clock)
+    made = APIRouter(include_in_schema=False, route_class=_page_route(clock))
+    for method, path, handler in (
+        ("GET", "/", pages.home),
+        ("GET", "/sign-in", pages.sign_in_form),
+        ("POST", "/sign-in", pages.sign_in),
+        ("POST", "/sign-out", pages.sign_out),
+        ("POST", "/language", pages.language),
+        ("GET", "/alerts", pages.alerts),
+        ("GET", "/alerts/{uid}", pages.alert),
+        ("GET", "/alerts/{uid}/answer", pages.after_answer),
+        ("POST", "/alerts/{uid}/answer", pages.answer),
+        ("GET", "/quarantine", pages.quarantine),
+        ("GET", "/sites", pages.sites),
+        ("GET", "/events", pages.events),
+    ):
+        made.add_api_route(path, handler, methods=[method])
+    return made
+
+
+class Pages:
+    """Every page; each method answers one request."""
+
+    def __init__(self, front: Front[Any], clock: Clock) -> None:
+        self._front = front
+        self._clock = clock
+
+    async def home(self) -> Response:
+        return RedirectResponse(guard.HOME, SEE_OTHER)
+
+    # Sign-in and settings ---------------------------------------------------------------------------------------------
+
+    async def sign_in_form(self, request: Request) -> Response:
+        target = guard.safe_next(request.query_params.get("next"))
+        if await self._front.who(_token(request)) is not None:
+            return RedirectResponse(target, SEE_OTHER)
+        return self._page(request, "sign_in.html", next=target)
+
+    async def sign_in(self, request: Request) -> Response:
+        guard.check_same_origin(request)
+        form = await _form(request)
+        target = guard.safe_next(form.get("next"))
+        agent = request.headers.get("user-agent", "")
+        try:
+            session = await self._front.sign_in(form.get("username", ""), form.get("password", ""), agent)
+        except Problem as refused:
+            failed = {"next": target, "username": form.get("username", ""), "failed": refused.status}
+            return self._page(request, "sign_in.html", refused.status, **failed)
+        response = RedirectResponse(target, SEE_OTHER)
+        guard.set_session(request, response, session.token, session.expires_at)
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        who, _ = await self._signed_form(request)
+        await self._front.sign_out(who)
+        response = RedirectResponse("/sign-in", SEE_OTHER)
+        response.delete_cookie(guard.SESSION_COOKIE, path="/")
+        return response
+
+    async def language(self, request: Request) -> Response:
+        guard.check_same_origin(request)
+        form = await _form(request)
+        chosen = form.get("language", "")
+        if chosen not in LANGUAGES:
+            raise Invalid("choose", "no such language")
+        who = await self._front.who(_token(request))
+        if who is not None:
+            guard.check_csrf(form.get("csrf_token", ""), who.csrf_token)
+            await self._front.set_language(who, chosen)
+        response = RedirectResponse(guard.safe_next(form.get("next")), SEE_OTHER)
+        guard.set_language(request, response, chosen)
+        return response
+
+    # Alerts -----------------------------------------------------------------------------------------------------------
+
+    async def alerts(self, request: Request) -> Response:
+        who = await self._signed_in(request)
+        state: Literal["open", "closed"] = "closed" if request.query_params.get("state") == "closed" else "open"
+        page = await self._front.alert_list(who, state, request.query_params.get("cursor"), PER_PAGE)
+        deaf = [site for site in await self._front.sites(who) if site.deaf]
+        mine = [each for each in page.alerts if each.mine or each.paged]
+        others = [each for each in page.alerts if not (each.mine or each.paged)]
+        return self._page(request, "alerts.html", state=state, page=page, deaf=deaf, mine=mine, others=others)
+
+    async def alert(self, request: Request, uid: UUID) -> Response:
+        who = await self._signed_in(request)
+        return self._alert_page(request, who, await self._front.alert_detail(who, uid))
+
+    async def after_answer(self, uid: UUID) -> Response:
+        """Somebody reloads the page that told of a refusal."""
+        return RedirectResponse(f"/alerts/{uid}", SEE_OTHER)
+
+    async def answer(self, request: Request, uid: UUID) -> Response:
+        try:
+            who, form = await self._signed_form(request, back=f"/alerts/{uid}")
+            await self._front.answer(who, uid, _answer(form), form.get("key", "")[:MAX_KEY] or str(uuid4()))
+        except Problem as refused:
+            if isinstance(refused, NotSignedIn) or refused.reason == "origin":
+                raise
+            return await self._refused(request, uid, refused)
+        return RedirectResponse(f"/alerts/{uid}", SEE_OTHER)
+
+    async def _refused(self, request: Request, uid: UUID, refused: Problem) -> Response:
+        """The alert as it is now, and why the answer was not taken."""
+        who = request.state.who
+        detail = await self._front.alert_detail(who, uid)
+        told = words.refusal(refused.reason, refused.status, refused.detail, translations(who.language).gettext)
+        return self._alert_page(request, who, detail, refused.status, told)
+
+    def _alert_page(
+        self, request: Request, who: Who, detail: AlertDetail, status: int = 200, refused: str | None = None
+    ) -> Response:
+        times = Times(self._clock.now(), who.language)
+        shown = {
+            "alert": detail,
+            "refused": refused,
+            "buttons": views.buttons(detail, who.uid, who.language),
+            "evidence": views.evidence(detail, who.language, times),
+            "timeline": [(entry, views.line(entry, who.language)) for entry in detail.timeline],
+            "holds": detail.holder is not None and detail.holder.id == who.uid,
+            "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,
+            "causes": CAUSES,
+            "actions": ACTIONS,
+        }
+        return self._page(request, "alert.html", status, **shown)
+
+    # Technical services -----------------------------------------------------------------------------------------------
+
+    async def quarantine(self, request: Request) -> Response:
+        who = await self._signed_in(request)
+        page = await self._front.quarantine(who, request.query_params.get("cursor"), PER_PAGE)
+        return self._page(request, "quarantine.html", page=page)
+
+    async def sites(self, request: Request) -> Response:
+        who = await self._signed_in(request)
+        return self._page(request, "sites.html", sites=await self._front.sites(who))
+
+    # The live stream --------------------------------------------------------------------------------------------------
+
+    async def events(self, request: Request) -> Response:
+        who = await self._front.who(_token(request))
+        if who is None:
+            return Response(status_code=401)
+        return live.stream(self._front, who, _token(request))
+
+    # Shared -----------------------------------------------------------------------------------------------------------
+
+    async def _signed_in(self, request: Request, back: str | None = None) -> Any:
+        """Whoever is signed in; NotSignedIn where nobody is."""
+        who = await self._front.who(_token(request))
+        if who is None:
+            request.state.back = back
+            _nobody()
+        request.state.who = who
+        return who
+
+    async def _signed_form(self, request: Request, back: str = guard.HOME) -> tuple[Any, Form]:
+        """Whoever is signed in, and a form that they themselves sent."""
+        guard.check_same_origin(request)
+        who = await self._signed_in(request, back)
+        form = await _form(request)
+        guard.check_csrf(form.get("csrf_token", ""), who.csrf_token)
+        return who, form
+
+    def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
+        return _render(request, self._clock, template, status, **shown)
+
+
+# Requests -------------------------------------------------------------------------------------------------------------
+
+
+def _token(request: Request) -> str | None:
+    return request.cookies.get(guard.SESSION_COOKIE)
+
+
+async def _form(request: Request) -> Form:
+    """A form's texts; an empty one counts as not given."""
+    async with request.form(max_files=0, max_fields=20) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str) and value}
+
+
+def _answer(form: Form) -> AnswerRequest:
+    given = {name: form[name] for name in ("answer", "to", "cause", "action", "version") if name in form}
+    try:
+        answer = AnswerRequest.model_validate(given)
+    except ValidationError as wrong:
+        raise Invalid("choose", "the form cannot be read") from wrong
+    needed = {"close": (answer.cause, answer.action), "hand_over": (answer.to,)}.get(answer.answer, ())
+    if None in needed:
+        raise Invalid("choose", "something has to be chosen first")
+    return answer
+
+
+def _nobody() -> NoReturn:
+    raise NotSignedIn("session", "nobody is signed in")
+
+
+# Answers --------------------------------------------------------------------------------------------------------------
+
+
+def _render(request: Request, clock: Clock, template: str, status: int = 200, **shown: Any) -> Response:
+    who: Who | None = getattr(request.state, "who", None)
+    language = who.language if who is not None and who.language in LANGUAGES else guest_language(request)
+    page = environment(language).get_template(template)
+    context = {
+        "language": language,
+        "who": who,
+        "at": Times(clock.now(), language),
+        "fragment": request.query_params.get("fragment") == "1",
+        "here": _here(request),
+        "sees_quarantine": who is not None and bool(who.roles & OVERSEERS),
+        "translate": translations(language).gettext,
+        "words": words,
+        "views": views,
+    }
+    headers = {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language"}
+    return HTMLResponse(page.render(**context, **shown), status, headers)
+
+
+def _here(request: Request) -> str:
+    """This page's own address, to come back to; after a form, the page that it was on."""
+    path = request.url.path.removesuffix("/answer")
+    kept = {name: value for name, value in request.query_params.items() if name in {"state", "cursor", "next"}}
+    return path + ("?" + "&".join(f"{name}={quote(value)}" for name, value in kept.items()) if kept else "")
+
+
+def _page_route(clock: Clock) -> type[APIRoute]:
+    """Routes whose problems are pages."""
+
+    class PageRoute(APIRoute):
+        """A route that shows a problem as a page, and leads to the sign-in where nobody is signed in."""
+
+        def get_route_handler(self) -> Callable[[Request], Any]:
+            handle = super().get_route_handler()
+
+            async def handle_and_tell(request: Request) -> Response:
+                try:
+                    response: Response = await handle(request)
+                except NotSignedIn:
+                    return _to_sign_in(request)
+                except Problem as problem:
+                    return _problem_page(request, clock, problem)
+                except DatabaseGone as gone:
+                    log.error("database.away", path=request.url.path, error=str(gone).strip())
+                    return _problem_page(request, clock, _problem(503, "database"))
+                except (RequestValidationError, HTTPException):
+                    return _problem_page(request, clock, _problem(404, "not_found"))
+                return response
+
+            return handle_and_tell
+
+    return PageRoute
+
+
+def _to_sign_in(request: Request) -> Response:
+    back = getattr(request.state, "back", None) or _here(request)
+    return RedirectResponse(f"/sign-in?next={quote(back)}", SEE_OTHER)
+
+
+def _problem(status: int, reason: str) -> Problem:
+    problem = Problem(reason, reason)
+    problem.status = status
+    return problem
+
+
+def _problem_page(request: Request, clock: Clock, problem: Problem) -> Response:
+    return _render(request, clock, "problem.html", problem.status, problem=problem)

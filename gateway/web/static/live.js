@@ -1,0 +1,241 @@
+// Keeps a page true. Everything works without it, by reloading.
+//
+// Rules
+//   The stream says only that something changed; the page then fetches itself (?fragment=1) and is changed in place:
+//   an element stays the same element, so focus, open parts and half-filled forms stay as they are.
+//   Silence is suspect: the server pings every 10 s. When nothing is heard for 25 s, the page says since when.
+//   A button that has just moved or changed takes no tap for a moment: nobody answers what they have not seen.
+//   An answer that did not get through stays on the page with its key, so that sending it twice is answering once.
+
+const SILENCE = 25_000;
+const RECONNECT = 3_000;
+const SETTLING = 700;
+const SEND_TIME_OUT = 15_000;
+
+const words = document.getElementById("words").dataset;
+const connection = document.getElementById("connection");
+const announcer = document.getElementById("announce");
+const main = () => document.getElementById("main");
+
+let source;
+let heardAt = new Date();
+let clockAhead = 0;
+let fetching = false;
+let again = false;
+let sending = false;
+
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+const hhmm = (moment) =>
+  new Intl.DateTimeFormat("nb", { hour: "2-digit", minute: "2-digit", timeZone: "Europe/Oslo" }).format(moment);
+
+// The connection ------------------------------------------------------------------------------------------------------
+
+function connect() {
+  source?.close();
+  source = new EventSource("/events");
+  source.addEventListener("open", () => { heard(); refresh(); });
+  source.addEventListener("ping", heard);
+  source.addEventListener("changed", () => { heard(); refresh(); });
+  source.addEventListener("ended", () => location.reload());
+  source.addEventListener("error", lost);
+}
+
+function heard() {
+  heardAt = new Date();
+  connection.hidden = true;
+}
+
+function lost() {
+  if (connection.hidden) connection.textContent = fill(words.lost, { time: hhmm(heardAt) });
+  connection.hidden = false;
+}
+
+function watch() {
+  if (document.hidden) return;
+  if (Date.now() - heardAt > SILENCE) lost();
+  if (!connection.hidden && (source.readyState === EventSource.CLOSED || Date.now() - heardAt > SILENCE)) {
+    refresh();
+    connect();
+  }
+}
+
+// Fetching and changing in place --------------------------------------------------------------------------------------
+
+async function refresh() {
+  if (sending) return;
+  if (fetching) { again = true; return; }
+  fetching = true;
+  try {
+    await fetchPage();
+  } catch {
+    lost();
+  } finally {
+    fetching = false;
+    if (again) { again = false; refresh(); }
+  }
+}
+
+async function fetchPage() {
+  const address = new URL(location.href.replace(/\/answer$/, ""));
+  address.searchParams.set("fragment", "1");
+  address.hash = "";
+  const response = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(SEND_TIME_OUT) });
+  if (signedOut(response)) { location.reload(); return; }
+  if (!response.ok && response.status >= 500) throw new Error(String(response.status));
+  const text = await response.text();
+  if (!sending) show(new DOMParser().parseFromString(text, "text/html"));
+}
+
+const signedOut = (response) => response.redirected && new URL(response.url).pathname === "/sign-in";
+
+function show(page) {
+  const fresh = page.getElementById("main");
+  if (!fresh) return;
+  const before = outline();
+  morph(main(), fresh);
+  document.title = `${fresh.dataset.title} – hjemmevakt`;
+  clockAhead = Date.now() - new Date(fresh.dataset.now);
+  tick();
+  if (document.querySelector("form[data-unsent]")) tellUnsent();
+  settle(before);
+  announce(before);
+}
+
+function morph(old, fresh) {
+  if (old.matches("form[data-unsent]")) return;
+  attributes(old, fresh);
+  let at = old.firstChild;
+  for (const wanted of [...fresh.childNodes]) {
+    const match = find(at, wanted);
+    if (!match) { old.insertBefore(document.adoptNode(wanted), at); continue; }
+    if (match !== at) old.insertBefore(match, at); else at = at.nextSibling;
+    if (match.nodeType === Node.ELEMENT_NODE) morph(match, wanted);
+    else if (match.data !== wanted.data) match.data = wanted.data;
+  }
+  while (at) { const next = at.nextSibling; at.remove(); at = next; }
+}
+
+// The old node that a new one continues: the same id; without ids the next one of the same kind.
+function find(at, wanted) {
+  for (let node = at; node; node = node.nextSibling) {
+    if (node.nodeName !== wanted.nodeName || (node.id ?? "") !== (wanted.id ?? "")) continue;
+    if (wanted.id || node === at) return node;
+    return null;
+  }
+  return null;
+}
+
+function attributes(old, fresh) {
+  const keeps = (name) => (name === "open" && old.nodeName === "DETAILS") || name === "data-settling";
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !keeps(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+}
+
+// What a reader notices -----------------------------------------------------------------------------------------------
+
+function outline() {
+  const cards = [...document.querySelectorAll(".card[id]")].map((card) => card.id);
+  const settles = [...document.querySelectorAll("[data-settle]")].map((part) => [part.id, shape(part)]);
+  return { cards: new Set(cards), settles: new Map(settles), stage: stage() };
+}
+
+const shape = (part) => [...part.querySelectorAll(".button, .card h3")].map((each) => each.textContent.trim()).join("|");
+const stage = () => document.querySelector("[data-stage] .now")?.textContent.replace(/\s+/g, " ").trim();
+
+function settle(before) {
+  for (const part of document.querySelectorAll("[data-settle]")) {
+    if (before.settles.get(part.id) === shape(part)) continue;
+    part.dataset.settling = "";
+    setTimeout(() => delete part.dataset.settling, SETTLING);
+  }
+}
+
+function announce(before) {
+  const cards = [...document.querySelectorAll("#mine .card, #others .card")].filter((card) => !before.cards.has(card.id));
+  for (const card of cards) card.dataset.fresh = "";
+  const titles = cards.map((card) => card.querySelector("[data-name]").textContent);
+  if (titles.length) announcer.textContent = fill(words.new, { title: titles.join("; ") });
+  else if (before.stage && stage() !== before.stage) announcer.textContent = fill(words.changed, { stage: stage() });
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    const minutes = Math.floor((Date.now() - clockAhead - new Date(time.dateTime)) / 60_000);
+    if (minutes >= 24 * 60) continue;
+    const text = minutes < 1 ? words.justNow : minutes < 60 ? words.minutes : words.hours;
+    const told = fill(text, { hours: Math.floor(minutes / 60), minutes: minutes < 60 ? minutes : minutes % 60 });
+    if (time.textContent !== told) time.textContent = told;
+  }
+}
+
+// Answering -----------------------------------------------------------------------------------------------------------
+
+async function send(event) {
+  const form = event.target;
+  if (!form.matches("form[data-answer]")) return;
+  event.preventDefault();
+  if (sending) return;
+  sending = true;
+  form.dataset.sending = "";
+  announcer.textContent = words.sending;
+  try {
+    await answered(await post(form));
+  } catch {
+    unsent(form);
+  } finally {
+    sending = false;
+    delete form.dataset.sending;
+  }
+}
+
+const post = (form) =>
+  fetch(form.action, {
+    method: "POST",
+    body: new URLSearchParams(new FormData(form)),
+    signal: AbortSignal.timeout(SEND_TIME_OUT),
+  });
+
+async function answered(response) {
+  if (signedOut(response)) { location.assign(response.url); return; }
+  if (response.status >= 500) throw new Error(String(response.status));
+  const text = await response.text();
+  for (const form of document.querySelectorAll("form[data-unsent]")) delete form.dataset.unsent;
+  for (const part of document.querySelectorAll("#answers details[open]")) part.open = false;
+  show(new DOMParser().parseFromString(text, "text/html"));
+  announcer.textContent = stage() ?? "";
+  const told = document.getElementById("refused") ?? document.getElementById("standing");
+  told?.scrollIntoView({ block: "center" });
+}
+
+function unsent(form) {
+  form.dataset.unsent = "";
+  tellUnsent();
+}
+
+function tellUnsent() {
+  const told = document.getElementById("unsent");
+  if (!told) return;
+  told.textContent = words.unsent;
+  told.hidden = false;
+}
+
+// Start ---------------------------------------------------------------------------------------------------------------
+
+document.addEventListener("submit", send);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) { refresh(); watch(); } });
+document.addEventListener("click", (event) => {
+  const menu = document.getElementById("menu");
+  if (menu?.open && !menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  const open = event.key === "Escape" && document.querySelector("details.ask[open], details.menu[open]");
+  if (open) { open.open = false; open.querySelector("summary").focus(); }
+});
+window.addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
+window.addEventListener("pagehide", () => source?.close());
+window.addEventListener("offline", lost);
+window.addEventListener("online", connect);
+clockAhead = Date.now() - new Date(main().dataset.now);
+setInterval(tick, 10_000);
+setInterval(watch, RECONNECT);
+connect();

@@ -1,0 +1,163 @@
+"""What devices say, in plain words. What has no words here is shown as the device says it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from alerts.render import N_
+
+Gettext = Callable[[str], str]
+
+SAID = {
+    "fall": N_("Fall detected"),
+    "fall_cancelled": N_("The wearer has cancelled the fall alarm"),
+    "button_pressed": N_("The button was pressed"),
+    "worn": N_("The alarm was put on"),
+    "not_worn": N_("The alarm was taken off"),
+    "dose_scheduled": N_("A dose is planned"),
+    "dose_dispensed": N_("The dose was dispensed"),
+    "dose_taken": N_("The dose was taken"),
+    "dose_missed": N_("The dose was not taken"),
+    "dose_not_dispensed": N_("The dose was not dispensed"),
+    "no_medicine": N_("No medicine for the dose"),
+    "technical_stop": N_("The dispenser has stopped"),
+    "bag_unreadable": N_("The dose bag could not be read"),
+    "roll_fault": N_("Fault with the roll"),
+    "jam": N_("The roll is stuck"),
+    "tray_full": N_("The tray is full"),
+    "low_stock": N_("Medicine is running out"),
+    "empty": N_("The dispenser is empty"),
+    "refilled": N_("The dispenser was refilled"),
+    "opened": N_("The dispenser was opened"),
+    "closed": N_("The dispenser was closed"),
+    "left_open": N_("The dispenser stands open"),
+    "break_in": N_("The dispenser was broken into"),
+    "tilted": N_("The dispenser was tilted"),
+    "message_read": N_("The message was read"),
+    "heartbeat": N_("Sign of life"),
+    "presence": N_("Connected or not"),
+    "battery_low": N_("Battery low"),
+    "battery_empty": N_("Battery empty"),
+    "fault": N_("The device reports a fault"),
+    "tamper": N_("Somebody has tampered with the device"),
+    "mains_off": N_("Mains power off"),
+    "mains_on": N_("Mains power on"),
+    "test": N_("Test"),
+    "nothing_said": N_("Nothing was heard"),
+    "heard_again": N_("The device was heard again"),
+    "undecodable": N_("A message that could not be read"),
+    "rule_failed": N_("A rule failed"),
+    "site_deaf": N_("The site is not heard"),
+}
+"""By an evidence's type."""
+
+FIELDS = {
+    "impact_g": N_("Impact"),
+    "confidence": N_("Confidence"),
+    "dose_at": N_("Dose planned for"),
+    "doses_left": N_("Doses left"),
+    "battery": N_("Battery"),
+    "rssi": N_("Radio strength"),
+    "mains": N_("Mains power"),
+    "firmware": N_("Firmware"),
+    "fault": N_("Fault"),
+    "online": N_("Connected"),
+    "topic": N_("Topic"),
+    "reason": N_("Reason"),
+    "detail": N_("Detail"),
+    "rule": N_("Rule"),
+    "version": N_("Version"),
+}
+
+UNITS = {"impact_g": "{} g", "battery": "{} %", "rssi": "{} dBm"}
+
+FLAGS = {
+    "clock_ahead": N_("The device's clock is ahead. The time shown is when we received it."),
+    "clock_unset": N_("The device's clock is not set. The time shown is when we received it."),
+    "id_reused": N_("The device has used this message number before, with other content."),
+    "retained": N_("The message was kept by the broker and may be older than it looks."),
+    "unknown_type": N_("The device said something that we do not know. Look in on the resident."),
+}
+
+REASONS = {
+    "topic": N_("The topic is not one of ours"),
+    "unknown_kind": N_("Unknown kind of device"),
+    "kind_mismatch": N_("The device is registered as another kind"),
+    "too_large": N_("The message is too large"),
+    "not_json": N_("Not JSON"),
+    "not_storable": N_("Contains characters that cannot be stored"),
+    "id": N_("The message has no usable id"),
+    "time": N_("The time is missing or wrong"),
+    "type": N_("The type is missing or wrong"),
+    "fields": N_("A field is missing or wrong"),
+    "poison": N_("The message made the decoder fail"),
+}
+
+CLASSES = {"alarm": N_("Alarm"), "event": N_("Event"), "status": N_("Status"), "result": N_("Result")}
+
+KINDS = {
+    "fall_alarm": N_("Fall alarm"),
+    "medicine_dispenser": N_("Medicine dispenser"),
+}
+
+REFUSALS = {
+    "closed": N_("The alert is already closed. Nothing more is needed."),
+    "held_by_other": N_("A colleague has this alert. Your answer was not taken."),
+    "not_held": N_("Nobody has this alert, or it is being closed. Your answer was not taken."),
+    "not_closing": N_("The alert is no longer being closed, so there is nothing to undo."),
+    "unreachable": N_("That colleague cannot be reached now. Choose somebody else."),
+    "same_person": N_("You cannot hand over to yourself. Choose somebody else."),
+    "stale": N_("Something has happened since you saw this. Look at it again, and answer again."),
+    "choose": N_("Not sent: something has to be chosen first."),
+    "csrf": N_("The page was out of date. Try again."),
+    "origin": N_("The form came from another site and was not taken."),
+    "database": N_("The system does not answer right now. Try again in a moment. If it is urgent, phone."),
+    "not_found": N_("This page does not exist, or is not for you to see."),
+}
+"""Why something was not done, by a problem's reason."""
+
+BY_STATUS = {
+    403: N_("You do not have access to this."),
+    404: N_("This page does not exist, or is not for you to see."),
+    429: N_("Too many tries. Wait a few minutes and try again."),
+}
+
+
+def word(words: dict[str, str], name: str, gettext: Gettext) -> str:
+    """The words for a name; the name itself, legibly, where there are none."""
+    return gettext(words[name]) if name in words else name.replace("_", " ")
+
+
+def field(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str]) -> tuple[str, str]:
+    """A field of a message as label and text. ``at`` tells a time."""
+    return word(FIELDS, name, gettext), _value(name, value, gettext, at)
+
+
+def refusal(reason: str, status: int, detail: str, gettext: Gettext) -> str:
+    """Why something was not done: our words, or the gateway's own."""
+    message = REFUSALS.get(reason) or BY_STATUS.get(status)
+    return gettext(message) if message else detail
+
+
+def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str]) -> str:
+    if isinstance(value, bool):
+        return gettext(N_("Yes")) if value else gettext(N_("No"))
+    if name == "dose_at" and isinstance(value, str):
+        return _moment(value, at)
+    if name == "confidence" and isinstance(value, int | float):
+        return f"{value * 100:.0f} %"
+    if name == "reason" and value in REASONS:
+        return gettext(REASONS[value])
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return UNITS.get(name, "{}").format(text)
+
+
+def _moment(value: str, at: Callable[[datetime], str]) -> str:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return at(moment) if moment.tzinfo else value

@@ -1,0 +1,96 @@
+"""The pages on a gateway in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+
+from gateway.clock import ControlledClock
+from gateway.web import pages
+from tests.web import fake
+
+POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+ADDRESS = "http://hjemmevakt.test"
+
+
+@pytest.fixture
+def front() -> fake.FakeFront:
+    return fake.night()
+
+
+@pytest.fixture
+def web(front: fake.FakeFront) -> FastAPI:
+    """The pages as the application serves them."""
+    app = FastAPI()
+    app.include_router(pages.router(front, ControlledClock(fake.NOW)))
+    app.mount("/static", StaticFiles(directory=pages.STATIC))
+
+    @app.middleware("http")
+    async def safe(request: Request, call_next):  # type: ignore[no-untyped-def]
+        response: Response = await call_next(request)
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    return app
+
+
+@pytest.fixture
+async def guest(web: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which nobody is signed in."""
+    headers = {"Origin": ADDRESS, "Accept-Language": "nb-NO,nb;q=0.9"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url=ADDRESS, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+async def nurse(guest: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A browser in which Ingrid Aase is signed in."""
+    guest.cookies.set("hjemmevakt_session", "token")
+    return guest
+
+
+@dataclass
+class Served:
+    """The pages on a port. ``stop`` takes them away, ``start`` brings them back on the same port."""
+
+    app: FastAPI
+    port: int
+    server: uvicorn.Server | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        config = uvicorn.Config(self.app, port=self.port, log_level="error", timeout_graceful_shutdown=1, lifespan="off")
+        self.server = uvicorn.Server(config)
+        self.server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        self.task = asyncio.create_task(self.server.serve())
+        while not self.server.started:
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        if self.server is not None and self.task is not None:
+            self.server.should_exit = self.server.force_exit = True
+            await self.task
+
+
+@pytest.fixture
+async def served(web: FastAPI) -> AsyncIterator[Served]:
+    """The pages for a real browser."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = Served(web, port)
+    await served.start()
+    yield served
+    await served.stop()

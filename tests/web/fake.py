@@ -1,0 +1,354 @@
+"""A gateway for the pages to stand on: people, alerts and answers held in memory, at the seam of `gateway.web.seam`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from alerts.alert import Stage
+from alerts.model import Severity, Track
+from alerts.render import CONDITIONS, SEVERITIES, translations
+from alerts.timeline import LINES, STAGES, tell
+from gateway.api import schemas
+from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
+
+NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
+ME = schemas.PersonRef(id=UUID(int=1), name="Ingrid Aase")
+KARI = schemas.PersonRef(id=UUID(int=2), name="Kari Nordbø")
+OLE = schemas.PersonRef(id=UUID(int=3), name="Ole-Jakob Tjensvoll")
+PASSWORD = "riktig hest batteri stift"
+
+
+@dataclass(frozen=True)
+class Who:
+    """Somebody signed in."""
+
+    uid: UUID = ME.id
+    name: str = ME.name
+    language: str = "nb"
+    roles: frozenset[str] = frozenset({"responder"})
+    zone_ids: frozenset[int] = frozenset({1})
+    csrf_token: str = "csrf-of-this-session"
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    token: str
+    expires_at: datetime
+
+
+@dataclass
+class FakeFront:
+    """The gateway in memory. ``taken``: answers in the order in which they were given; ``refuse``: why to refuse."""
+
+    alerts: list[schemas.AlertDetail] = field(default_factory=list)
+    closed: list[schemas.AlertDetail] = field(default_factory=list)
+    site_views: list[schemas.SiteView] = field(default_factory=list)
+    items: list[schemas.QuarantineItem] = field(default_factory=list)
+    sessions: dict[str, Who] = field(default_factory=lambda: {"token": Who()})
+    taken: list[tuple[UUID, schemas.AnswerRequest, str]] = field(default_factory=list)
+    refuse: str | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    watching: int = 0
+
+    async def sign_in(self, username: str, password: str, user_agent: str) -> SignedIn:
+        if username == "many":
+            raise TooMany("sign_in", "too many")
+        if password != PASSWORD:
+            raise NotSignedIn("credentials", "wrong")
+        self.sessions["token"] = Who()
+        return SignedIn("token", NOW + timedelta(hours=12))
+
+    async def who(self, token: str | None) -> Who | None:
+        return self.sessions.get(token or "")
+
+    async def sign_out(self, who: Who) -> None:
+        self.sessions.clear()
+
+    async def set_language(self, who: Who, language: str) -> None:
+        self.sessions["token"] = replace(who, language=language)
+
+    async def alert_list(
+        self, who: Who, state: Literal["open", "closed"], cursor: str | None, limit: int
+    ) -> schemas.AlertPage:
+        found = [_in_language(each, who.language) for each in (self.alerts if state == "open" else self.closed)]
+        return schemas.AlertPage(alerts=list(found), next_cursor=None)
+
+    async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
+        for each in (*self.alerts, *self.closed):
+            if each.id == uid:
+                return _in_language(each, who.language)
+        raise NotFound("alert", "no such alert")
+
+    async def answer(self, who: Who, uid: UUID, request: schemas.AnswerRequest, key: str) -> schemas.AnswerReply:
+        alert = await self.alert_detail(who, uid)
+        if self.refuse is not None:
+            raise Conflict(self.refuse, "refused")
+        self.taken.append((uid, request, key))
+        self.alerts = [_after(each, request) if each.id == uid else each for each in self.alerts]
+        self.tell()
+        return schemas.AnswerReply(id=uid, stage=alert.stage, version=alert.version, holder=ME, due_at=alert.due_at)
+
+    async def quarantine(self, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
+        if not who.roles & {"technical", "lead", "admin"}:
+            raise NotAllowed("role", "for technical services")
+        return schemas.QuarantinePage(items=self.items, next_cursor=None)
+
+    async def sites(self, who: Who) -> list[schemas.SiteView]:
+        return self.site_views
+
+    async def changes(self, who: Who) -> AsyncIterator[None]:
+        self.watching += 1
+        try:
+            while True:
+                await self.changed.wait()
+                self.changed.clear()
+                yield
+        finally:
+            self.watching -= 1
+
+    def tell(self) -> None:
+        """Something has changed."""
+        self.changed.set()
+
+    def change(self, uid: UUID, **now: Any) -> None:
+        """What a device or a colleague made of an alert."""
+        self.alerts = [type(each).model_validate({**each.model_dump(), **now}) if each.id == uid else each for each in self.alerts]
+        self.tell()
+
+
+def _in_language(alert: schemas.AlertDetail, language: str) -> schemas.AlertDetail:
+    _ = translations(language).gettext
+    timeline = [
+        each.model_copy(update={"text": tell(each.code, each.params, each.params.get("names", {}), language)})
+        for each in alert.timeline
+    ]
+    texts = {
+        "title": _(CONDITIONS.get(alert.condition, alert.condition)),
+        "severity_text": _(SEVERITIES[alert.severity]),
+        "stage_text": _(STAGES[alert.stage]),
+        "timeline": timeline,
+    }
+    return alert.model_copy(update=texts)
+
+
+NEXT: dict[str, tuple[Stage, tuple[schemas.AnswerName, ...]]] = {
+    "claim": (Stage.CLAIMED, ("on_way", "arrived", "close", "need_help", "hand_over", "release")),
+    "take_over": (Stage.CLAIMED, ("on_way", "arrived", "close", "need_help", "hand_over", "release")),
+    "on_way": (Stage.ON_WAY, ("arrived", "close", "need_help", "hand_over", "release")),
+    "arrived": (Stage.ARRIVED, ("close", "need_help", "hand_over", "release")),
+    "close": (Stage.CLOSING, ("undo_close",)),
+}
+
+
+def _after(alert: schemas.AlertDetail, request: schemas.AnswerRequest) -> schemas.AlertDetail:
+    if request.answer not in NEXT:
+        return alert
+    stage, answers = NEXT[request.answer]
+    codes = {"claim": "claimed", "take_over": "claimed", "close": "closing"}
+    said = entry(NOW, codes.get(request.answer, request.answer), actor=ME, cause=request.cause, action=request.action)
+    now = {
+        "stage": stage,
+        "answers": list(answers),
+        "holder": ME,
+        "mine": True,
+        "offered_to": None,
+        "unanswered_since": None,
+        "version": alert.version + 1,
+        "due_at": NOW + timedelta(minutes=15),
+        "timeline": [*alert.timeline, said],
+    }
+    return alert.model_copy(update=now)
+
+
+# Samples --------------------------------------------------------------------------------------------------------------
+
+
+def ago(minutes: float) -> datetime:
+    return NOW - timedelta(minutes=minutes)
+
+
+def entry(at: datetime, code: str, actor: schemas.PersonRef | None = None, **params: Any) -> schemas.TimelineEntry:
+    named = {"actor": actor.name} if actor else {}
+    params["names"] = {**named, **params.get("names", {})}
+    return schemas.TimelineEntry(
+        at=at,
+        given_at=None,
+        code=code,
+        params=params,
+        actor=actor,
+        text=code,
+        vkp_event=LINES[code].vkp_event if code in LINES else None,
+    )
+
+
+def evidence(type: str, minutes: float, late_minutes: float = 0, flags: tuple[str, ...] = (), **fields: Any) -> schemas.EvidenceView:  # noqa: A002, E501
+    return schemas.EvidenceView(
+        type=type,
+        occurred_at=ago(minutes),
+        received_at=ago(minutes - late_minutes),
+        late_seconds=int(late_minutes * 60),
+        fields=fields,
+        flags=list(flags),
+    )
+
+
+def alert(number: int = 10, **changed: Any) -> schemas.AlertDetail:
+    """A fall that nobody has taken."""
+    base: dict[str, Any] = {
+        "id": UUID(int=number),
+        "title": "",
+        "condition": "fall",
+        "vkp_code": "4.1",
+        "severity": Severity.CRITICAL,
+        "severity_text": "",
+        "track": Track.CARE,
+        "stage": Stage.OPEN,
+        "stage_text": "",
+        "zone": "Eiganes og Tasta",
+        "resident": "Solveig Haugland",
+        "address": "Tastarustå 14, H0203",
+        "device_kind": "fall_alarm",
+        "raised_at": ago(4),
+        "occurred_at": ago(4),
+        "late_seconds": 1,
+        "due_at": ago(-1),
+        "closed_at": None,
+        "unanswered_since": None,
+        "holder": None,
+        "offered_to": None,
+        "mine": False,
+        "paged": True,
+        "version": 3,
+        "what_vkp_calls_it": "Fallalarm",
+        "resident_details": schemas.ResidentView(
+            id=UUID(int=100), name="Solveig Haugland", phone="51 55 01 42", notes="Hører dårlig på høyre øre. Bruker rullator."
+        ),
+        "dwelling": schemas.DwellingView(
+            address="Tastarustå 14, H0203",
+            postal_code="4027",
+            city="Stavanger",
+            access="Nøkkelboks til venstre for inngangen, 2. etasje.\nElektronisk lås: åpne i låsappen.",
+            latitude=58.9901,
+            longitude=5.6789,
+        ),
+        "device": schemas.DeviceView(
+            id=UUID(int=200),
+            kind="fall_alarm",
+            address="fa-0017",
+            model="Sensorarmbånd 2",
+            placed="håndledd",
+            registered=True,
+            last_seen=ago(4),
+            online=True,
+            state={},
+        ),
+        "evidence": [evidence("fall", 4, impact_g=4.2, confidence=0.93)],
+        "timeline": [
+            entry(ago(4), "raised"),
+            entry(ago(4), "step_reached", step=0, target="first_on_duty", names={"persons": "Ingrid Aase"}),
+            entry(ago(2), "step_reached", step=1, target="all_on_duty", names={"persons": "Ingrid Aase, Kari Nordbø, Ole-Jakob Tjensvoll"}),
+        ],
+        "answers": ["claim", "on_way", "arrived", "close"],
+        "colleagues": [KARI, OLE],
+    }
+    return schemas.AlertDetail.model_validate({**base, **changed})
+
+
+def missed_dose() -> schemas.AlertDetail:
+    return alert(
+        11,
+        condition="dose_missed",
+        vkp_code="1.3",
+        what_vkp_calls_it="Mangler utleveringsbekreftelse",
+        severity=Severity.SERIOUS,
+        resident="Torleif Østrem",
+        address="Madlaveien 88",
+        zone="Madla og Tjensvoll",
+        stage=Stage.ON_WAY,
+        holder=KARI,
+        paged=False,
+        raised_at=ago(34),
+        occurred_at=ago(94),
+        late_seconds=60 * 60,
+        evidence=[evidence("nothing_said", 94, 60, dose_at=ago(94).isoformat())],
+        answers=["take_over"],
+    )
+
+
+def late_button() -> schemas.AlertDetail:
+    return alert(
+        12,
+        condition="button_pressed",
+        severity=Severity.SERIOUS,
+        resident="Bjørg Mæland",
+        address="Kvernevikveien 3",
+        raised_at=ago(11),
+        occurred_at=ago(31),
+        late_seconds=20 * 60,
+        unanswered_since=ago(6),
+        evidence=[evidence("button_pressed", 31, 20, flags=("clock_ahead", "retained"))],
+    )
+
+
+def battery() -> schemas.AlertDetail:
+    return alert(
+        13,
+        condition="battery_low",
+        severity=Severity.MODERATE,
+        track=Track.TECHNICAL,
+        vkp_code="1.17",
+        resident=None,
+        address=None,
+        resident_details=None,
+        dwelling=None,
+        paged=False,
+        raised_at=ago(60 * 7),
+        evidence=[evidence("battery_low", 60 * 7, battery=11)],
+    )
+
+
+def offered() -> schemas.AlertDetail:
+    return alert(
+        14,
+        condition="jam",
+        severity=Severity.SERIOUS,
+        resident="Aud Rosseland",
+        address="Hillevågsveien 21",
+        zone="Hillevåg og Hinna",
+        stage=Stage.CLAIMED,
+        holder=OLE,
+        offered_to=ME,
+        mine=True,
+        raised_at=ago(19),
+    )
+
+
+def night() -> FakeFront:
+    """An ordinary bad night."""
+    return FakeFront(
+        alerts=[alert(), offered(), late_button(), missed_dose(), battery()],
+        closed=[alert(20, stage=Stage.CLOSED, holder=KARI, closed_at=ago(55), raised_at=ago(80), answers=[], due_at=None)],
+        site_views=[
+            schemas.SiteView(name="stavanger-nord", zone="Eiganes og Tasta", heard_until=ago(0.1), deaf=False),
+            schemas.SiteView(name="stavanger-vest", zone="Madla og Tjensvoll", heard_until=ago(42), deaf=True),
+        ],
+        items=[
+            schemas.QuarantineItem(
+                id=UUID(int=300),
+                site="stavanger-nord",
+                topic="hv/v1/stavanger-nord/fall_alarm/fa-0017/alarm",
+                reason="fields",
+                detail="impact_g: Input should be a valid number",
+                message_class="alarm",
+                retained=True,
+                raw="eyJpZCI6ICIxIn0=",
+                text='{"id": "1", "type": "fall", "impact_g": "<b>sterk</b>"}',
+                received_at=ago(200),
+            )
+        ],
+    )

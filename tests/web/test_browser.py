@@ -1,0 +1,247 @@
+"""The pages on a phone, as a nurse has them in her hand: light and dark, live, without a network, by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.web import fake
+from tests.web.conftest import Served
+
+FALL = fake.alert().id
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PLACES = ["/alerts", f"/alerts/{FALL}", f"/alerts/{fake.late_button().id}", f"/alerts/{fake.battery().id}", "/sites", "/sign-in"]
+
+CONTRAST = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const light = ([r, g, b]) => {
+    const part = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.99) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const weak = [];
+  for (const element of document.body.querySelectorAll("*")) {
+    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) weak.push(`${ratio.toFixed(1)}: ${element.textContent.trim().slice(0, 40)}`);
+  }
+  return weak;
+}"""
+
+SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top a, .top summary, .choices label, .backlink")]
+  .filter((each) => each.checkVisibility())
+  .map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
+  .filter(([, box]) => box.height < 47.5 || box.width < 47.5)
+  .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
+
+
+async def _page(browser: Browser, served: Served, **options: Any) -> AsyncIterator[Page]:
+    context = await browser.new_context(locale="nb-NO", timezone_id="Europe/Oslo", **options)
+    await context.add_cookies([{"name": "hjemmevakt_session", "value": "token", "url": served.url}])
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    await context.close()
+    assert [each for each in complaints if "Failed to load resource" not in each] == []
+
+
+@pytest.fixture
+async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
+    """Ingrid Aase's phone."""
+    async for page in _page(browser, served, **PHONE):
+        yield page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_page_fits_the_phone_and_can_be_read(
+    browser: Browser, served: Served, screenshots: Path, scheme: str
+) -> None:
+    async for page in _page(browser, served, color_scheme=scheme, **PHONE):
+        for number, place in enumerate(PLACES):
+            if place == "/sign-in":
+                await page.context.clear_cookies()
+            await page.goto(served.url + place)
+            await page.screenshot(path=screenshots / f"{number}-{place.split('/')[1]}.png")
+            await page.screenshot(path=screenshots / f"{number}-{place.split('/')[1]}-whole.png", full_page=True)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+            assert await page.evaluate(CONTRAST) == []
+            assert await page.evaluate(SMALL) == []
+
+
+async def test_a_desk_and_a_very_small_phone_fit_too(browser: Browser, served: Served, screenshots: Path) -> None:
+    for width, height in ((1280, 900), (320, 568)):
+        async for page in _page(browser, served, viewport={"width": width, "height": height}):
+            for place in PLACES[:-1]:
+                await page.goto(served.url + place)
+                assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            await page.goto(f"{served.url}/alerts/{FALL}")
+            await page.screenshot(path=screenshots / f"{width}.png")
+
+
+async def test_from_fall_to_done_with_one_thumb(
+    nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
+) -> None:
+    await nurse.goto(f"{served.url}/alerts")
+    await nurse.get_by_role("link", name="Fall, Solveig Haugland").tap()
+    for answer, shows in (("Jeg tar den", "Du har den"), ("På vei", "Du har den · På vei"), ("Framme", "Du har den · Framme")):
+        button = nurse.locator("#answers").get_by_role("button", name=answer, exact=True)
+        box = await button.bounding_box()
+        assert box is not None
+        assert box["y"] > 844 * 0.7, "the next step is where the thumb is"
+        await button.tap()
+        await expect(nurse.locator("#standing .now")).to_have_text(shows)
+        await expect(nurse.locator("#answers[data-settling]")).to_have_count(0)
+    await nurse.locator("#ask-close > summary").tap()
+    await nurse.get_by_text("Reelt behov").tap()
+    await nurse.get_by_text("Ambulanse tilkalt").tap()
+    await nurse.screenshot(path=screenshots / "done.png")
+    await nurse.get_by_role("button", name="Ferdig, lukk varselet").tap()
+    await expect(nurse.get_by_role("button", name="Angre")).to_be_visible()
+    assert [request.answer for _, request, _ in front.taken] == ["claim", "on_way", "arrived", "close"]
+
+
+async def test_a_new_alert_appears_by_itself_and_is_announced(
+    nurse: Page, served: Served, front: fake.FakeFront
+) -> None:
+    front.alerts = []
+    await nurse.goto(f"{served.url}/alerts")
+    await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
+    await _watching(nurse, front)
+    front.alerts = [fake.alert()]
+    front.tell()
+    await expect(nurse.get_by_role("link", name="Fall, Solveig Haugland")).to_be_visible()
+    await expect(nurse.locator("#announce")).to_have_text("Nytt varsel: Fall, Solveig Haugland")
+    assert (await nurse.title()).startswith("(1) Varsler")
+
+
+async def test_what_is_half_filled_stays_when_the_page_changes(
+    nurse: Page, served: Served, front: fake.FakeFront
+) -> None:
+    front.alerts = [fake.alert(stage="arrived", holder=fake.ME, mine=True, answers=["close", "need_help", "hand_over"])]
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await nurse.locator("#ask-close > summary").tap()
+    await nurse.get_by_text("Reelt behov").tap()
+    await nurse.locator("input[value=talked]").focus()
+    await _watching(nurse, front)
+    front.change(FALL, version=8, timeline=[fake.entry(fake.NOW, "evidence_joined", severity=40)])
+    await expect(nurse.get_by_text("Det skjedde igjen (alvorlighet: Kritisk)")).to_be_visible()
+    await expect(nurse.locator("input[value=real]")).to_be_checked()
+    await expect(nurse.locator("input[value=talked]")).to_be_focused()
+    assert await nurse.locator("#ask-close").get_attribute("open") is not None
+    assert await nurse.locator("#answer-close input[name=version]").input_value() == "8"
+
+
+async def test_a_button_that_has_just_changed_takes_no_tap(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await _watching(nurse, front)
+    front.change(FALL, holder=fake.KARI, stage="claimed", answers=["take_over"])
+    await expect(nurse.locator("#answers[data-settling]")).to_have_count(1)
+    assert await nurse.locator("#answers").evaluate("each => getComputedStyle(each).pointerEvents") == "none"
+    await nurse.get_by_role("button", name="Ta over").tap()
+    await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
+
+
+async def test_without_a_network_the_page_says_since_when_and_mends_itself(
+    nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
+) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await _watching(nurse, front)
+    await served.stop()
+    await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
+    await nurse.get_by_role("button", name="Jeg tar den").tap()
+    await expect(nurse.locator("#unsent")).to_have_text("Ikke sendt: ingen forbindelse. Trykk igjen for å prøve på nytt.")
+    await nurse.screenshot(path=screenshots / "unsent.png")
+    key = await nurse.locator("#answer-claim input[name=key]").input_value()
+    await served.start()
+    await expect(nurse.locator("#connection")).to_be_hidden(timeout=20_000)
+    await expect(nurse.locator("#unsent")).to_be_visible()
+    await nurse.get_by_role("button", name="Jeg tar den").tap()
+    await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
+    assert [(request.answer, sent) for _, request, sent in front.taken] == [("claim", key)]
+
+
+async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    front.refuse = "held_by_other"
+    await nurse.get_by_role("button", name="Jeg tar den").tap()
+    await expect(nurse.locator("#refused")).to_be_in_viewport()
+    await expect(nurse.locator("#refused")).to_contain_text("En kollega har dette varselet.")
+
+
+async def test_signing_out_elsewhere_ends_the_page(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await _watching(nurse, front)
+    front.sessions.clear()
+    front.tell()
+    await expect(nurse).to_have_url(f"{served.url}/sign-in?next=/alerts/{FALL}")
+
+
+async def test_all_of_it_works_without_javascript(browser: Browser, served: Served, front: fake.FakeFront) -> None:
+    async for page in _page(browser, served, java_script_enabled=False, **PHONE):
+        await page.goto(f"{served.url}/alerts")
+        await page.get_by_role("link", name="Fall, Solveig Haugland").click()
+        await page.get_by_role("button", name="Jeg tar den").click()
+        await expect(page.locator("#standing .now")).to_have_text("Du har den")
+        await page.get_by_text("Mer", exact=True).click()
+        await page.locator("#ask-hand_over > summary").click()
+        await page.get_by_label("Gi videre til").select_option("Kari Nordbø")
+        await page.locator("#answer-hand_over button").click()
+        assert [request.answer for _, request, _ in front.taken] == ["claim", "hand_over"]
+        assert await page.locator("noscript meta").count() == 1
+
+
+async def test_all_of_it_works_with_a_keyboard(browser: Browser, served: Served, front: fake.FakeFront) -> None:
+    async for page in _page(browser, served, viewport={"width": 1280, "height": 900}):
+        await page.goto(f"{served.url}/alerts")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Gå til innholdet")).to_be_in_viewport()
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Forbindelse")).to_be_focused()
+        for _ in range(3):
+            await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Fall, Solveig Haugland")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name="Jeg tar den").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#standing .now")).to_have_text("Du har den")
+        await page.locator("#more > summary").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#answer-release button")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#more > summary")).to_be_focused()
+        await expect(page.locator("#answer-release button")).to_be_hidden()
+
+
+async def test_minutes_tick(nurse: Page, served: Served) -> None:
+    await nurse.clock.install(time=fake.NOW + timedelta(days=3))
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await expect(nurse.locator("time[data-ago]")).to_have_text("4 min siden")
+    await nurse.clock.fast_forward(3 * 60_000)
+    await expect(nurse.locator("time[data-ago]")).to_have_text("7 min siden")
+
+
+async def _watching(page: Page, front: fake.FakeFront) -> None:
+    """Wait until the page listens."""
+    for _ in range(200):
+        if front.watching:
+            await page.wait_for_timeout(150)
+            return
+        await page.wait_for_timeout(25)
+    raise AssertionError("the page does not listen")

@@ -1,0 +1,451 @@
+"""What the pages show, and what they refuse."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+
+from gateway.web import guard, pages
+from tests.web import fake
+
+TEMPLATES = Path(pages.__file__).parent / "templates"
+FALL = fake.alert().id
+
+
+def form(page: str, answer: str) -> dict[str, str]:
+    """The hidden fields of an answer's form, as a browser would send them."""
+    found = re.search(rf'<form[^>]*id="answer-{answer}".*?</form>', page, re.DOTALL)
+    assert found, f"there is no form for {answer}"
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[0]))
+
+
+# Sign-in --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/alerts", f"/alerts/{FALL}", "/quarantine", "/sites"])
+async def test_nobody_sees_anything_without_signing_in(guest: httpx.AsyncClient, path: str) -> None:
+    response = await guest.get(path)
+    assert (response.status_code, response.headers["location"]) == (303, f"/sign-in?next={path}")
+
+
+async def test_sign_in_leads_back_and_sets_a_cookie_that_scripts_cannot_read(guest: httpx.AsyncClient) -> None:
+    given = {"username": "ingrid", "password": fake.PASSWORD, "next": f"/alerts/{FALL}"}
+    response = await guest.post("/sign-in", data=given)
+    assert (response.status_code, response.headers["location"]) == (303, f"/alerts/{FALL}")
+    cookie = response.headers["set-cookie"].lower()
+    assert "hjemmevakt_session=token" in cookie
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "path=/" in cookie
+    assert "secure" not in cookie
+
+
+async def test_over_https_the_cookie_stays_on_https(guest: httpx.AsyncClient) -> None:
+    given = {"username": "ingrid", "password": fake.PASSWORD}
+    response = await guest.post("https://hjemmevakt.test/sign-in", data=given)
+    assert "; secure" in response.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize(
+    ("username", "status", "told"),
+    [("ingrid", 401, "Feil brukernavn eller passord."), ("many", 429, "For mange forsøk.")],
+)
+async def test_a_refused_sign_in_says_why_and_keeps_the_name(
+    guest: httpx.AsyncClient, username: str, status: int, told: str
+) -> None:
+    response = await guest.post("/sign-in", data={"username": username, "password": "galt"})
+    assert response.status_code == status
+    assert told in response.text
+    assert f'value="{username}"' in response.text
+    assert "galt" not in response.text
+
+
+async def test_sign_out_ends_the_session(nurse: httpx.AsyncClient) -> None:
+    response = await nurse.post("/sign-out", data={"csrf_token": fake.Who().csrf_token})
+    assert response.headers["location"] == "/sign-in"
+    assert (await nurse.get("/alerts")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("target", "leads_to"),
+    [
+        ("/alerts?state=closed", "/alerts?state=closed"),
+        ("https://evil.example", "/alerts"),
+        ("//evil.example", "/alerts"),
+        ("/\\evil.example", "/alerts"),
+        ("/\t/evil.example", "/alerts"),
+        ("javascript:alert(1)", "/alerts"),
+        ("", "/alerts"),
+        (None, "/alerts"),
+    ],
+)
+def test_next_leads_nowhere_but_to_us(target: str | None, leads_to: str) -> None:
+    assert guard.safe_next(target) == leads_to
+
+
+# Forms ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/language", f"/alerts/{FALL}/answer"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://hjemmevakt.test", "Sec-Fetch-Site": "cross-site"},
+    ],
+)
+async def test_a_form_from_another_site_is_refused(
+    nurse: httpx.AsyncClient, front: fake.FakeFront, path: str, headers: dict[str, str]
+) -> None:
+    given = {"csrf_token": fake.Who().csrf_token, "answer": "claim", "language": "en", "password": fake.PASSWORD}
+    response = await nurse.post(path, data=given, headers=headers)
+    assert response.status_code == 403
+    assert "set-cookie" not in response.headers
+    assert front.taken == []
+    assert front.sessions == {"token": fake.Who()}
+
+
+@pytest.mark.parametrize("token", ["", "csrf-of-another-session", "æ"])
+@pytest.mark.parametrize("path", ["/sign-out", "/language"])
+async def test_a_form_without_the_sessions_token_is_refused(nurse: httpx.AsyncClient, path: str, token: str) -> None:
+    response = await nurse.post(path, data={"csrf_token": token, "language": "en"})
+    assert response.status_code == 403
+
+
+async def test_an_answer_without_the_sessions_token_is_refused_on_the_alert(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    response = await nurse.post(f"/alerts/{FALL}/answer", data={"answer": "claim", "csrf_token": "another"})
+    assert response.status_code == 403
+    assert "Siden var utdatert" in response.text
+    assert "Jeg tar den" in response.text
+    assert front.taken == []
+
+
+# The list -------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_list_says_in_words_what_each_alert_is(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get("/alerts")).text
+    for told in (
+        "Kritisk",
+        "Fall, Solveig Haugland",
+        "Tastarustå 14, H0203",
+        "4 min siden",
+        "Ingen har den ennå",
+        "Kom 20 min forsinket",
+        "Ingen har svart siden 03:08",
+        "Ole-Jakob Tjensvoll gir denne videre til deg",
+        "stavanger-vest er ikke hørt siden 02:32",
+    ):
+        assert told in page
+    assert "<title>(5) Varsler" in page
+    assert page.index("Til deg") < page.index("Bjørg Mæland") < page.index("Andre i sonene dine") < page.index("Torleif")
+
+
+async def test_a_wait_is_not_called_a_delay(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.alerts = [fake.missed_dose()]
+    assert "forsinket" not in (await nurse.get("/alerts")).text
+    page = (await nurse.get(f"/alerts/{fake.missed_dose().id}")).text
+    assert "forsinket" not in page
+    assert "Ingenting hørt" in page
+
+
+async def test_an_empty_list_says_so(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.alerts = []
+    page = (await nurse.get("/alerts")).text
+    assert "Ingen åpne varsler" in page
+    assert "kl. 03:14" in page
+
+
+async def test_closed_alerts_have_their_tab(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get("/alerts?state=closed")).text
+    assert 'href="/alerts?state=closed" aria-current="page"' in page
+    assert "Kari Nordbø" in page
+
+
+async def test_a_fragment_is_the_main_part_only(nurse: httpx.AsyncClient) -> None:
+    fragment = (await nurse.get("/alerts?fragment=1")).text.strip()
+    assert fragment.startswith('<main id="main"')
+    assert fragment.endswith("</main>")
+    assert "<html" not in fragment
+    whole = (await nurse.get("/alerts")).text
+    assert fragment in whole
+
+
+# An alert -------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_alert_tells_who_where_how_to_get_in_and_what_the_device_said(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    for told in (
+        "Solveig Haugland",
+        'href="tel:51550142"',
+        "Bruker rullator",
+        "Tastarustå 14, H0203",
+        'href="geo:58.9901,5.6789',
+        "Slik kommer du inn",
+        "Nøkkelboks til venstre",
+        "Fall oppdaget",
+        "4.2 g",
+        "93 %",
+        "Trinn 2, alle på vakt",
+        "Flere varsles kl. 03:15.",
+    ):
+        assert told in page
+
+
+async def test_flags_and_lateness_are_explained(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get(f"/alerts/{fake.late_button().id}")).text
+    assert "Skjedde 02:43, kom til oss 20 min forsinket" in page
+    assert "Klokken i enheten går for fort." in page
+    assert "Meldingen lå lagret på meldingstjeneren" in page
+
+
+async def test_an_alert_without_resident_address_or_device_is_still_a_page(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    front.alerts = [fake.alert(resident=None, address=None, resident_details=None, dwelling=None, device=None, due_at=None)]
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert "Ingen bruker er registrert her." in page
+    assert "Ingen adresse er registrert." in page
+
+
+@pytest.mark.parametrize(
+    ("stage", "answers", "first"),
+    [
+        ("claimed", ["release", "need_help", "arrived", "on_way"], "På vei"),
+        ("on_way", ["hand_over", "close", "need_help", "arrived"], "Framme"),
+        ("arrived", ["hand_over", "release", "close"], "Ferdig …"),
+        ("closing", ["undo_close"], "Angre"),
+    ],
+)
+async def test_the_holders_next_step_is_the_large_button(
+    nurse: httpx.AsyncClient, front: fake.FakeFront, stage: str, answers: list[str], first: str
+) -> None:
+    front.alerts = [fake.alert(stage=stage, answers=answers, holder=fake.ME, mine=True)]
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert _primary(page) == first
+    assert set(re.findall(r'name="answer" value="(\w+)"', page)) == set(answers)
+
+
+@pytest.mark.parametrize(
+    ("changed", "answers", "first"),
+    [
+        ({"stage": "open"}, ["close", "arrived", "claim"], "Jeg tar den"),
+        ({"stage": "on_way", "holder": fake.KARI}, ["claim", "arrived"], "Jeg kommer også"),
+        ({"stage": "claimed", "holder": fake.KARI, "offered_to": fake.ME}, ["claim"], "Jeg tar den"),
+        ({"stage": "claimed", "holder": fake.ME}, ["claim"], "Jeg har den fortsatt"),
+        ({"stage": "claimed", "holder": fake.KARI}, ["take_over"], "Ta over"),
+    ],
+)
+async def test_what_taking_it_is_called_depends_on_who_has_it(
+    nurse: httpx.AsyncClient, front: fake.FakeFront, changed: dict[str, object], answers: list[str], first: str
+) -> None:
+    front.alerts = [fake.alert(answers=answers, **changed)]
+    assert _primary((await nurse.get(f"/alerts/{FALL}")).text) == first
+
+
+async def test_nothing_to_answer_shows_no_buttons(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.alerts = [fake.alert(stage="closed", answers=[], closed_at=fake.NOW, due_at=None)]
+    assert 'id="answers"' not in (await nurse.get(f"/alerts/{FALL}")).text
+
+
+def _primary(page: str) -> str:
+    found = re.search(r'<div class="first">.*?class="button \w+">(.*?)</(?:button|summary)>', page, re.DOTALL)
+    assert found
+    return re.sub(r"<[^>]*>", "", found[1]).strip()
+
+
+# Answering ------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_is_sent_on_with_version_and_key_and_leads_back(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    given = form((await nurse.get(f"/alerts/{FALL}")).text, "claim")
+    response = await nurse.post(f"/alerts/{FALL}/answer", data=given)
+    assert (response.status_code, response.headers["location"]) == (303, f"/alerts/{FALL}")
+    ((uid, request, key),) = front.taken
+    assert (uid, request.answer, request.version, key) == (FALL, "claim", 3, given["key"])
+    assert UUID(key)
+
+
+async def test_every_button_has_a_key_of_its_own(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get(f"/alerts/{FALL}")).text + (await nurse.get(f"/alerts/{FALL}")).text
+    keys = re.findall(r'name="key" value="([^"]+)"', page)
+    assert len(keys) == len(set(keys)) == 8
+
+
+async def test_done_needs_a_cause_and_an_action(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    given = form((await nurse.get(f"/alerts/{FALL}")).text, "close")
+    response = await nurse.post(f"/alerts/{FALL}/answer", data={**given, "cause": "real", "action": ""})
+    assert response.status_code == 422
+    assert "du må velge noe først" in response.text
+    await nurse.post(f"/alerts/{FALL}/answer", data={**given, "cause": "real", "action": "visited"})
+    assert [(taken.cause, taken.action) for _, taken, _ in front.taken] == [("real", "visited")]
+
+
+async def test_handing_over_names_a_colleague(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.alerts = [fake.alert(stage="claimed", holder=fake.ME, answers=["hand_over"])]
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert f'<option value="{fake.KARI.id}">Kari Nordbø</option>' in page
+    given = form(page, "hand_over")
+    assert (await nurse.post(f"/alerts/{FALL}/answer", data=given)).status_code == 422
+    await nurse.post(f"/alerts/{FALL}/answer", data={**given, "to": str(fake.KARI.id)})
+    assert front.taken[0][1].to == fake.KARI.id
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("held_by_other", "En kollega har dette varselet."),
+        ("stale", "Noe har skjedd siden du så dette."),
+        ("closed", "Varselet er allerede lukket."),
+        ("unreachable", "Den kollegaen kan ikke nås nå."),
+        ("unheard_of", "refused"),
+    ],
+)
+async def test_a_refusal_shows_the_alert_again_and_says_what_happened(
+    nurse: httpx.AsyncClient, front: fake.FakeFront, reason: str, told: str
+) -> None:
+    front.refuse = reason
+    given = form((await nurse.get(f"/alerts/{FALL}")).text, "claim")
+    response = await nurse.post(f"/alerts/{FALL}/answer", data=given)
+    assert response.status_code == 409
+    assert told in response.text
+    assert "Solveig Haugland" in response.text
+    assert f"url=/alerts/{FALL}" in response.text
+    assert (await nurse.get(f"/alerts/{FALL}/answer")).headers["location"] == f"/alerts/{FALL}"
+
+
+async def test_a_session_that_ended_meanwhile_leads_to_the_sign_in_and_back(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    given = form((await nurse.get(f"/alerts/{FALL}")).text, "claim")
+    front.sessions.clear()
+    response = await nurse.post(f"/alerts/{FALL}/answer", data=given)
+    assert response.headers["location"] == f"/sign-in?next=/alerts/{FALL}"
+
+
+@pytest.mark.parametrize("path", ["/alerts/00000000-0000-0000-0000-0000000000ff", "/alerts/not-an-id"])
+async def test_an_alert_that_is_not_there_is_a_plain_page(nurse: httpx.AsyncClient, path: str) -> None:
+    response = await nurse.get(path)
+    assert response.status_code == 404
+    assert "Denne siden finnes ikke" in response.text
+
+
+# Roles ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_quarantine_is_for_technical_services(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    refused = await nurse.get("/quarantine")
+    assert refused.status_code == 403
+    assert "Du har ikke tilgang til dette." in refused.text
+    assert ">Karantene</a>" not in refused.text
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+    page = (await nurse.get("/quarantine")).text
+    assert ">Karantene</a>" in page
+    assert "Et felt mangler eller er feil" in page
+    assert "&lt;b&gt;sterk&lt;/b&gt;" in page
+
+
+async def test_hearing_says_until_when_each_site_was_heard(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get("/sites")).text
+    assert "Ikke hørt" in page
+    assert "til 02:32" in page
+
+
+# Languages ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [("nn-NO,nn;q=0.9", "Brukarnamn"), ("no", "Brukernavn"), ("en-GB", "User name"), ("de", "Brukernavn"), ("", "Brukernavn")],
+)
+async def test_a_guest_is_met_in_the_browsers_language(guest: httpx.AsyncClient, wanted: str, told: str) -> None:
+    assert told in (await guest.get("/sign-in", headers={"Accept-Language": wanted})).text
+
+
+async def test_a_guests_choice_is_remembered(guest: httpx.AsyncClient) -> None:
+    await guest.post("/language", data={"language": "nn", "next": "/sign-in"})
+    assert 'lang="nn"' in (await guest.get("/sign-in")).text
+
+
+async def test_the_language_of_whoever_is_signed_in_goes_with_them(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    given = {"language": "nn", "csrf_token": fake.Who().csrf_token, "next": f"/alerts/{FALL}"}
+    response = await nurse.post("/language", data=given)
+    assert response.headers["location"] == f"/alerts/{FALL}"
+    assert front.sessions["token"].language == "nn"
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert "Eg tek den" in page
+    assert '<html lang="nn">' in page
+
+
+async def test_an_unknown_language_is_refused(guest: httpx.AsyncClient) -> None:
+    assert (await guest.post("/language", data={"language": "../../etc"})).status_code == 422
+
+
+# Safety ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_that_people_or_devices_write_becomes_a_page(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    evil = "<script>alert(1)</script>\"' onload=x"
+    told = fake.evidence("<img src=x>", 4, **{"<b>": evil, "dose_at": "<i>"})
+    changed = fake.alert(
+        resident=evil,
+        address=evil,
+        zone=evil,
+        condition=evil,
+        evidence=[told],
+        resident_details=fake.schemas.ResidentView(id=UUID(int=1), name=evil, phone=evil, notes=evil),
+        unanswered_since=fake.NOW,
+        holder=fake.schemas.PersonRef(id=UUID(int=9), name=evil),
+        offered_to=fake.ME,
+        mine=True,
+    )
+    front.alerts = [changed]
+    for path in ("/alerts", f"/alerts/{FALL}", f"/alerts/{FALL}?fragment=1"):
+        page = (await nurse.get(path)).text
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "<b>" not in page
+        assert "&lt;script&gt;" in page
+        assert not re.search(r'="[^"]*"\' onload', page)
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
+def test_no_template_has_script_or_style_of_its_own(template: Path) -> None:
+    text = template.read_text("utf-8")
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|\| *safe\b|https?://", text)
+
+
+async def test_no_page_is_kept_in_a_cache(nurse: httpx.AsyncClient) -> None:
+    for path in ("/alerts", f"/alerts/{FALL}", "/sites", "/quarantine", "/sign-in"):
+        assert (await nurse.get(path)).headers.get("cache-control", "no-store") == "no-store"
+
+
+async def test_static_files_change_their_address_with_their_content(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get("/alerts")).text
+    for address in re.findall(r'"(/static/[^"]+)"', page):
+        assert re.search(r"\?v=[0-9a-f]{12}$", address)
+        assert (await nurse.get(address)).status_code == 200
+
+
+# The stream -----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_stream_is_for_those_signed_in(guest: httpx.AsyncClient) -> None:
+    assert (await guest.get("/events")).status_code == 401

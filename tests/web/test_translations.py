@@ -1,0 +1,62 @@
+"""Every text that people see exists in bokmål and nynorsk, with the same placeholders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.pofile import read_po
+
+import alerts
+from gateway import web
+
+CODE = Path(next(iter(alerts.__path__)))
+PAGES = Path(next(iter(web.__path__)))
+KEYWORDS = {**DEFAULT_KEYWORDS, "N_": None}
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%|\{\w*\}")
+
+
+def texts() -> Iterator[str]:
+    """Every text in the code and the templates."""
+    for folder, methods in ((CODE, [("**.py", "python")]), (PAGES, [("**.py", "python"), ("**.html", "jinja2")])):
+        for _, _, text, _, _ in extract_from_dir(folder, methods, {"jinja2": {"silent": "false"}}, KEYWORDS):
+            yield from [text] if isinstance(text, str) else text
+
+
+TEXTS = sorted(set(texts()))
+
+
+@pytest.fixture(scope="module", params=["nb", "nn"])
+def catalogue(request: pytest.FixtureRequest) -> Catalog:
+    with (CODE / "locale" / f"{request.param}.po").open("rb") as file:
+        return read_po(file, locale=request.param, abort_invalid=True)
+
+
+def test_texts_are_found() -> None:
+    assert {"Fall", "I take it", "How to get in", "Nobody has answered since %(time)s"} <= set(TEXTS)
+
+
+def test_every_text_is_translated(catalogue: Catalog) -> None:
+    assert [text for text in TEXTS if text not in catalogue or not catalogue[text].string] == []
+
+
+def test_nothing_is_translated_that_is_not_said(catalogue: Catalog) -> None:
+    assert [message.id for message in catalogue if message.id and message.id not in TEXTS] == []
+    assert not catalogue.obsolete
+
+
+def test_placeholders_are_kept(catalogue: Catalog) -> None:
+    different = [
+        message.id
+        for message in catalogue
+        if message.id and sorted(PLACEHOLDER.findall(message.id)) != sorted(PLACEHOLDER.findall(message.string))
+    ]
+    assert different == []
+
+
+def test_nothing_is_fuzzy(catalogue: Catalog) -> None:
+    assert [message.id for message in catalogue if message.id and message.fuzzy] == []
