@@ -169,7 +169,7 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """"I take it" – or, when help was called for, "I come too". ``take_over``: from whoever has it."""
+    """ "I take it" – or, when help was called for, "I come too". ``take_over``: from whoever has it."""
 
     by: int
     take_over: bool = False
@@ -207,7 +207,7 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """"I can't after all": back to the ladder at once."""
+    """ "I can't after all": back to the ladder at once."""
 
     by: int
 

@@ -67,11 +67,17 @@ class StoredPolicy:
 
 
 def choose(policies: list[StoredPolicy], track: Track, severity: Severity) -> StoredPolicy:
-    """The policy of the track with the highest ``min_severity`` that the severity reaches. LookupError when there is none."""
-    fit = [each for each in policies if each.policy.track is track and each.policy.min_severity <= severity]
-    if not fit:
-        raise LookupError(f"no policy takes {track} alerts of severity {severity}: add one")
-    return max(fit, key=lambda each: each.policy.min_severity)
+    """The policy of the track with the highest ``min_severity`` that the severity reaches.
+
+    Where none is for it, another takes it: an alert must not be lost over a missing policy. LookupError when there are
+    no policies at all.
+    """
+    of_track = [each for each in policies if each.policy.track is track]
+    fit = [each for each in of_track if each.policy.min_severity <= severity]
+    candidates = fit or of_track or policies
+    if not candidates:
+        raise LookupError("there are no policies: nobody would hear of any alert")
+    return max(candidates, key=lambda each: each.policy.min_severity)
 
 
 def _step(target: Target, wait_seconds: int) -> PolicyStep:

@@ -116,8 +116,15 @@ def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
         "reason": str(params.get("reason", "")),
         "said": str(params.get("evidence", {}).get("type", "")),
     }
-    for name, texts in (("target", TARGETS), ("cause", CAUSES), ("action", ACTIONS), ("stage", STAGES)):
-        words[name] = _(texts.get(params.get(name), ""))  # type: ignore[attr-defined]
+    every: tuple[tuple[str, Mapping[Any, str]], ...] = (
+        ("target", TARGETS),
+        ("cause", CAUSES),
+        ("action", ACTIONS),
+        ("stage", STAGES),
+    )
+    for name, texts in every:
+        told = texts.get(params.get(name))
+        words[name] = _(told) if told else ""
     if isinstance(params.get("severity"), int):
         words["severity"] = _(SEVERITIES[Severity(params["severity"])])
     return words

@@ -17,10 +17,11 @@ import structlog
 
 from alerts.channels import load_channel
 from devices.model import Lane
-from gateway import canary, health
+from gateway import canary
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
+from gateway.health import Health, SiteHealth, judge
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
 from gateway.rulebook import RulebookCache, install_defaults
@@ -81,14 +82,14 @@ class Gateway:
             await self._stop()
             await self.database.close()
 
-    async def health(self) -> health.Health:
+    async def health(self) -> Health:
         """What /health shows."""
         now = self.clock.now()
         try:
             async with asyncio.timeout(5):
                 return await self.database.run(lambda each: self._health(each, now))
         except (*DatabaseGone, TimeoutError):
-            return health.judge(now, self.failing, None, [], None)
+            return judge(now, self.failing, None, [], None)
 
     # Making ---------------------------------------------------------------------------------------------------------
 
@@ -189,18 +190,18 @@ class Gateway:
 
     # Health ---------------------------------------------------------------------------------------------------------
 
-    async def _health(self, connection: Connection, now: datetime) -> health.Health:
+    async def _health(self, connection: Connection, now: datetime) -> Health:
         standing = {
             **await alert_store.unanswered(connection, now),
             "unsent": await pages.unsent(connection, now),
         }
         hearings = await sites.site_hearings(connection)
         shown = [
-            health.SiteHealth(
+            SiteHealth(
                 name=each.name,
                 heard_until=each.heard_until,
                 deaf=canary.is_deaf(each.heard_until, self.started_at, now, self.settings.limits),
             )
             for each in hearings
         ]
-        return health.judge(now, self.failing, standing, shown, await observations.newest_received_at(connection))
+        return judge(now, self.failing, standing, shown, await observations.newest_received_at(connection))

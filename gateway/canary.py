@@ -6,7 +6,7 @@ up to the time at which it was sent.
 
 After a deaf period (we were down, or the broker was) devices need time to connect again and to send what they kept, so
 hearing moves on only when ``settle`` has passed since the first canary came back. ``resumed_at`` keeps the end of the
-last deaf period: a contract to give a sign of life starts again there.
+last deaf period and ``deaf_seconds`` the length of all: a device's contract to give a sign of life is about heard time.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def heard(before: Hearing, canary_sent_at: datetime, now: datetime, limits: Limi
         return replace(before, heard_until=canary_sent_at)
     if now < before.settling_since + (timedelta(0) if first else limits.settle):
         return before
-    return Hearing(heard_until=canary_sent_at, resumed_at=now, settling_since=None)
+    deaf = (canary_sent_at - before.heard_until).total_seconds() if before.heard_until else 0.0
+    return Hearing(canary_sent_at, resumed_at=now, settling_since=None, deaf_seconds=before.deaf_seconds + deaf)
 
 
 def _was_deaf(before: Hearing, canary_sent_at: datetime, limits: Limits) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,11 +36,11 @@ def serve(
     settings = load()
     set_up(settings.log_level)
     with serving.database_of(settings) as url:
-        _run(serving.serve(settings, url, chosen))
+        _run(_serve(settings, url, chosen))
 
 
 @app.command()
-def migrate(check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False) -> None:
+def migrate(*, check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False) -> None:
     """Bring the database up to date."""
     from gateway.serve import database_of  # noqa: PLC0415
     from gateway.store import migrate as migrating  # noqa: PLC0415
@@ -58,7 +59,9 @@ def seed(
     residents: Annotated[int, typer.Option(min=1, max=20_000)] = 200,
     number: Annotated[int, typer.Option("--seed", help="The same number makes the same municipality.")] = 1,
     devices_file: Annotated[Path | None, typer.Option(help="Write the devices here, for the simulators.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="The accounts' password; a made-up one without it.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="The accounts' password; a made-up one without it.")
+    ] = None,
 ) -> None:
     """Make a municipality like Stavanger, for trials: zones, residents, devices, staff and a roster."""
     from gateway.serve import database_of  # noqa: PLC0415
@@ -132,11 +135,17 @@ def main() -> None:
         sys.exit(WRONG)
 
 
-def _run(work: Any) -> None:
+def _run(work: Coroutine[Any, Any, None]) -> None:
     import uvloop  # noqa: PLC0415 - only a gateway needs it
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)
+
+
+async def _serve(settings: Settings, url: str, roles: tuple[Role, ...]) -> None:
+    from gateway import serve as serving  # noqa: PLC0415
+
+    await serving.serve(settings, url, roles, serving.stop_on_signals())
 
 
 def _roles(text: str) -> tuple[Role, ...]:
@@ -168,9 +177,10 @@ async def _seed(url: str, residents: int, number: int, password: str, devices_fi
 
     async def work(connection: Connection) -> seeding.Seeded:
         await install_defaults(connection, now)
-        seeded = await seeding.seed(connection, now, password, number, seeding.Size(residents))
+        seeded = await seeding.seed(connection, now, password, number, residents)
         if devices_file is not None:
-            await seeding.write_devices(connection, devices_file)
+            rows = await seeding.simulated(connection)
+            seeding.write_devices(rows, devices_file)
         return seeded
 
     try:

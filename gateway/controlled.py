@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 from gateway.app import Gateway
 from gateway.clock import ControlledClock, pause
@@ -67,7 +68,6 @@ async def _pages_settled(gateway: Gateway) -> None:
     while True:
         await gateway.dispatcher.run_once()
         await gateway.dispatcher.settled()
-        now = gateway.clock.now()
-        if not await gateway.database.run(lambda each: pages.unsent(each, now)):
+        if not await gateway.database.run(partial(pages.unsent, now=gateway.clock.now())):
             return
         await pause(0.05)

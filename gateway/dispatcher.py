@@ -98,9 +98,7 @@ class Dispatcher:
                 await self._handed_over(page, detail)
             case Retry(after=after):
                 reason = result.reason if isinstance(result, Failed) else ""
-                await self._database.run(
-                    lambda each: pages.retry(each, page.id, holder, reason, after.total_seconds())
-                )
+                await self._database.run(lambda each: pages.retry(each, page.id, holder, reason, after.total_seconds()))
                 METRICS.page(page.channel, "retried")
             case GiveUp():
                 await self._database.run(lambda each: self._give_up(each, page, verdict))
@@ -114,7 +112,7 @@ class Dispatcher:
         try:
             async with asyncio.timeout(2 * TIME_OUT):
                 return await channel.send(self._outgoing(page))
-        except Exception as error:  # noqa: BLE001 - a channel's bug is a failed page, not a failed dispatcher
+        except Exception as error:
             log.exception("channel.failed", channel=page.channel)
             return Failed(f"{type(error).__name__}: {error}")
 

@@ -43,6 +43,6 @@ async def open_doses(connection: Connection, schedules: Sequence[Schedule], now:
 
 def _rule(schedule: Schedule, book: Rulebook) -> Rule | None:
     """The rule that says how long to wait for a dose of this schedule."""
-    zones = book.ancestry.get(schedule.subject.zone_id, frozenset())
+    zones = book.ancestry.get(schedule.subject.zone_id, ())
     found = nearest(book.rules.get(schedule.kind, ()), schedule.kind, schedule.subject, zones)
     return next((rule for rule in found if isinstance(rule.spec, Missed)), None)

@@ -31,7 +31,7 @@ class Rulebook:
     rules: Mapping[str, Sequence[Rule]]
     by_id: Mapping[int, Rule]
     policies: Sequence[StoredPolicy]
-    ancestry: Mapping[int, frozenset[int]]
+    ancestry: Mapping[int, tuple[int, ...]]
     local: ZoneInfo
     channels: tuple[str, ...]
 
@@ -71,9 +71,7 @@ async def _act_on(
     return None, Changed()
 
 
-async def _open(
-    connection: Connection, raised: Raise, now: datetime, book: Rulebook
-) -> tuple[StoredAlert, Changed]:
+async def _open(connection: Connection, raised: Raise, now: datetime, book: Rulebook) -> tuple[StoredAlert, Changed]:
     policy = choose(list(book.policies), raised.track, raised.severity)
     fresh = Alert(policy=policy.policy, severity=raised.severity)
     stored = await alert_store.add(connection, raised, policy, fresh, now)
@@ -163,5 +161,3 @@ def evidence_json(evidence: Evidence) -> dict[str, Any]:
     """Evidence as the timeline stores it."""
     told = asdict(evidence)
     return {**told, "occurred_at": evidence.occurred_at.isoformat(), "received_at": evidence.received_at.isoformat()}
-
-

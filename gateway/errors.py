@@ -1,14 +1,14 @@
 """Errors that people and programs are told of.
 
-    GatewayError
-    ├── SettingError          a setting is wrong: which, where, and how to mend it
-    └── Problem               an HTTP answer (RFC 9457): status, reason, detail, how to mend it
-        ├── NotSignedIn       401
-        ├── NotAllowed        403
-        ├── NotFound          404
-        ├── Conflict          409
-        ├── Invalid           422
-        └── TooMany           429
+GatewayError
+├── SettingError          a setting is wrong: which, where, and how to mend it
+└── Problem               an HTTP answer (RFC 9457): status, reason, detail, how to mend it
+    ├── NotSignedIn       401
+    ├── NotAllowed        403
+    ├── NotFound          404
+    ├── Conflict          409
+    ├── Invalid           422
+    └── TooMany           429
 """
 
 from __future__ import annotations

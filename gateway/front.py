@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from gateway import answering, canary, reading
-from gateway.access import Who
+from gateway.access import ANYBODY, Who
 from gateway.api import schemas
 from gateway.clock import Clock
 from gateway.errors import Invalid, NotSignedIn, TooMany
@@ -120,10 +120,9 @@ class Front:
         return await self._database.run(lambda each: reading.quarantine_page(each, who, cursor, most))
 
     async def sites(self, who: Who) -> list[schemas.SiteView]:
+        who.require(ANYBODY)
         now = self._clock.now()
-        return await self._database.run(
-            lambda each: reading.sites(each, who, self._started_at, now, self._limits)
-        )
+        return await self._database.run(lambda each: reading.sites(each, self._started_at, now, self._limits))
 
     async def changes(self, who: Who) -> AsyncIterator[None]:
         """Something has changed in what they may see. Ends with their session."""
@@ -136,16 +135,12 @@ class Front:
 
     # Answering ------------------------------------------------------------------------------------------------------
 
-    async def answer(
-        self, who: Who, uid: UUID, request: schemas.AnswerRequest, key: str
-    ) -> schemas.AnswerReply:
+    async def answer(self, who: Who, uid: UUID, request: schemas.AnswerRequest, key: str) -> schemas.AnswerReply:
         """NotFound, Conflict or Invalid, with the reason, when it is not taken."""
         if not 1 <= len(key) <= 128 or "\x00" in key:
             raise Invalid("key", "an Idempotency-Key has 1 to 128 characters", "make a random one for each answer")
         now = self._clock.now()
-        return await self._database.run(
-            lambda each: answering.answer(each, who, uid, request, key, now, self._cache)
-        )
+        return await self._database.run(lambda each: answering.answer(each, who, uid, request, key, now, self._cache))
 
     # Parts ----------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from alerts.judge import Failure, judge_observation, undecodable
 from alerts.model import Heard, Judgement, Signal, Subject, Watch
-from alerts.rules import nearest
+from alerts.rules import Rule, nearest
 from alerts.rules.missed import Missed
 from devices.dialects import dialect_of, dialects
 from devices.health import PRESENCE
@@ -99,9 +99,7 @@ def _decode(messages: Iterable[Message]) -> _Sorted:
     return batch
 
 
-async def _store(
-    connection: Connection, held: Held, batch: _Sorted, now: datetime, cache: RulebookCache
-) -> Stored:
+async def _store(connection: Connection, held: Held, batch: _Sorted, now: datetime, cache: RulebookCache) -> Stored:
     await sites.fence(connection, held.site.id, held.lane, held.epoch)
     book = await cache.read(connection)
     known = await _devices(connection, held.site, batch.observed)
@@ -252,11 +250,8 @@ async def _signs_of_rejected(connection: Connection, site: Site, rejected: Seque
 
 async def _quarantine(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> list[Judgement]:
     """Store what could not be read; answers what is to be raised of what is new."""
-    judged: list[Judgement] = []
-    for each in rejected:
-        if await quarantine.add(connection, site.id, each):
-            judged.append(undecodable(each.message, each.error, Subject(site.id, site.zone_id)))
-    return judged
+    new = [each for each in rejected if await quarantine.add(connection, site.id, each)]
+    return [undecodable(each.message, each.error, Subject(site.id, site.zone_id)) for each in new]
 
 
 async def _store_poison(
@@ -287,9 +282,9 @@ async def _judge(
     current = await _watches(connection, heard, book, now)
     total = Judgement()
     for each, kind in heard:
-        zones = book.ancestry.get(each.subject.zone_id, frozenset())
+        zones = book.ancestry.get(each.subject.zone_id, ())
         rules = nearest(book.rules.get(kind, ()), kind, each.subject, zones)
-        judged = judge_observation(each, rules, _by_rule(current.values(), each.subject.device_id), failures)
+        judged = judge_observation(each, rules, _by_rule(current.values(), each.subject, rules, book), failures)
         current |= {watch.key: watch for watch in judged.watches}
         total += judged
     return Judgement(tuple(current[key] for key in sorted({w.key for w in total.watches})), total.signals)
@@ -325,12 +320,15 @@ def _watched_types(book: Rulebook) -> dict[str, frozenset[str]]:
     }
 
 
-def _by_rule(current: Iterable[Watch], device_id: int | None) -> dict[int, list[Watch]]:
-    grouped: dict[int, list[Watch]] = {}
+def _by_rule(
+    current: Iterable[Watch], subject: Subject, rules: Sequence[Rule], book: Rulebook
+) -> dict[int, list[Watch]]:
+    """The device's watches by the rule that applies now: outstanding ones follow a nearer rule of the same name."""
+    by_name: dict[str, list[Watch]] = {}
     for watch in current:
-        if watch.subject.device_id == device_id:
-            grouped.setdefault(watch.rule_id, []).append(watch)
-    return grouped
+        if watch.subject.device_id == subject.device_id and watch.rule_id in book.by_id:
+            by_name.setdefault(book.by_id[watch.rule_id].spec.name, []).append(watch)
+    return {rule.id: by_name.get(rule.spec.name, []) for rule in rules}
 
 
 # Receipts -------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -152,14 +153,14 @@ class LaneWorker:
             batch = await link.batch(BATCH)
             started = monotonic()
             song, said = self._apart(batch)
-            stored = await self._patiently(lambda said=said: self._store(held, said)) if said else None
+            stored = await self._patiently(partial(self._store, held, said)) if said else None
             link.acknowledge(batch)
             if stored is not None:
                 METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
                 self._report(stored)
                 await _publish(link, stored.receipts)
             if song is not None:
-                await self._patiently(lambda song=song: self._hear(held, song))
+                await self._patiently(partial(self._hear, held, song))
                 self.heard.set()
 
     def _apart(self, batch: Sequence[Delivery]) -> tuple[datetime | None, list[Delivery]]:

@@ -10,7 +10,6 @@ from gateway.store.audit import CHANNEL, Changed
 from gateway.store.db import Database
 
 
-
 class Live:
     """Hands on what transactions announce. A subscriber that does not keep up is told once, not often."""
 

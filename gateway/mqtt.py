@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -87,8 +88,7 @@ class Link:
         await self._client.publish(topic, payload, qos=1)
 
     def _delivery(self, message: aiomqtt.Message) -> Delivery:
-        payload = message.payload if isinstance(message.payload, bytes) else str(message.payload or "").encode()
-        received = Message(str(message.topic), payload, self._clock.now(), message.retain)
+        received = Message(str(message.topic), bytes(message.payload), self._clock.now(), message.retain)
         return Delivery(received, message.mid, message.qos)
 
 
@@ -111,19 +111,19 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         identifier=client_id,
         protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
         clean_session=None if five else False,
-        clean_start=False if five else 3,
+        clean_start=False if five else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_connect_properties(settings) if five else None,
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else None,
         keepalive=15,
         timeout=10,
     )
-    client._client.manual_ack_set(True)  # noqa: SLF001 - before connecting: later, and messages are lost
+    client._client.manual_ack_set(True)  # noqa: SLF001, FBT003 - before connecting: later, and messages are lost
     client.pending_calls_threshold = 10_000
     return client
 
 
 def _connect_properties(settings: BrokerSettings) -> Properties:
-    properties = Properties(PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = SESSION_EXPIRY
     properties.ReceiveMaximum = settings.receive_maximum
     return properties
@@ -140,11 +140,9 @@ class _SessionPresent:
     def _on_connect(self, client: object, data: object, flags: object, *rest: object) -> None:
         self.present = bool(getattr(flags, "session_present", False))
         if self._passed_on is not None:
-            self._passed_on(client, data, flags, *rest)  # type: ignore[call-arg,arg-type]
+            self._passed_on(client, data, flags, *rest)  # type: ignore[arg-type]
 
 
 def _is_refused(code: object) -> bool:
     value = code if isinstance(code, int) else getattr(code, "value", 0)
     return isinstance(value, int) and value >= 128
-
-

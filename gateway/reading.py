@@ -39,9 +39,7 @@ ANSWERS: tuple[schemas.AnswerName, ...] = (
 )
 
 
-async def alert_list(
-    connection: Connection, who: Who, state: str, cursor: str | None, limit: int
-) -> schemas.AlertPage:
+async def alert_list(connection: Connection, who: Who, state: str, cursor: str | None, limit: int) -> schemas.AlertPage:
     """A page of alerts, open or closed."""
     zones, tracks, position = sorted(who.zone_ids), who.tracks, _position(cursor)
     if state == "open":
@@ -79,9 +77,7 @@ async def alert_detail(connection: Connection, who: Who, uid: UUID, now: datetim
     )
 
 
-async def quarantine_page(
-    connection: Connection, who: Who, cursor: str | None, limit: int
-) -> schemas.QuarantinePage:
+async def quarantine_page(connection: Connection, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
     """Messages that could not be read, the newest first. NotAllowed for care staff."""
     who.require(OVERSEERS)
     rows = await quarantine.newest(connection, _uid(cursor), limit + 1)
@@ -90,9 +86,9 @@ async def quarantine_page(
 
 
 async def sites(
-    connection: Connection, who: Who, started_at: datetime, now: datetime, limits: canary.Limits
+    connection: Connection, started_at: datetime, now: datetime, limits: canary.Limits
 ) -> list[schemas.SiteView]:
-    """The sites of the reader's zones, and how far each has been heard."""
+    """Every site, and how far each has been heard: a deaf one concerns everybody."""
     rows = await views.site_names(connection)
     return [
         schemas.SiteView(
@@ -153,7 +149,7 @@ def _would_take(stored: StoredAlert, name: schemas.AnswerName, person: int, now:
     if name == "take_over" and _would_take(stored, "claim", person, now):
         return False
     if name == "claim" and stored.alert.holder == person and stored.alert.offered_to is None:
-        return stored.alert.due_for in (DueFor.CONFIRM, DueFor.STEP) and stored.alert.stage is not Stage.CLOSING
+        return stored.alert.due_for is DueFor.CONFIRM
     event = event_of(schemas.AnswerRequest(answer=name, cause=Cause.OTHER, action=Action.OTHER), person, None)
     return not isinstance(step(stored.alert, event, now, People()), Refused)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from argon2 import PasswordHasher
 
@@ -29,10 +30,55 @@ ZONES = (
 )
 SITE = "stavanger"
 DOSES = (time(8), time(20))
-FIRST = ("Anna", "Bjørn", "Kari", "Ola", "Ingrid", "Lars", "Solveig", "Per", "Marit", "Knut", "Astrid", "Nils")
-FIRST += ("Bjørg", "Arne", "Gerd", "Odd", "Randi", "Svein", "Turid", "Leif", "Åse", "Harald", "Eva", "Jan")
-LAST = ("Hansen", "Johansen", "Olsen", "Larsen", "Andersen", "Pedersen", "Nilsen", "Kristiansen", "Jensen")
-LAST += ("Karlsen", "Tjelta", "Goa", "Sunde", "Vik", "Hagen", "Moen", "Bakke", "Lie", "Dahl", "Lunde", "Ødegård")
+FIRST = [
+    "Anna",
+    "Bjørn",
+    "Kari",
+    "Ola",
+    "Ingrid",
+    "Lars",
+    "Solveig",
+    "Per",
+    "Marit",
+    "Knut",
+    "Astrid",
+    "Nils",
+    "Bjørg",
+    "Arne",
+    "Gerd",
+    "Odd",
+    "Randi",
+    "Svein",
+    "Turid",
+    "Leif",
+    "Åse",
+    "Harald",
+    "Eva",
+    "Jan",
+]
+LAST = [
+    "Hansen",
+    "Johansen",
+    "Olsen",
+    "Larsen",
+    "Andersen",
+    "Pedersen",
+    "Nilsen",
+    "Kristiansen",
+    "Jensen",
+    "Karlsen",
+    "Tjelta",
+    "Goa",
+    "Sunde",
+    "Vik",
+    "Hagen",
+    "Moen",
+    "Bakke",
+    "Lie",
+    "Dahl",
+    "Lunde",
+    "Ødegård",
+]
 STREETS = ("Furuveien", "Bjørkestien", "Solbakken", "Sjøgata", "Kirkeveien", "Havneveien", "Lyngveien", "Myrstien")
 ACCESS = (
     "Nøkkelboks til venstre for døra, kode hos vaktleder",
@@ -43,13 +89,6 @@ ACCESS = (
 PLACED = ("på håndleddet", "stue", "kjøkken", "soverom")
 RESPONDERS_IN_ZONE = 4
 SHIFTS = ((time(7), time(15)), (time(15), time(22)), (time(22), time(7)))
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How many. Every resident has a fall alarm; every second one a dispenser too."""
-
-    residents: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +110,27 @@ class Seeded:
     accounts: tuple[Account, ...]
 
 
-async def seed(connection: Connection, now: datetime, password: str, number: int = 1, size: Size = Size()) -> Seeded:
+async def seed(connection: Connection, now: datetime, password: str, number: int = 1, residents: int = 200) -> Seeded:
     """Make the municipality, unless there is one. All accounts get the same password."""
     if await store.has_zones(connection):
         return await _existing(connection)
-    random = Random(number)
+    random = Random(number)  # noqa: S311 - invents a municipality, no secret
     zones = await _zones(connection)
     await store.add_site(connection, SITE, zones[MUNICIPALITY])
     accounts = await _staff(connection, zones, random, now, PasswordHasher().hash(password))
-    devices = await _homes(connection, zones, random, now, size.residents)
-    return Seeded(size.residents, devices, accounts)
+    devices = await _homes(connection, zones, random, now, residents)
+    return Seeded(residents, devices, accounts)
 
 
-async def write_devices(connection: Connection, path: Path) -> int:
-    """The file from which the simulators know the municipality's devices. How many there are."""
-    rows = await store.simulated(connection)
+async def simulated(connection: Connection) -> list[dict[str, Any]]:
+    """The municipality's devices, as the simulators know them."""
+    return await store.simulated(connection)
+
+
+def write_devices(rows: list[dict[str, Any]], path: Path) -> None:
+    """The file that the simulators read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    return len(rows)
 
 
 async def _existing(connection: Connection) -> Seeded:
@@ -119,7 +161,9 @@ async def _staff(
         await store.add_contact(connection, person, "email", f"{account.username}@example.org", 1)
         role = "technical" if account.role == "technical" else "responder"
         for weekday, position, (start, end) in shifts:
-            await store.add_shift(connection, person, zones[account.zone], role, weekday, start, end, position, now.date())
+            await store.add_shift(
+                connection, person, zones[account.zone], role, weekday, start, end, position, now.date()
+            )
     return tuple(account for account, _ in made)
 
 
@@ -204,5 +248,3 @@ def accounts_table(accounts: Sequence[Account]) -> Iterator[str]:
         if account.role not in shown:
             shown.add(account.role)
             yield f"{account.username:<10} {account.role:<10} {account.zone}"
-
-

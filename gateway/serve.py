@@ -39,18 +39,25 @@ def database_of(settings: Settings) -> Iterator[str]:
         yield server.url
 
 
-async def serve(settings: Settings, url: str, roles: Iterable[Role]) -> None:
-    """Run until SIGTERM or SIGINT."""
+def stop_on_signals() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
+    return stop
+
+
+async def serve(settings: Settings, url: str, roles: Iterable[Role], stop: asyncio.Event) -> None:
+    """Run until ``stop`` is set."""
     if not await _migrated(url, stop):
         return
     gateway = Gateway(settings, url, roles)
     async with gateway.running():
         web = asyncio.create_task(_serve_web(gateway, stop)) if "web" in gateway.roles else None
-        log.info("gateway.started", roles=sorted(gateway.roles), listen=f"{settings.listen_host}:{settings.listen_port}")
+        log.info(
+            "gateway.started", roles=sorted(gateway.roles), listen=f"{settings.listen_host}:{settings.listen_port}"
+        )
         await stop.wait()
         if web is not None:
             await web

@@ -86,7 +86,9 @@ class Settings(BaseModel):
         if self.controlled_clock is not None and self.environment == "production":
             raise ValueError("controlled_clock is for demo and test: a gateway in production keeps the real time")
         if self.deaf_seconds < 2 * self.canary_seconds:
-            raise ValueError("deaf_seconds must be at least twice canary_seconds, or a site is deaf between two canaries")
+            raise ValueError(
+                "deaf_seconds must be at least twice canary_seconds, or a site is deaf between two canaries"
+            )
         return self
 
     @property

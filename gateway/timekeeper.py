@@ -97,12 +97,13 @@ class Timekeeper:
 
     async def _open_silences(self, connection: Connection, now: datetime, book: Rulebook) -> None:
         opened: list[Watch] = []
+        deaf = {each.site_id: each.deaf_seconds for each in await sites.site_hearings(connection)}
         for subject, kind, own in await devices.unwatched(connection, now, MANY):
-            zones = book.ancestry.get(subject.zone_id, frozenset())
+            zones = book.ancestry.get(subject.zone_id, ())
             for rule in nearest(book.rules.get(kind, ()), kind, subject, zones):
                 if isinstance(rule.spec, Silence):
                     contract = timedelta(seconds=_contract(kind, own))
-                    opened.append(rule.spec.open(rule.id, subject, now, contract))
+                    opened.append(rule.spec.open(rule.id, subject, now, contract, deaf[subject.site_id]))
         await watches.open_new(connection, opened)
 
     async def _watches(self, connection: Connection) -> int:
@@ -135,6 +136,7 @@ class Timekeeper:
                 now=now,
                 heard_until=each.heard_until,
                 resumed_at=each.resumed_at,
+                deaf_seconds=each.deaf_seconds,
                 last_seen=seen.get(device),
                 silent_after_seconds=_contract(contract.kind, contract.silent_after_seconds) if contract else None,
             )

@@ -76,6 +76,7 @@ class Moment:
     now: datetime
     heard_until: datetime
     resumed_at: datetime | None = None
+    deaf_seconds: float = 0.0
     last_seen: datetime | None = None
     silent_after_seconds: float | None = None
 

@@ -2,9 +2,11 @@
 
 Theory
     One watch per fitting of a device. A sign of life does not touch it (a heartbeat must stay cheap): when the watch
-    falls due it is judged against the device's last sign of life, and moved on where there was one. A silence that
-    spans an outage of ours says nothing about the device: the contract starts again where hearing resumed. What the
-    device said before it was fitted here says nothing either.
+    falls due it is judged against the device's last sign of life, and moved on where there was one. What the device said
+    before it was fitted here says nothing.
+    The contract is about *heard* time: while the site was deaf the device may have spoken, so deaf time since its last
+    sign of life is added to the contract – and only that, or short outages every night would excuse a dead device for
+    ever.
     A silent device is looked at again every minute, so that its return is noticed and the alert cleared.
 """
 
@@ -28,10 +30,12 @@ class Silence(RuleType):
 
     waits = True
 
-    def open(self, rule_id: int, subject: Subject, since: datetime, silent_after: timedelta) -> Watch:
-        """The watch for one fitting of a device."""
+    def open(
+        self, rule_id: int, subject: Subject, since: datetime, silent_after: timedelta, deaf_seconds: float = 0.0
+    ) -> Watch:
+        """The watch for one fitting of a device. ``deaf_seconds``: the site's total so far."""
         key = f"silence:installation:{subject.installation_id}"
-        facts = {"silent_after_seconds": silent_after.total_seconds()}
+        facts = {"silent_after_seconds": silent_after.total_seconds(), "deaf_seconds": deaf_seconds}
         return Watch(key, rule_id, subject, since=since, due_at=since + silent_after, facts=facts)
 
     def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
@@ -40,11 +44,13 @@ class Silence(RuleType):
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
         last = max(watch.since, moment.last_seen or watch.since)
         contract = _contract(watch, moment)
-        starts = max(last, moment.resumed_at or last)
         if watch.state is WatchState.RAISED:
             return self._while_silent(watch, last, contract, moment)
-        if starts + contract > moment.heard_until:
-            return Judgement((replace(watch, since=last, due_at=starts + contract),))
+        deaf_before = _deaf_before(watch, last, moment)
+        due_at = last + contract + timedelta(seconds=moment.deaf_seconds - deaf_before)
+        if due_at > moment.heard_until:
+            facts = {**watch.facts, "deaf_seconds": deaf_before}
+            return Judgement((replace(watch, since=last, due_at=due_at, facts=facts),))
         evidence = Evidence(type="nothing_said", occurred_at=last, received_at=moment.now)
         silent = replace(watch, since=last, due_at=moment.now + LOOK_AGAIN, state=WatchState.RAISED)
         return Judgement((silent,), (self.raised(watch.rule_id, watch.subject, evidence),))
@@ -53,8 +59,16 @@ class Silence(RuleType):
         if last <= watch.since:
             return Judgement((replace(watch, due_at=moment.now + LOOK_AGAIN),))
         evidence = Evidence(type="heard_again", occurred_at=last, received_at=moment.now)
-        back = replace(watch, since=last, due_at=last + contract, state=WatchState.WAITING)
+        facts = {**watch.facts, "deaf_seconds": moment.deaf_seconds}
+        back = replace(watch, since=last, due_at=last + contract, state=WatchState.WAITING, facts=facts)
         return Judgement((back,), (Clear(self.key(watch.subject), evidence),))
+
+
+def _deaf_before(watch: Watch, last: datetime, moment: Moment) -> float:
+    """The site's deaf seconds that lie before the last sign of life, as far as is known: all of them once hearing has
+    resumed before it, else those that were counted when the watch was last moved."""
+    resumed_before = moment.resumed_at is None or moment.resumed_at <= last
+    return moment.deaf_seconds if resumed_before else float(watch.facts.get("deaf_seconds", 0.0))
 
 
 def _contract(watch: Watch, moment: Moment) -> timedelta:

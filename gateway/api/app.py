@@ -17,8 +17,8 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from gateway.clock import Clock
 from gateway.api.routes import Access, Public, router
+from gateway.clock import Clock
 from gateway.errors import Problem
 from gateway.front import Front
 from gateway.health import Health, State
@@ -35,7 +35,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-DOCS_POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+DOCS_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
 
 
 class HealthSource(Protocol):
@@ -77,7 +79,7 @@ def check_declared(app: FastAPI) -> None:
         if isinstance(route, APIRoute) and route.path.startswith(router.prefix):
             declared = [each.call for each in route.dependant.dependencies]
             if not any(isinstance(call, Access | Public) for call in declared):
-                raise ValueError(f"{sorted(route.methods)} {route.path} does not say who may call it")
+                raise ValueError(f"{sorted(route.methods or ())} {route.path} does not say who may call it")
 
 
 def _add_docs(app: FastAPI) -> None:
@@ -116,16 +118,16 @@ def _add_health(app: FastAPI, source: HealthSource) -> None:
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def problem(request: Request, error: Problem) -> Response:
+    async def problem(_: Request, error: Problem) -> Response:
         return problem_response(error.status, error.title, error.reason, error.detail, error.mend)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
         told = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
         return problem_response(422, "Invalid", "request", told, "see /docs for what is expected")
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> Response:
+    async def http(_: Request, error: HTTPException) -> Response:
         return problem_response(error.status_code, str(error.detail), "http", str(error.detail), "")
 
     @app.exception_handler(DatabaseGone[0])

@@ -39,11 +39,13 @@ class Access:
 
     async def __call__(self, request: Request) -> Who:
         token, by_cookie = _token(request)
-        who = await request.app.state.front.who(token)
+        who = await front_of(request).who(token)
         if who is None:
             raise NotSignedIn("session", "sign in first", "POST /api/v1/sessions with user name and password")
         if by_cookie and request.method not in SAFE_METHODS and request.headers.get(CSRF_HEADER) != who.csrf_token:
-            raise NotAllowed("csrf", f"a session by cookie needs the header {CSRF_HEADER}", "use a Bearer token instead")
+            raise NotAllowed(
+                "csrf", f"a session by cookie needs the header {CSRF_HEADER}", "use a Bearer token instead"
+            )
         who.require(self.roles)
         return who
 
@@ -76,9 +78,7 @@ router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 async def sign_in(body: schemas.SignIn, request: Request, front: TheFront) -> schemas.SessionView:
     """Sign in with a local account. The token goes into `Authorization: Bearer` of every other call."""
     begun = await front.sign_in(body.username, body.password, request.headers.get("User-Agent", ""))
-    return schemas.SessionView(
-        id=begun.session_id, token=begun.token, expires_at=begun.expires_at, person=begun.person
-    )
+    return schemas.SessionView(id=begun.session_id, token=begun.token, expires_at=begun.expires_at, person=begun.person)
 
 
 @router.delete("/sessions/current", status_code=204, tags=["sessions"])
@@ -125,7 +125,9 @@ async def answer(
     body: schemas.AnswerRequest,
     who: Anybody,
     front: TheFront,
-    idempotency_key: Annotated[str, Header(min_length=1, max_length=128, description="One for each answer; a repeated one is the same answer")],
+    idempotency_key: Annotated[
+        str, Header(min_length=1, max_length=128, description="One for each answer; a repeated one is the same answer")
+    ],
 ) -> schemas.AnswerReply:
     """Answer an alert: claim, on_way, arrived, close, undo_close, hand_over, release, need_help, take_over."""
     return await front.answer(who, uid, body, idempotency_key)

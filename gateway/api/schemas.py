@@ -126,7 +126,9 @@ class TimelineEntry(Schema):
     vkp_event: str | None
 
 
-AnswerName = Literal["claim", "take_over", "on_way", "arrived", "close", "undo_close", "hand_over", "release", "need_help"]
+AnswerName = Literal[
+    "claim", "take_over", "on_way", "arrived", "close", "undo_close", "hand_over", "release", "need_help"
+]
 
 
 class AlertDetail(AlertSummary):

@@ -113,9 +113,7 @@ async def add_dose_schedule(
                                           watched_until)
                VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id"""
     from_date = since.date()
-    return await _id(
-        connection, query, new_uid(), installation, at, list(weekdays), from_date, grace_seconds, since
-    )
+    return await _id(connection, query, new_uid(), installation, at, list(weekdays), from_date, grace_seconds, since)
 
 
 async def counts(connection: Connection) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
@@ -26,11 +26,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """How far one lane has been heard. Domain time."""
+    """How far one lane has been heard, in domain time. ``deaf_seconds``: how long it was not, in all."""
 
     heard_until: datetime | None
     resumed_at: datetime | None
     settling_since: datetime | None
+    deaf_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class SiteHearing:
     zone_id: int
     heard_until: datetime | None
     resumed_at: datetime | None
+    deaf_seconds: float
 
 
 async def all_sites(connection: Connection) -> list[Site]:
@@ -97,26 +99,26 @@ async def hearing(connection: Connection, site_id: int, lane: Lane) -> Hearing:
     """How far the lane has been heard; locked until the end of the transaction."""
     cursor = connection.cursor(row_factory=class_row(Hearing))
     await cursor.execute(
-        """SELECT heard_until, resumed_at, settling_since FROM site_lane
+        """SELECT heard_until, resumed_at, settling_since, deaf_seconds FROM site_lane
            WHERE site_id = %s AND lane = %s FOR UPDATE""",
         (site_id, lane),
     )
-    return await cursor.fetchone() or Hearing(None, None, None)
+    return await cursor.fetchone() or Hearing(None, None, None, 0)
 
 
 async def settle_anew(connection: Connection, site_id: int, lane: Lane) -> Hearing:
     """A new connection: whatever deaf period is not over yet, its settling begins again."""
     before = await hearing(connection, site_id, lane)
-    after = Hearing(before.heard_until, before.resumed_at, None)
+    after = replace(before, settling_since=None)
     await save_hearing(connection, site_id, lane, after)
     return after
 
 
 async def save_hearing(connection: Connection, site_id: int, lane: Lane, heard: Hearing) -> None:
     await connection.execute(
-        """UPDATE site_lane SET heard_until = %s, resumed_at = %s, settling_since = %s
+        """UPDATE site_lane SET heard_until = %s, resumed_at = %s, settling_since = %s, deaf_seconds = %s
            WHERE site_id = %s AND lane = %s""",
-        (heard.heard_until, heard.resumed_at, heard.settling_since, site_id, lane),
+        (heard.heard_until, heard.resumed_at, heard.settling_since, heard.deaf_seconds, site_id, lane),
     )
 
 
@@ -126,7 +128,7 @@ async def site_hearings(connection: Connection) -> list[SiteHearing]:
     await cursor.execute(
         """SELECT s.id AS site_id, s.name, s.zone_id,
                   CASE WHEN count(l.heard_until) = 2 THEN min(l.heard_until) END AS heard_until,
-                  max(l.resumed_at) AS resumed_at
+                  max(l.resumed_at) AS resumed_at, coalesce(max(l.deaf_seconds), 0) AS deaf_seconds
            FROM site s LEFT JOIN site_lane l ON l.site_id = s.id GROUP BY s.id ORDER BY s.name"""
     )
     return await cursor.fetchall()

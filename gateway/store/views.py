@@ -92,9 +92,7 @@ async def device(connection: Connection, device_id: int, installation_id: int | 
     return await cursor.fetchone()
 
 
-async def visible_change(
-    connection: Connection, alert_zones: Sequence[int], person: int, zones: Sequence[int]
-) -> bool:
+async def visible_change(connection: Connection, alert_zones: Sequence[int], person: int, zones: Sequence[int]) -> bool:
     """Whether something in these zones may concern a person: a zone of theirs, or an open alert they were paged for."""
     if set(alert_zones) & set(zones):
         return True

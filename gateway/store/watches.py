@@ -46,6 +46,7 @@ class Due:
     watch: Watch
     heard_until: datetime
     resumed_at: datetime | None
+    deaf_seconds: float
 
 
 async def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
@@ -55,15 +56,19 @@ async def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
     """
     cursor = await connection.execute(
         f"""WITH hearing AS (
-                SELECT site_id, min(heard_until) AS heard_until, max(resumed_at) AS resumed_at
+                SELECT site_id, min(heard_until) AS heard_until, max(resumed_at) AS resumed_at,
+                       max(deaf_seconds) AS deaf_seconds
                 FROM site_lane GROUP BY site_id HAVING count(heard_until) = 2)
-            SELECT {", ".join("w." + name.strip() for name in _COLUMNS.split(","))}, h.heard_until, h.resumed_at
+            SELECT {", ".join("w." + name.strip() for name in _COLUMNS.split(","))}, h.heard_until, h.resumed_at,
+                   h.deaf_seconds
             FROM watch w JOIN hearing h USING (site_id)
             WHERE w.due_at <= %s AND w.due_at <= h.heard_until
             ORDER BY w.key LIMIT %s FOR UPDATE OF w SKIP LOCKED""",
         (now, limit),
     )
-    return [Due(_watch(row), row["heard_until"], row["resumed_at"]) for row in await cursor.fetchall()]
+    return [
+        Due(_watch(row), row["heard_until"], row["resumed_at"], row["deaf_seconds"]) for row in await cursor.fetchall()
+    ]
 
 
 async def save(connection: Connection, watches: Sequence[Watch]) -> None:

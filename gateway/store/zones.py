@@ -12,12 +12,12 @@ async def version(connection: Connection) -> int:
     return int(row["newest"]) if row else 0
 
 
-async def ancestry(connection: Connection) -> dict[int, frozenset[int]]:
-    """Each zone with itself and everything above it."""
+async def ancestry(connection: Connection) -> dict[int, tuple[int, ...]]:
+    """Each zone with itself and everything above it, from the inside out."""
     cursor = await connection.execute(
         """WITH RECURSIVE up AS (
-               SELECT id, id AS above, parent_id FROM zone
-               UNION ALL SELECT up.id, z.id, z.parent_id FROM up JOIN zone z ON z.id = up.parent_id)
-           SELECT id, array_agg(above) AS above FROM up GROUP BY id"""
+               SELECT id, id AS above, parent_id, 0 AS distance FROM zone
+               UNION ALL SELECT up.id, z.id, z.parent_id, up.distance + 1 FROM up JOIN zone z ON z.id = up.parent_id)
+           SELECT id, array_agg(above ORDER BY distance) AS above FROM up GROUP BY id"""
     )
-    return {row["id"]: frozenset(row["above"]) for row in await cursor.fetchall()}
+    return {row["id"]: tuple(row["above"]) for row in await cursor.fetchall()}

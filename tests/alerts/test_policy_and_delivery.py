@@ -23,9 +23,16 @@ def test_the_defaults_take_every_alert(track: Track, severity: Severity) -> None
     assert policy.name.endswith("urgent") == (severity >= Severity.SERIOUS)
 
 
-def test_an_alert_that_no_policy_takes_is_an_error_that_says_so() -> None:
-    with pytest.raises(LookupError, match="no policy takes care alerts of severity 10"):
-        choose([each for each in STORED if each.policy.name != "care"], Track.CARE, Severity.NORMAL)
+def test_an_alert_that_no_policy_is_for_is_taken_by_another() -> None:
+    only_urgent = [each for each in STORED if each.policy.name != "care"]
+    assert choose(only_urgent, Track.CARE, Severity.NORMAL).policy.name == "care_urgent"
+    only_technical = [each for each in STORED if each.policy.track is Track.TECHNICAL]
+    assert choose(only_technical, Track.CARE, Severity.CRITICAL).policy.track is Track.TECHNICAL
+
+
+def test_without_any_policy_it_is_an_error_that_says_so() -> None:
+    with pytest.raises(LookupError, match="there are no policies"):
+        choose([], Track.CARE, Severity.NORMAL)
 
 
 @pytest.mark.parametrize("policy", DEFAULT_POLICIES, ids=lambda policy: policy.name)

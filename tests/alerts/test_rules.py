@@ -303,13 +303,24 @@ def test_nobody_is_silent_as_far_as_the_site_was_not_heard() -> None:
     assert (waiting.state, waiting.due_at) == (WatchState.WAITING, DUE)
 
 
-def test_after_an_outage_of_ours_the_contract_starts_again() -> None:
-    resumed = NIGHT + 20 * HOUR
-    waiting, judged = elapse(WATCH, DUE, resumed_at=resumed)
+def test_time_in_which_we_were_deaf_is_not_held_against_a_device() -> None:
+    deaf = {"resumed_at": NIGHT + 20 * HOUR, "deaf_seconds": 2 * 3600.0}
+    waiting, judged = elapse(WATCH, DUE, **deaf)
     assert judged.signals == ()
-    assert waiting.due_at == resumed + CONTRACT
-    _, judged = elapse(waiting, resumed + CONTRACT, resumed_at=resumed)
+    assert waiting.due_at == DUE + 2 * HOUR
+    _, judged = elapse(waiting, DUE + 2 * HOUR, **deaf)
     assert raised(judged) == ["device_silent"]
+
+
+def test_short_outages_every_night_do_not_excuse_a_dead_device_for_ever() -> None:
+    watch, raised_at = WATCH, None
+    for night in range(1, 4):
+        now = NIGHT + night * 24 * HOUR
+        while watch.due_at is not None and watch.due_at <= now and raised_at is None:
+            deaf = {"resumed_at": now - HOUR, "deaf_seconds": night * 300.0}
+            watch, judged = elapse(watch, now, **deaf)
+            raised_at = now if judged.signals else None
+    assert raised_at == NIGHT + 2 * 24 * HOUR
 
 
 def test_an_outage_before_the_last_sign_of_life_means_nothing() -> None:

@@ -32,6 +32,7 @@ CREATE TABLE site_lane (
     heard_until    timestamptz,
     resumed_at     timestamptz,
     settling_since timestamptz,
+    deaf_seconds   double precision NOT NULL DEFAULT 0,
     PRIMARY KEY (site_id, lane)
 );
 
