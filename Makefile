@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 TESTS ?=
 
-.PHONY: help venv check test format demo demo-reset lock clean
+.PHONY: help venv check test format demo demo-reset schema lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ demo: .venv/.installed ## a whole municipality on this machine; Ctrl-C ends it
 
 demo-reset: ## forget what the demo has stored
 	rm -rf var/demo
+
+schema: .venv/.installed ## write down the schema that the migrations make (gateway/store/schema.txt)
+	$(BIN)/python -m gateway.store.snapshot
 
 lock: .venv/.installed-dev ## new exact versions from pyproject.toml into the lock files
 	$(BIN)/pip-compile $(COMPILE) --upgrade -o requirements.txt pyproject.toml

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -62,27 +62,29 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(Migration(each.name, each.read_text("utf-8")) for each in found)
 
 
-async def migrate(url: str) -> list[str]:
-    """Apply what is missing; answers the names applied. MigrationChanged, or what the server says."""
+async def migrate(url: str, every: Sequence[Migration] | None = None) -> list[str]:
+    """Apply what is missing of ours (or of these); answers the names applied. MigrationChanged, or what the server says."""
+    wanted = migrations() if every is None else every
     async with _sole_runner(url) as connection:
         await connection.execute(HISTORY)
         extensions = await _extensions(connection)
-        applied = await _applied(connection)
-        missing = [each for each in migrations() if each.name not in applied]
+        applied = await _applied(connection, wanted)
+        missing = [each for each in wanted if each.name not in applied]
         runnable = [each for each in missing if each.requires is None or each.requires in extensions]
         for each in runnable:
             await _apply(connection, each)
         return [each.name for each in runnable]
 
 
-async def pending(url: str) -> list[str]:
-    """The names of migrations that this database lacks."""
+async def pending(url: str, every: Sequence[Migration] | None = None) -> list[str]:
+    """The names of migrations that this database lacks; those that wait for an extension are not missed."""
+    wanted = migrations() if every is None else every
     connection = await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True)
     async with connection:
         cursor = await connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL")
         row = await cursor.fetchone()
-        applied = await _applied(connection) if row and row[0] else frozenset()
-        return [each.name for each in migrations() if each.name not in applied and each.requires is None]
+        applied = await _applied(connection, wanted) if row and row[0] else frozenset()
+        return [each.name for each in wanted if each.name not in applied and each.requires is None]
 
 
 @asynccontextmanager
@@ -125,10 +127,12 @@ async def _try_extension(connection: psycopg.AsyncConnection[tuple[object, ...]]
         return  # not ours to create, or not preloaded: the plain table serves
 
 
-async def _applied(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> frozenset[str]:
+async def _applied(
+    connection: psycopg.AsyncConnection[tuple[object, ...]], wanted: Sequence[Migration]
+) -> frozenset[str]:
     cursor = await connection.execute("SELECT name, hash FROM schema_migration")
     hashes = {str(name): hash_ for name, hash_ in await cursor.fetchall()}
-    for each in migrations():
+    for each in wanted:
         if hashes.get(each.name, each.hash) != each.hash:
             raise MigrationChanged(f"{each.name} was applied with another content; put the change into a new file")
     return frozenset(hashes)
@@ -142,8 +146,23 @@ async def _apply(connection: psycopg.AsyncConnection[tuple[object, ...]], migrat
             await connection.execute(record, (migration.name, migration.hash))
         return
     for statement in _split(migration.statements):
+        await _drop_broken_index(connection, statement)
         await connection.execute(statement.encode())
     await connection.execute(record, (migration.name, migration.hash))
+
+
+async def _drop_broken_index(connection: psycopg.AsyncConnection[tuple[object, ...]], statement: str) -> None:
+    """A concurrent build that was cut short leaves an invalid index behind, which IF NOT EXISTS would take for done."""
+    found = re.match(
+        r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", statement, re.IGNORECASE
+    )
+    if found is None:
+        return
+    cursor = await connection.execute(
+        "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid", (found.group(1),)
+    )
+    if await cursor.fetchone():
+        await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(found.group(1))))
 
 
 def _split(statements: str) -> list[str]:

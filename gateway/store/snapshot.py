@@ -38,7 +38,7 @@ _CONSTRAINTS = """
     FROM pg_constraint WHERE conrelid = %s AND contype IN ('p', 'u', 'f', 'c', 'x')
     ORDER BY conname COLLATE "C" """
 _INDEXES = """
-    SELECT 'index ' || regexp_replace(pg_get_indexdef(i.indexrelid), 'CREATE (UNIQUE )?INDEX (\\S+) ON (ONLY )?\\S+',
+    SELECT 'index ' || regexp_replace(pg_get_indexdef(i.indexrelid), 'CREATE (UNIQUE )?INDEX (\\S+) ON (ONLY )?\\S+ ',
                                       '\\2: \\1') || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END AS line
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = %s AND NOT EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conindid = i.indexrelid
@@ -47,7 +47,7 @@ _INDEXES = """
 _TRIGGERS = """
     SELECT 'trigger ' || tgname || ': '
            || regexp_replace(pg_get_triggerdef(oid), 'CREATE TRIGGER \\S+ (.*) ON \\S+', '\\1') AS line
-    FROM pg_trigger WHERE tgrelid = %s AND NOT tgisinternal ORDER BY tgname COLLATE "C" """
+    FROM pg_trigger WHERE tgrelid = %s AND NOT tgisinternal AND tgname <> 'ts_insert_blocker' ORDER BY tgname COLLATE "C" """
 _FUNCTIONS = """
     SELECT 'function ' || p.proname || '(' || pg_get_function_arguments(p.oid) || ') returns '
            || pg_get_function_result(p.oid) || ' language ' || l.lanname || E'\\n    '
