@@ -54,7 +54,7 @@ async def serve(settings: Settings, url: str, roles: Iterable[Role], stop: async
         return
     gateway = Gateway(settings, url, roles)
     async with gateway.running():
-        web = asyncio.create_task(_serve_web(gateway, stop)) if "web" in gateway.roles else None
+        web = asyncio.create_task(serve_web(gateway, stop)) if "web" in gateway.roles else None
         log.info(
             "gateway.started", roles=sorted(gateway.roles), listen=f"{settings.listen_host}:{settings.listen_port}"
         )
@@ -79,7 +79,8 @@ async def _migrated(url: str, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _serve_web(gateway: Gateway, stop: asyncio.Event) -> None:
+async def serve_web(gateway: Gateway, stop: asyncio.Event) -> None:
+    """API and pages, until ``stop`` is set."""
     settings = gateway.settings
     config = uvicorn.Config(
         create_app(gateway.front, gateway, gateway.clock),
