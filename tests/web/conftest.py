@@ -71,7 +71,9 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        config = uvicorn.Config(self.app, port=self.port, log_level="error", timeout_graceful_shutdown=1, lifespan="off")
+        config = uvicorn.Config(
+            self.app, port=self.port, log_level="error", timeout_graceful_shutdown=1, lifespan="off"
+        )
         self.server = uvicorn.Server(config)
         self.server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self.task = asyncio.create_task(self.server.serve())
@@ -80,7 +82,7 @@ class Served:
 
     async def stop(self) -> None:
         if self.server is not None and self.task is not None:
-            self.server.should_exit = self.server.force_exit = True
+            self.server.should_exit = True
             await self.task
 
 

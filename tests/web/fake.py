@@ -117,7 +117,9 @@ class FakeFront:
 
     def change(self, uid: UUID, **now: Any) -> None:
         """What a device or a colleague made of an alert."""
-        self.alerts = [type(each).model_validate({**each.model_dump(), **now}) if each.id == uid else each for each in self.alerts]
+        self.alerts = [
+            type(each).model_validate({**each.model_dump(), **now}) if each.id == uid else each for each in self.alerts
+        ]
         self.tell()
 
 
@@ -186,9 +188,11 @@ def entry(at: datetime, code: str, actor: schemas.PersonRef | None = None, **par
     )
 
 
-def evidence(type: str, minutes: float, late_minutes: float = 0, flags: tuple[str, ...] = (), **fields: Any) -> schemas.EvidenceView:  # noqa: A002, E501
+def evidence(
+    said: str, minutes: float, late_minutes: float = 0, flags: tuple[str, ...] = (), **fields: Any
+) -> schemas.EvidenceView:
     return schemas.EvidenceView(
-        type=type,
+        type=said,
         occurred_at=ago(minutes),
         received_at=ago(minutes - late_minutes),
         late_seconds=int(late_minutes * 60),
@@ -226,7 +230,10 @@ def alert(number: int = 10, **changed: Any) -> schemas.AlertDetail:
         "version": 3,
         "what_vkp_calls_it": "Fallalarm",
         "resident_details": schemas.ResidentView(
-            id=UUID(int=100), name="Solveig Haugland", phone="51 55 01 42", notes="Hører dårlig på høyre øre. Bruker rullator."
+            id=UUID(int=100),
+            name="Solveig Haugland",
+            phone="51 55 01 42",
+            notes="Hører dårlig på høyre øre. Bruker rullator.",
         ),
         "dwelling": schemas.DwellingView(
             address="Tastarustå 14, H0203",
@@ -251,7 +258,13 @@ def alert(number: int = 10, **changed: Any) -> schemas.AlertDetail:
         "timeline": [
             entry(ago(4), "raised"),
             entry(ago(4), "step_reached", step=0, target="first_on_duty", names={"persons": "Ingrid Aase"}),
-            entry(ago(2), "step_reached", step=1, target="all_on_duty", names={"persons": "Ingrid Aase, Kari Nordbø, Ole-Jakob Tjensvoll"}),
+            entry(
+                ago(2),
+                "step_reached",
+                step=1,
+                target="all_on_duty",
+                names={"persons": "Ingrid Aase, Kari Nordbø, Ole-Jakob Tjensvoll"},
+            ),
         ],
         "answers": ["claim", "on_way", "arrived", "close"],
         "colleagues": [KARI, OLE],
@@ -332,7 +345,9 @@ def night() -> FakeFront:
     """An ordinary bad night."""
     return FakeFront(
         alerts=[alert(), offered(), late_button(), missed_dose(), battery()],
-        closed=[alert(20, stage=Stage.CLOSED, holder=KARI, closed_at=ago(55), raised_at=ago(80), answers=[], due_at=None)],
+        closed=[
+            alert(20, stage=Stage.CLOSED, holder=KARI, closed_at=ago(55), raised_at=ago(80), answers=[], due_at=None)
+        ],
         site_views=[
             schemas.SiteView(name="stavanger-nord", zone="Eiganes og Tasta", heard_until=ago(0.1), deaf=False),
             schemas.SiteView(name="stavanger-vest", zone="Madla og Tjensvoll", heard_until=ago(42), deaf=True),

@@ -14,8 +14,20 @@ from tests.web import fake
 from tests.web.conftest import Served
 
 FALL = fake.alert().id
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
-PLACES = ["/alerts", f"/alerts/{FALL}", f"/alerts/{fake.late_button().id}", f"/alerts/{fake.battery().id}", "/sites", "/sign-in"]
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+PLACES = [
+    "/alerts",
+    f"/alerts/{FALL}",
+    f"/alerts/{fake.late_button().id}",
+    f"/alerts/{fake.battery().id}",
+    "/sites",
+    "/sign-in",
+]
 
 CONTRAST = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
@@ -99,7 +111,11 @@ async def test_from_fall_to_done_with_one_thumb(
 ) -> None:
     await nurse.goto(f"{served.url}/alerts")
     await nurse.get_by_role("link", name="Fall, Solveig Haugland").tap()
-    for answer, shows in (("Jeg tar den", "Du har den"), ("På vei", "Du har den · På vei"), ("Framme", "Du har den · Framme")):
+    for answer, shows in (
+        ("Jeg tar den", "Du har den"),
+        ("På vei", "Du har den · På vei"),
+        ("Framme", "Du har den · Framme"),
+    ):
         button = nurse.locator("#answers").get_by_role("button", name=answer, exact=True)
         box = await button.bounding_box()
         assert box is not None
@@ -108,8 +124,8 @@ async def test_from_fall_to_done_with_one_thumb(
         await expect(nurse.locator("#standing .now")).to_have_text(shows)
         await expect(nurse.locator("#answers[data-settling]")).to_have_count(0)
     await nurse.locator("#ask-close > summary").tap()
-    await nurse.get_by_text("Reelt behov").tap()
-    await nurse.get_by_text("Ambulanse tilkalt").tap()
+    await nurse.get_by_role("radio", name="Reelt behov").tap()
+    await nurse.get_by_role("radio", name="Ambulanse tilkalt").tap()
     await nurse.screenshot(path=screenshots / "done.png")
     await nurse.get_by_role("button", name="Ferdig, lukk varselet").tap()
     await expect(nurse.get_by_role("button", name="Angre")).to_be_visible()
@@ -136,7 +152,7 @@ async def test_what_is_half_filled_stays_when_the_page_changes(
     front.alerts = [fake.alert(stage="arrived", holder=fake.ME, mine=True, answers=["close", "need_help", "hand_over"])]
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await nurse.locator("#ask-close > summary").tap()
-    await nurse.get_by_text("Reelt behov").tap()
+    await nurse.get_by_role("radio", name="Reelt behov").tap()
     await nurse.locator("input[value=talked]").focus()
     await _watching(nurse, front)
     front.change(FALL, version=8, timeline=[fake.entry(fake.NOW, "evidence_joined", severity=40)])
@@ -162,18 +178,31 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
 ) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await _watching(nurse, front)
-    await served.stop()
+    await nurse.context.set_offline(True)
     await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
     await nurse.get_by_role("button", name="Jeg tar den").tap()
-    await expect(nurse.locator("#unsent")).to_have_text("Ikke sendt: ingen forbindelse. Trykk igjen for å prøve på nytt.")
+    await expect(nurse.locator("#unsent")).to_have_text(
+        "Ikke sendt: ingen forbindelse. Trykk igjen for å prøve på nytt."
+    )
     await nurse.screenshot(path=screenshots / "unsent.png")
     key = await nurse.locator("#answer-claim input[name=key]").input_value()
-    await served.start()
-    await expect(nurse.locator("#connection")).to_be_hidden(timeout=20_000)
+    await nurse.context.set_offline(False)
+    await expect(nurse.locator("#connection")).to_be_hidden()
     await expect(nurse.locator("#unsent")).to_be_visible()
     await nurse.get_by_role("button", name="Jeg tar den").tap()
     await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
     assert [(request.answer, sent) for _, request, sent in front.taken] == [("claim", key)]
+
+
+async def test_a_gateway_that_goes_away_and_comes_back(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    await nurse.goto(f"{served.url}/alerts")
+    await _watching(nurse, front)
+    await served.stop()
+    await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
+    front.alerts = []
+    await served.start()
+    await expect(nurse.locator("#connection")).to_be_hidden(timeout=20_000)
+    await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
 
 
 async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: Served, front: fake.FakeFront) -> None:
@@ -233,6 +262,7 @@ async def test_minutes_tick(nurse: Page, served: Served) -> None:
     await nurse.clock.install(time=fake.NOW + timedelta(days=3))
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await expect(nurse.locator("time[data-ago]")).to_have_text("4 min siden")
+    await nurse.route("**/*fragment=1", lambda route: route.abort())
     await nurse.clock.fast_forward(3 * 60_000)
     await expect(nurse.locator("time[data-ago]")).to_have_text("7 min siden")
 

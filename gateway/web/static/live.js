@@ -23,6 +23,7 @@ let clockAhead = 0;
 let fetching = false;
 let again = false;
 let sending = false;
+let answers = 0;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const hhmm = (moment) =>
@@ -62,8 +63,7 @@ function watch() {
 // Fetching and changing in place --------------------------------------------------------------------------------------
 
 async function refresh() {
-  if (sending) return;
-  if (fetching) { again = true; return; }
+  if (sending || fetching) { again = true; return; }
   fetching = true;
   try {
     await fetchPage();
@@ -71,11 +71,12 @@ async function refresh() {
     lost();
   } finally {
     fetching = false;
-    if (again) { again = false; refresh(); }
+    if (again && !sending) { again = false; refresh(); }
   }
 }
 
 async function fetchPage() {
+  const before = answers;
   const address = new URL(location.href.replace(/\/answer$/, ""));
   address.searchParams.set("fragment", "1");
   address.hash = "";
@@ -83,7 +84,7 @@ async function fetchPage() {
   if (signedOut(response)) { location.reload(); return; }
   if (!response.ok && response.status >= 500) throw new Error(String(response.status));
   const text = await response.text();
-  if (!sending) show(new DOMParser().parseFromString(text, "text/html"));
+  if (answers === before) show(new DOMParser().parseFromString(text, "text/html"));
 }
 
 const signedOut = (response) => response.redirected && new URL(response.url).pathname === "/sign-in";
@@ -176,6 +177,7 @@ async function send(event) {
   event.preventDefault();
   if (sending) return;
   sending = true;
+  answers += 1;
   form.dataset.sending = "";
   announcer.textContent = words.sending;
   try {
@@ -185,11 +187,13 @@ async function send(event) {
   } finally {
     sending = false;
     delete form.dataset.sending;
+    if (again) { again = false; refresh(); }
   }
 }
 
+// Not form.action: closing has a field of that name, which hides it.
 const post = (form) =>
-  fetch(form.action, {
+  fetch(form.getAttribute("action"), {
     method: "POST",
     body: new URLSearchParams(new FormData(form)),
     signal: AbortSignal.timeout(SEND_TIME_OUT),
@@ -197,11 +201,11 @@ const post = (form) =>
 
 async function answered(response) {
   if (signedOut(response)) { location.assign(response.url); return; }
-  if (response.status >= 500) throw new Error(String(response.status));
-  const text = await response.text();
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (response.status >= 500 || !page.getElementById("main")) throw new Error(String(response.status));
   for (const form of document.querySelectorAll("form[data-unsent]")) delete form.dataset.unsent;
   for (const part of document.querySelectorAll("#answers details[open]")) part.open = false;
-  show(new DOMParser().parseFromString(text, "text/html"));
+  show(page);
   announcer.textContent = stage() ?? "";
   const told = document.getElementById("refused") ?? document.getElementById("standing");
   told?.scrollIntoView({ block: "center" });
