@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ PLACES = [
     f"/alerts/{fake.late_button().id}",
     f"/alerts/{fake.battery().id}",
     "/sites",
+    "/quarantine",
     "/sign-in",
 ]
 
@@ -82,8 +84,9 @@ async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_every_page_fits_the_phone_and_can_be_read(
-    browser: Browser, served: Served, screenshots: Path, scheme: str
+    browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, scheme: str
 ) -> None:
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"responder", "technical"}))
     async for page in _page(browser, served, color_scheme=scheme, **PHONE):
         for number, place in enumerate(PLACES):
             if place == "/sign-in":

@@ -366,7 +366,8 @@ async def test_quarantine_is_for_technical_services(nurse: httpx.AsyncClient, fr
 async def test_hearing_says_until_when_each_site_was_heard(nurse: httpx.AsyncClient) -> None:
     page = (await nurse.get("/sites")).text
     assert "Ikke hørt" in page
-    assert "til 02:32" in page
+    assert "siden 02:32" in page
+    assert "til 03:13" in page
 
 
 # Languages ------------------------------------------------------------------------------------------------------------
