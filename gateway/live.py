@@ -24,6 +24,11 @@ class Live:
         async for payload in self._database.listen(CHANNEL):
             self._tell(Changed.parse(payload) if payload else None)
 
+    def close(self) -> None:
+        """Every subscription ends, so that open streams do not hold up the end of the process."""
+        for each in self._subscribers:
+            each.close()
+
     @contextmanager
     def subscribe(self) -> Iterator[Subscription]:
         """Changes from now on."""
@@ -47,6 +52,7 @@ class Subscription:
     def __init__(self) -> None:
         self._changed = Changed()
         self._unknown = False
+        self._closed = False
         self._ready = asyncio.Event()
 
     def tell(self, changed: Changed | None) -> None:
@@ -56,11 +62,17 @@ class Subscription:
             self._changed |= changed
         self._ready.set()
 
+    def close(self) -> None:
+        self._closed = True
+        self._ready.set()
+
     async def changes(self) -> AsyncIterator[Changed | None]:
-        """What changed; None where that is not known and everything has to be looked at."""
+        """What changed; None where that is not known and everything has to be looked at. Ends when closed."""
         while True:
             await self._ready.wait()
             self._ready.clear()
+            if self._closed:
+                return
             changed, unknown = self._changed, self._unknown
             self._changed, self._unknown = Changed(), False
             yield None if unknown else changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -14,9 +15,11 @@ from gateway.api.app import create_app
 from gateway.app import Gateway
 from gateway.clock import pause
 from gateway.embedded import EmbeddedPostgres
+from gateway.errors import GatewayError, SettingError
 from gateway.settings import Role, Settings
 from gateway.store.db import DatabaseGone
 from gateway.store.migrate import migrate
+from gateway.tasks import end
 
 log = structlog.get_logger()
 
@@ -31,12 +34,19 @@ class Server(uvicorn.Server):
 
 @contextmanager
 def database_of(settings: Settings) -> Iterator[str]:
-    """The URL of the database that the settings name, or of one that comes along and runs meanwhile."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    with EmbeddedPostgres(settings.data_folder / "postgres") as server:
-        yield server.url
+    """The URL of the database that the settings name, or of one that comes along and runs meanwhile.
+
+    GatewayError when the block finds that it cannot be used.
+    """
+    try:
+        if settings.database_url is not None:
+            yield settings.database_url.get_secret_value()
+            return
+        with EmbeddedPostgres(settings.data_folder / "postgres") as server:
+            yield server.url
+    except DatabaseGone as error:
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        raise GatewayError(f"the database cannot be used: {told[0]}") from None
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -49,24 +59,49 @@ def stop_on_signals() -> asyncio.Event:
 
 
 async def serve(settings: Settings, url: str, roles: Iterable[Role], stop: asyncio.Event) -> None:
-    """Run until ``stop`` is set."""
-    if not await _migrated(url, stop):
-        return
+    """Run until ``stop`` is set. SettingError when the address to listen at cannot be had."""
     gateway = Gateway(settings, url, roles)
-    async with gateway.running():
-        web = asyncio.create_task(serve_web(gateway, stop)) if "web" in gateway.roles else None
-        log.info(
-            "gateway.started", roles=sorted(gateway.roles), listen=f"{settings.listen_host}:{settings.listen_port}"
-        )
-        await stop.wait()
-        if web is not None:
-            await web
+    listener = _listener(settings) if "web" in gateway.roles else None
+    migrating, stopping = asyncio.create_task(_migrate(url)), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({migrating, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if migrating.done():
+            await migrating
+            await _run(gateway, listener, stop)
+    finally:
+        await end([migrating, stopping])
+        if listener is not None:
+            listener.close()
     log.info("gateway.stopped")
 
 
-async def _migrated(url: str, stop: asyncio.Event) -> bool:
-    """Bring the database up to date, waiting for it where it is away; False when we are to stop instead."""
-    while not stop.is_set():
+async def _run(gateway: Gateway, listener: socket.socket | None, stop: asyncio.Event) -> None:
+    async with gateway.running():
+        web = asyncio.create_task(serve_web(gateway, stop, listener)) if listener is not None else None
+        listen = f"{gateway.settings.listen_host}:{gateway.settings.listen_port}"
+        log.info("gateway.started", roles=sorted(gateway.roles), listen=listen)
+        await stop.wait()
+        if web is not None:
+            await web
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """The address, taken but not listened at yet: who comes too early is refused, and does not wait."""
+    host, port = settings.listen_host, settings.listen_port
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        told = f"cannot listen at {host}:{port}: {error.strerror}; set HJEMMEVAKT_LISTEN_PORT or HJEMMEVAKT_LISTEN_HOST"
+        raise SettingError(told) from None
+    return listener
+
+
+async def _migrate(url: str) -> None:
+    """Bring the database up to date, waiting for it where it is away."""
+    while True:
         try:
             applied = await migrate(url)
         except DatabaseGone as error:
@@ -75,33 +110,28 @@ async def _migrated(url: str, stop: asyncio.Event) -> bool:
             continue
         if applied:
             log.info("database.migrated", applied=applied)
-        return True
-    return False
+        return
 
 
-async def serve_web(gateway: Gateway, stop: asyncio.Event) -> None:
-    """API and pages, until ``stop`` is set."""
-    settings = gateway.settings
+async def serve_web(gateway: Gateway, stop: asyncio.Event, listener: socket.socket | None = None) -> None:
+    """API and pages, until ``stop`` is set. SettingError when the address to listen at cannot be had."""
     config = uvicorn.Config(
         create_app(gateway.front, gateway, gateway.clock),
-        host=settings.listen_host,
-        port=settings.listen_port,
         log_level="warning",
         timeout_graceful_shutdown=2,
         proxy_headers=False,
         server_header=False,
     )
     server = Server(config)
-    ends = asyncio.create_task(_end_with(server, stop))
+    ends = asyncio.create_task(_end_with(server, gateway, stop))
     try:
-        await server.serve()
-    except SystemExit:
-        log.exception("web.not_started", listen=f"{settings.listen_host}:{settings.listen_port}")
+        await server.serve(sockets=[listener or _listener(gateway.settings)])
     finally:
         stop.set()
         await ends
 
 
-async def _end_with(server: Server, stop: asyncio.Event) -> None:
+async def _end_with(server: Server, gateway: Gateway, stop: asyncio.Event) -> None:
     await stop.wait()
+    gateway.live.close()
     server.should_exit = True

@@ -6,7 +6,6 @@ Errors are problem+json (RFC 9457) for programs. An endpoint that declares nobod
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
@@ -15,7 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.routes import Access, Public, router
 from gateway.clock import Clock
@@ -68,7 +69,7 @@ def create_app(front: Front, source: HealthSource, clock: Clock) -> FastAPI:
     _add_docs(app)
     _add_health(app, source)
     _add_errors(app)
-    app.middleware("http")(_safe_headers)
+    app.add_middleware(SafeHeaders)
     check_declared(app)
     return app
 
@@ -145,10 +146,20 @@ def problem_response(status: int, title: str, reason: str, detail: str, mend: st
     return Response(json.dumps(body, ensure_ascii=False), status, media_type=PROBLEM_JSON)
 
 
-async def _safe_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call_next(request)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.url.path == "/docs":
-        response.headers["Content-Security-Policy"] = DOCS_POLICY
-    return response
+class SafeHeaders:
+    """Adds the headers to every answer; a plain ASGI layer, so that streams pass through untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["path"] == "/docs":
+                    headers["Content-Security-Policy"] = DOCS_POLICY
+            await send(message)
+
+        await self._app(scope, receive, send_safely)
