@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -34,6 +35,7 @@ def serve(
 
     chosen = _roles(roles)
     settings = load()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop has its own handlers
     set_up(settings.log_level)
     with serving.database_of(settings) as url:
         _run(_serve(settings, url, chosen))

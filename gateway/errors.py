@@ -2,6 +2,7 @@
 
 GatewayError
 ├── SettingError          a setting is wrong: which, where, and how to mend it
+├── MigrationChanged      an applied migration has another content now (gateway.store.migrate)
 └── Problem               an HTTP answer (RFC 9457): status, reason, detail, how to mend it
     ├── NotSignedIn       401
     ├── NotAllowed        403

@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -28,6 +29,7 @@ from pydantic import (
 from gateway import canary
 from gateway.errors import SettingError
 from gateway.mqtt import BrokerSettings
+from gateway.store.db import conninfo
 
 PREFIX = "HJEMMEVAKT_"
 CONFIG = PREFIX + "CONFIG"
@@ -73,6 +75,16 @@ class Settings(BaseModel):
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError(f"{name!r} is no time zone; an example is Europe/Oslo") from None
         return name
+
+    @field_validator("database_url")
+    @classmethod
+    def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        try:
+            conninfo(url.get_secret_value() if url else "")
+        except ValueError:  # what it says would show the password
+            example = "postgresql://user@host:5432/hjemmevakt"
+            raise ValueError(f"this is no address of a PostgreSQL database; an example is {example}") from None
+        return url
 
     @field_validator("mqtt_ca_file")
     @classmethod
@@ -132,7 +144,8 @@ def load(variables: Mapping[str, str] | None = None, /, **overrides: Any) -> Set
     try:
         return Settings(**{**_from_file(given), **_from_environment(given), **overrides})
     except ValidationError as error:
-        lines = [_line(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_context=False)]
+        wrong = error.errors(include_url=False, include_context=False)
+        lines = [_line(each["loc"], each["type"], each["msg"]) for each in wrong]
         raise SettingError("\n".join(lines)) from None
 
 
@@ -155,6 +168,8 @@ def _read(name: str, path: str) -> str:
         return Path(path).read_text("utf-8").strip()
     except OSError as error:
         raise SettingError(f"{name}: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingError(f"{name}: {path} cannot be read: it is not UTF-8 text") from None
 
 
 def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -167,9 +182,12 @@ def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
         raise SettingError(f"{CONFIG}: {path} is not TOML: {error}") from None
 
 
-def _line(where: tuple[int | str, ...], message: str) -> str:
+def _line(where: tuple[int | str, ...], kind: str, message: str) -> str:
     name = ".".join(str(part) for part in where)
     told = message.removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        like = get_close_matches(name, Settings.model_fields, n=1)
+        told = "there is no such setting" + (f"; did you mean {like[0]}?" if like else "")
     return f"setting {name} ({PREFIX}{name.upper()}): {told}" if name else f"settings: {told}"
 
 

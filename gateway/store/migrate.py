@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from gateway.clock import pause
+from gateway.errors import GatewayError
 from gateway.store.db import conninfo
 
 LOCK = 7_305_816_042
@@ -30,7 +31,7 @@ HISTORY = """
 """
 
 
-class MigrationChanged(Exception):
+class MigrationChanged(GatewayError):
     """A migration that was already applied has another content now; add a new file instead."""
 
 
