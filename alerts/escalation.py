@@ -39,7 +39,6 @@ from alerts.alert import (
     Claim,
     Cleared,
     Close,
-    Contact,
     DueFor,
     Event,
     HandOver,
@@ -47,7 +46,6 @@ from alerts.alert import (
     NeedHelp,
     OnWay,
     Outcome,
-    Page,
     PagesFailed,
     People,
     Raised,
@@ -59,13 +57,23 @@ from alerts.alert import (
     TimePassed,
     UndoClose,
 )
+from alerts.ladder import (
+    LOOK_FOR_PEOPLE,
+    climb,
+    climb_from,
+    climbing,
+    contacts_of,
+    last_step,
+    page,
+    persons_of,
+    reached_by,
+    wants_help,
+)
 from alerts.model import Entry
 
 UNDO_CLOSING = timedelta(seconds=5)
 CONFIRM_WITHIN = timedelta(seconds=60)
 ACCEPT_WITHIN = timedelta(seconds=120)
-LOOK_FOR_PEOPLE = timedelta(seconds=60)
-"""How soon a ladder that reaches nobody at all looks again."""
 
 
 def step(alert: Alert, event: Event, now: datetime, people: People) -> Outcome:
@@ -75,106 +83,10 @@ def step(alert: Alert, event: Event, now: datetime, people: People) -> Outcome:
     return TABLE[type(event)](alert, event, now, people)
 
 
-def wants_help(alert: Alert) -> bool:
-    """Whether the holder has called for help and nobody else has answered yet."""
-    return alert.due_for is DueFor.STEP and alert.holder is not None
-
-
-def climbing(alert: Alert) -> bool:
-    """Whether the ladder pages people at this time, also where somebody has the alert."""
-    return alert.due_for is DueFor.STEP or (alert.due_for is DueFor.CONFIRM and alert.step is not None)
-
-
-# The ladder -----------------------------------------------------------------------------------------------------------
-
-
 def _raised(alert: Alert, event: Raised, now: datetime, people: People) -> Step:
     if alert.attempt or alert.stage is not Stage.OPEN:
         return Step(alert)
-    return _climb_from(alert, 0, now, people)
-
-
-def _climb(alert: Alert, now: datetime, people: People) -> Step:
-    """To the next step that reaches somebody, or the last one again."""
-    following = 0 if alert.step is None else alert.step + 1
-    if following <= _last(alert):
-        return _climb_from(alert, following, now, people)
-    return _repeat_last(alert, now, people)
-
-
-def _climb_from(alert: Alert, first: int, now: datetime, people: People) -> Step:
-    skipped: list[Entry] = []
-    for index in range(first, len(alert.policy.steps)):
-        contacts = _reached(alert, index, people)
-        if contacts:
-            reached = _fire(alert, index, contacts, now, "step_reached")
-            return replace(reached, entries=(*skipped, *reached.entries))
-        skipped.append(Entry("step_skipped", {"step": index, "target": alert.policy.steps[index].target}))
-    found_none = _fall_to_any(alert, now, people)
-    return replace(found_none, entries=(*skipped, *found_none.entries))
-
-
-def _repeat_last(alert: Alert, now: datetime, people: People) -> Step:
-    contacts = _reached(alert, _last(alert), people)
-    if not contacts:
-        return _fall_to_any(alert, now, people)
-    return _fire(replace(alert, exhausted_at=alert.exhausted_at or now), _last(alert), contacts, now, "step_repeated")
-
-
-def _fall_to_any(alert: Alert, now: datetime, people: People) -> Step:
-    """The rest of the ladder reaches nobody: page everyone whom any step reaches, else the holder; look again soon."""
-    exhausted = replace(alert, exhausted_at=alert.exhausted_at or now)
-    steps = range(len(alert.policy.steps))
-    anyone = tuple(each for index in steps for each in _reached(alert, index, people))
-    contacts = anyone or _contacts_of(alert.holder, people)
-    if contacts:
-        in_order = tuple(sorted(contacts, key=lambda each: each.id))
-        return _fire(exhausted, _last(alert), in_order, now, "step_repeated")
-    waiting = replace(exhausted, step=_last(alert), due_at=now + LOOK_FOR_PEOPLE, due_for=_climbs_for(alert))
-    return Step(waiting, (Entry("nobody_reachable"),))
-
-
-def _reached(alert: Alert, index: int, people: People) -> tuple[Contact, ...]:
-    """The step's contacts, without whoever already has the alert."""
-    contacts = people.targets.get(alert.policy.steps[index].target, ())
-    return tuple(each for each in contacts if each.person_id != alert.holder)
-
-
-def _contacts_of(person: int | None, people: People) -> tuple[Contact, ...]:
-    """Every way to reach a person, also one that is known only as a step's target."""
-    if person is None:
-        return ()
-    targeted = (each for contacts in people.targets.values() for each in contacts if each.person_id == person)
-    return people.persons.get(person, ()) or tuple(targeted)
-
-
-def _fire(alert: Alert, index: int, contacts: tuple[Contact, ...], now: datetime, code: str) -> Step:
-    chosen = alert.policy.steps[index]
-    wait = alert.policy.repeat_seconds if index == _last(alert) else chosen.wait_seconds
-    climbed = replace(alert, step=index, due_at=now + timedelta(seconds=wait), due_for=_climbs_for(alert))
-    params = {"step": index, "target": chosen.target, "persons": _persons(contacts)}
-    return _page(climbed, contacts, code, params)
-
-
-def _climbs_for(alert: Alert) -> DueFor:
-    """Why the ladder climbs: for the holder's word on new evidence where we wait for that, else for anybody."""
-    return DueFor.CONFIRM if alert.due_for is DueFor.CONFIRM else DueFor.STEP
-
-
-def _page(alert: Alert, contacts: tuple[Contact, ...], code: str, params: Mapping[str, object]) -> Step:
-    """A new attempt at these contacts, each once."""
-    attempt = alert.attempt + 1
-    once = {each.id: each for each in contacts}
-    pages = tuple(Page(attempt, contact) for contact in once.values())
-    return Step(replace(alert, attempt=attempt), (Entry(code, {**params, "attempt": attempt}),), pages)
-
-
-def _persons(contacts: tuple[Contact, ...]) -> list[int]:
-    return sorted({each.person_id for each in contacts})
-
-
-def _last(alert: Alert) -> int:
-    return len(alert.policy.steps) - 1
+    return climb_from(alert, 0, now, people)
 
 
 # Passing time ---------------------------------------------------------------------------------------------------------
@@ -197,7 +109,7 @@ def _due(alert: Alert, now: datetime, people: People) -> Step:
         case DueFor.CLOSE:
             return _closed(alert, now)
         case _:
-            return _climb(alert, now, people)
+            return climb(alert, now, people)
 
 
 def _fall_back(alert: Alert, why: Entry, now: datetime, people: People) -> Step:
@@ -211,7 +123,7 @@ def _let_go(alert: Alert) -> Alert:
 
 
 def _and_climb(alert: Alert, why: Entry, now: datetime, people: People) -> Step:
-    climbed = _climb_from(replace(alert, step=None), 0, now, people)
+    climbed = climb_from(replace(alert, step=None), 0, now, people)
     return replace(climbed, entries=(why, *climbed.entries))
 
 
@@ -229,7 +141,7 @@ def _pages_failed(alert: Alert, event: PagesFailed, now: datetime, people: Peopl
     if event.attempt != alert.attempt or not waits_for_people:
         return Step(alert)
     unreached = Entry("attempt_failed", {"attempt": event.attempt})
-    if climbing(alert) and alert.step is not None and alert.step >= _last(alert):
+    if climbing(alert) and alert.step is not None and alert.step >= last_step(alert):
         soon = min(alert.due_at or now, now + LOOK_FOR_PEOPLE)
         return Step(replace(alert, due_at=soon, exhausted_at=alert.exhausted_at or now), (unreached,))
     went_on = _due(alert, now, people)
@@ -251,10 +163,10 @@ def _joined(alert: Alert, event: Joined, now: datetime, people: People) -> Step:
 
 def _page_holder(alert: Alert, now: datetime, people: People) -> Step:
     """The holder has a minute to confirm; a ladder that climbs already, or an offer, does not wait longer than that."""
-    contacts = (*_contacts_of(alert.holder, people), *_contacts_of(alert.offered_to, people))
+    contacts = (*contacts_of(alert.holder, people), *contacts_of(alert.offered_to, people))
     if not contacts:
         return _page_for_holder(alert, now, people)
-    paged = _page(alert, contacts, "holder_paged", {"persons": _persons(contacts)})
+    paged = page(alert, contacts, "holder_paged", {"persons": persons_of(contacts)})
     confirm = now + CONFIRM_WITHIN
     if alert.due_for is DueFor.STAGE:
         return replace(paged, alert=replace(paged.alert, due_at=confirm, due_for=DueFor.CONFIRM))
@@ -265,18 +177,18 @@ def _page_for_holder(alert: Alert, now: datetime, people: People) -> Step:
     """Whoever has it cannot be reached: the ladder, now."""
     if climbing(alert):
         return _page_step(alert, now, people)
-    return _climb_from(replace(alert, step=None, due_for=DueFor.CONFIRM), 0, now, people)
+    return climb_from(replace(alert, step=None, due_for=DueFor.CONFIRM), 0, now, people)
 
 
 def _page_step(alert: Alert, now: datetime, people: People) -> Step:
     if alert.step is None:
-        return _climb(alert, now, people)
-    stands_on = min(alert.step, _last(alert))
-    contacts = _reached(alert, stands_on, people)
+        return climb(alert, now, people)
+    stands_on = min(alert.step, last_step(alert))
+    contacts = reached_by(alert, stands_on, people)
     if not contacts:
-        return _climb(alert, now, people)
-    params = {"step": stands_on, "target": alert.policy.steps[stands_on].target, "persons": _persons(contacts)}
-    return _page(alert, contacts, "step_paged_again", params)
+        return climb(alert, now, people)
+    params = {"step": stands_on, "target": alert.policy.steps[stands_on].target, "persons": persons_of(contacts)}
+    return page(alert, contacts, "step_paged_again", params)
 
 
 def _reopened(alert: Alert, now: datetime) -> Alert:
@@ -405,7 +317,7 @@ def _hand_over(alert: Alert, event: HandOver, now: datetime, people: People) -> 
     offered = replace(alert, offered_to=event.to, version=alert.version + 1)
     if not wants_help(alert):
         offered = replace(offered, step=None, due_at=now + ACCEPT_WITHIN, due_for=DueFor.ACCEPT)
-    paged = _page(offered, contacts, "handed_over", {"to": event.to, "persons": _persons(contacts)})
+    paged = page(offered, contacts, "handed_over", {"to": event.to, "persons": persons_of(contacts)})
     entry = replace(paged.entries[0], actor_id=event.by)
     return replace(paged, entries=(entry,), withdraw=not wants_help(alert))
 
@@ -428,9 +340,9 @@ def _need_help(alert: Alert, event: NeedHelp, now: datetime, people: People) -> 
     refused = _not_the_holder(alert, event.by)
     if refused:
         return refused
-    stands_on = alert.step if climbing(alert) and alert.step is not None else min(1, _last(alert)) - 1
+    stands_on = alert.step if climbing(alert) and alert.step is not None else min(1, last_step(alert)) - 1
     calling = replace(alert, step=stands_on, due_for=DueFor.STEP, offered_to=None, version=alert.version + 1)
-    called = _climb(calling, now, people)
+    called = climb(calling, now, people)
     entries = (Entry("help_wanted", {}, event.by), *called.entries)
     return replace(called, entries=entries, withdraw=not climbing(alert))
 

@@ -34,7 +34,8 @@ from alerts.alert import (
     TimePassed,
     UndoClose,
 )
-from alerts.escalation import TABLE, step, wants_help
+from alerts.escalation import TABLE, step
+from alerts.ladder import wants_help
 from alerts.model import Severity
 from alerts.policy import PolicyStep, Target
 from tests.alerts.stories import ANNE, BJARTE, CECILIE, DAG, POLICY, START, Story

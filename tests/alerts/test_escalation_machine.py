@@ -39,7 +39,8 @@ from alerts.alert import (
     TimePassed,
     UndoClose,
 )
-from alerts.escalation import CONFIRM_WITHIN, climbing, step, wants_help
+from alerts.escalation import CONFIRM_WITHIN, step
+from alerts.ladder import climbing, wants_help
 from alerts.model import Severity, Track
 from alerts.policy import Policy, PolicyStep, StageLimits, Target
 from alerts.timeline import LINES
