@@ -67,8 +67,8 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        """Whether requests can be served and, where we ingest, every lane that is ours is connected."""
-        return not self.failing
+        """Whether requests can be served: people must be able to answer also while the broker is away."""
+        return self.live.listening
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -16,13 +16,19 @@ class Live:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._subscribers: set[Subscription] = set()
+        self.listening = False
+        """Whether the database tells us what changes."""
         self.pages = asyncio.Event()
         """Set when there are pages to send."""
 
     async def run(self) -> None:
         """Listen until the connection is lost; the caller calls again."""
-        async for payload in self._database.listen(CHANNEL):
-            self._tell(Changed.parse(payload) if payload else None)
+        try:
+            async for payload in self._database.listen(CHANNEL):
+                self.listening = True
+                self._tell(Changed.parse(payload) if payload else None)
+        finally:
+            self.listening = False
 
     def close(self) -> None:
         """Every subscription ends, so that open streams do not hold up the end of the process."""
