@@ -71,13 +71,6 @@ async def snapshot(connection: Connection) -> str:
     return "\n".join([HEAD, *parts])
 
 
-async def columns(connection: Connection, table: str) -> list[str]:
-    """A table's columns, with types, nullability and defaults; the same for a plain table and a hypertable."""
-    cursor = await connection.execute("SELECT to_regclass(%s)::oid::bigint AS oid", (table,))
-    row = await cursor.fetchone()
-    return await _lines(connection, _COLUMNS, row["oid"]) if row and row["oid"] else []
-
-
 async def _table(connection: Connection, oid: int, name: str, options: str) -> str:
     lines = [
         line for query in (_COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS) for line in await _lines(connection, query, oid)

@@ -1,0 +1,80 @@
+"""The store on a real TimescaleDB: migrations, the hypertable, and the whole path from a message to a page.
+
+It is TimescaleDB in WebAssembly: one session, so nothing concurrent, and an index cannot be built concurrently.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from devices.model import Lane
+from gateway.canary import Limits
+from gateway.store import alerts, observations, pages, sites, snapshot, views
+from gateway.store.db import Connection
+from gateway.store.migrate import Migration, migrate, migrations, pending
+from gateway.timekeeper import Timekeeper
+from tests.gateway.place import NOW, fall, heartbeat, place
+
+
+def in_one_session() -> list[Migration]:
+    return [Migration(each.name, each.statements.replace("CONCURRENTLY ", "")) for each in migrations()]
+
+
+@pytest.fixture
+async def hypertable_url(timescale_url: str) -> str:
+    """Every migration applied, the one that needs the extension too."""
+    assert await migrate(timescale_url, in_one_session()) == [each.name for each in migrations()]
+    assert await pending(timescale_url, in_one_session()) == []
+    return timescale_url
+
+
+async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url: str) -> None:
+    days = [NOW - timedelta(days=2), NOW - timedelta(days=1), NOW]
+    async with place(hypertable_url, homes=2, size=1) as town:
+        made = (await town.run(snapshot.snapshot)).splitlines()
+        assert made == snapshot.FILE.read_text("utf-8").splitlines(), "the plain twin has the same tables and columns"
+        one, two = town.homes
+        held, bulk = await town.held(), await town.held(Lane.BULK)
+        for number, day in enumerate(days):
+            beats = [heartbeat(one, f"h{number}", day, battery_percent=80), heartbeat(two, f"h{number}", day)]
+            await town.store(bulk, beats, day)
+        stored = await town.store(held, [fall(one, "f1"), fall(one, "f1"), fall(two, "f2")])
+        assert (stored.total, stored.new, stored.changed.pages) == (3, 2, True)
+
+        # The hypertable: a chunk a day, by when we received it.
+        (chunks,) = await town.rows("SELECT count(*) AS n FROM show_chunks('observation')")
+        (dimension,) = await town.rows(
+            "SELECT column_name, time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = 'observation'"
+        )
+        assert chunks["n"] == 3
+        assert dimension == {"column_name": "received_at", "time_interval": timedelta(days=1)}
+        said = await town.rows(
+            "SELECT time_bucket('1 day', received_at) AS day, count(*) AS n FROM observation GROUP BY 1 ORDER BY 1"
+        )
+        assert [each["n"] for each in said] == [2, 2, 4]
+        assert await town.run(observations.newest_received_at) == NOW
+
+        # The path beyond: everything that ticks and everything that people look at.
+        async def heard(connection: Connection) -> None:
+            for lane in Lane:
+                await sites.save_hearing(connection, town.site.id, lane, sites.Hearing(NOW, None, None, 0))
+
+        await town.run(heard)
+        keeper = Timekeeper(town.database, _Clock(), town.cache, Limits(timedelta(hours=1), timedelta(0)), NOW)
+        await keeper.run_once()
+        nina, zones = town.staff["Nina"], [town.zones["Nord"]]
+        seen = await town.run(lambda each: views.open_alerts(each, nina, zones, ["care"], 0, 10))
+        assert [(each["condition"], each["paged"]) for each in seen] == [("fall", True), ("fall", True)]
+        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 30, 10))
+        assert [each.contact_id for each in leased] == [town.contacts["Nina"]] * 2
+        assert await town.run(lambda each: pages.handed_over(each, leased[0].id, "me", "ok", NOW))
+        await town.run(lambda each: pages.withdraw(each, leased[1].alert_id))
+        assert (await town.run(lambda each: alerts.unanswered(each, NOW)))["open"] == 2
+        await keeper.prune()
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return NOW
