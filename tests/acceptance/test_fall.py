@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.mail import MailServer
 from gateway.embedded import Broker
 from tests.support.world import world
 
