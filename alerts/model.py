@@ -113,6 +113,11 @@ class Evidence:
     flags: tuple[str, ...] = ()
     device: str | None = None
 
+    @property
+    def late_seconds(self) -> int:
+        """How late word of it came, in whole seconds. The wait for something that was not said is no lateness."""
+        return max(0, int((self.received_at - self.occurred_at).total_seconds())) if self.device else 0
+
     @classmethod
     def of(cls, observation: Observation) -> Evidence:
         return cls(

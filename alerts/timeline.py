@@ -14,6 +14,7 @@ from typing import Any
 from alerts.alert import Action, Cause, Stage
 from alerts.policy import Target
 from alerts.render import N_, SEVERITIES, translations
+from alerts.words import said
 from devices.vkp import Severity
 
 
@@ -114,7 +115,7 @@ def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
     words = {
         "number": str(params["step"] + 1) if isinstance(params.get("step"), int) else "",
         "reason": str(params.get("reason", "")),
-        "said": str(params.get("evidence", {}).get("type", "")),
+        "said": said(str(params.get("evidence", {}).get("type", "")), language),
     }
     every: tuple[tuple[str, Mapping[Any, str]], ...] = (
         ("target", TARGETS),

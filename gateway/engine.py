@@ -42,7 +42,7 @@ async def act(connection: Connection, signals: Sequence[Signal], now: datetime, 
         return Changed()
     open_alerts = await alert_store.lock_open(connection, [signal.key for signal in signals])
     changed = Changed()
-    for signal in signals:
+    for signal in sorted(signals, key=lambda each: each.key):  # new alerts, too, are taken in the order of their keys
         stored = open_alerts.get(signal.key)
         after, what = await _act_on(connection, signal, stored, now, book)
         changed |= what
@@ -161,3 +161,9 @@ def evidence_json(evidence: Evidence) -> dict[str, Any]:
     """Evidence as the timeline stores it."""
     told = asdict(evidence)
     return {**told, "occurred_at": evidence.occurred_at.isoformat(), "received_at": evidence.received_at.isoformat()}
+
+
+def evidence_of(told: Mapping[str, Any]) -> Evidence:
+    """Evidence as the timeline stored it; the inverse of :func:`evidence_json`."""
+    times = {name: datetime.fromisoformat(told[name]) for name in ("occurred_at", "received_at")}
+    return Evidence(**{**told, **times, "flags": tuple(told["flags"])})

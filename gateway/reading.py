@@ -18,6 +18,7 @@ from gateway import canary
 from gateway.access import OVERSEERS, Who
 from gateway.answering import event_of
 from gateway.api import schemas
+from gateway.engine import evidence_of
 from gateway.errors import Invalid, NotFound
 from gateway.store import alerts as alert_store
 from gateway.store import audit, people, quarantine, views
@@ -126,7 +127,7 @@ def _summary(row: Mapping[str, Any], persons: Persons, who: Who) -> schemas.Aler
         device_kind=row["device_kind"],
         raised_at=row["raised_at"],
         occurred_at=row["occurred_at"],
-        late_seconds=max(0, int((row["raised_at"] - row["occurred_at"]).total_seconds())),
+        late_seconds=row["late_seconds"],
         due_at=row["due_at"],
         closed_at=row["closed_at"],
         unanswered_since=row["exhausted_at"],
@@ -194,14 +195,14 @@ def _entry(row: Mapping[str, Any], persons: Persons, language: str) -> schemas.T
 
 
 def _evidence(told: Mapping[str, Any]) -> schemas.EvidenceView:
-    occurred, received = datetime.fromisoformat(told["occurred_at"]), datetime.fromisoformat(told["received_at"])
+    evidence = evidence_of(told)
     return schemas.EvidenceView(
-        type=told["type"],
-        occurred_at=occurred,
-        received_at=received,
-        late_seconds=max(0, int((received - occurred).total_seconds())),
-        fields=told["fields"],
-        flags=list(told["flags"]),
+        type=evidence.type,
+        occurred_at=evidence.occurred_at,
+        received_at=evidence.received_at,
+        late_seconds=evidence.late_seconds,
+        fields=dict(evidence.fields),
+        flags=list(evidence.flags),
     )
 
 

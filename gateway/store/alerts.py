@@ -74,9 +74,9 @@ async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert
     uid, subject = new_uid(), raised.subject
     cursor = await connection.execute(
         """INSERT INTO alert (uid, key, condition, vkp_code, severity, track, rule_id, site_id, zone_id, device_id,
-                              installation_id, dwelling_id, resident_id, occurred_at, raised_at, policy_version_id,
+                              installation_id, dwelling_id, resident_id, occurred_at, raised_at, late_seconds, policy_version_id,
                               policy, stage, due_at, due_for, version, attempt)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
            RETURNING id""",
         (
             uid,
@@ -94,6 +94,7 @@ async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert
             subject.resident_id,
             raised.evidence.occurred_at,
             now,
+            raised.evidence.late_seconds,
             policy.version_id,
             as_json(policy.policy.model_dump(mode="json")),
             alert.stage,

@@ -10,7 +10,7 @@ from gateway.store.db import Connection
 
 _SUMMARY = """
     SELECT a.id, a.uid, a.condition, a.vkp_code, a.severity, a.track, a.stage, a.zone_id, z.name AS zone, a.raised_at,
-           a.occurred_at, a.due_at, a.closed_at, a.exhausted_at, a.holder_id, a.offered_to_id, a.version,
+           a.occurred_at, a.late_seconds, a.due_at, a.closed_at, a.exhausted_at, a.holder_id, a.offered_to_id, a.version,
            a.device_id, a.installation_id, a.resident_id, a.dwelling_id, r.name AS resident, w.address,
            d.kind AS device_kind,
            EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s) AS paged

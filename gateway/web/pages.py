@@ -168,7 +168,7 @@ class Pages:
             "refused": refused,
             "buttons": views.buttons(detail, who.uid, who.language),
             "evidence": views.evidence(detail, who.language, times),
-            "timeline": [(entry, views.line(entry, who.language)) for entry in detail.timeline],
+            "timeline": detail.timeline,
             "holds": detail.holder is not None and detail.holder.id == who.uid,
             "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,
             "causes": CAUSES,

@@ -14,16 +14,13 @@ from uuid import UUID, uuid4
 from alerts.alert import Stage
 from alerts.model import LATE_AFTER
 from alerts.render import N_, translations
-from alerts.timeline import LINES
+from alerts.words import said as words_of
 from gateway.api.schemas import AlertDetail, AlertSummary, AnswerName, EvidenceView, TimelineEntry
 from gateway.web import words
 from gateway.web.html import Times
 
 BESIDE = 2
 LATE_SECONDS = int(LATE_AFTER.total_seconds())
-NOTHING = "nothing_said"
-ABSENCES = frozenset({"dose_missed", "device_silent", "site_deaf"})
-"""What is mostly raised because nothing was said; the time that went by is then the wait, not a delay."""
 
 FIRST_FOR_HOLDER: Mapping[Stage, tuple[AnswerName, ...]] = {
     Stage.OPEN: ("claim", "on_way", "arrived"),
@@ -45,7 +42,6 @@ LABELS: Mapping[AnswerName, str] = {
     "release": N_("I can't after all"),
     "need_help": N_("I need help"),
 }
-DEVICE_SAID = LINES["device_said"].text
 COME_TOO = N_("I come too")
 STILL_MINE = N_("I still have it")
 
@@ -92,19 +88,9 @@ def evidence(alert: AlertDetail, language: str, times: Times) -> list[Told]:
     return [_told(each, language, times) for each in reversed(alert.evidence)]
 
 
-def line(entry: TimelineEntry, language: str) -> str:
-    """A line of the timeline; what a device has said since in our words, not in the device's."""
-    gettext = translations(language).gettext
-    said = entry.params.get("evidence")
-    if entry.code != "device_said" or not isinstance(said, Mapping):
-        return entry.text
-    told = words.word(words.SAID, str(said.get("type", "")), gettext)
-    return gettext(DEVICE_SAID).format(said=told)
-
-
 def late(alert: AlertSummary) -> bool:
     """Whether word of it came too late to pass over in silence."""
-    return alert.condition not in ABSENCES and alert.late_seconds >= LATE_SECONDS
+    return alert.late_seconds >= LATE_SECONDS
 
 
 def answered_late(entry: TimelineEntry) -> bool:
@@ -133,8 +119,8 @@ def _told(said: EvidenceView, language: str, times: Times) -> Told:
     gettext = translations(language).gettext
     return Told(
         said,
-        words.word(words.SAID, said.type, gettext),
-        said.type != NOTHING and said.late_seconds >= LATE_SECONDS,
+        words_of(said.type, language),
+        said.late_seconds >= LATE_SECONDS,
         tuple(words.field(name, value, gettext, times.clock) for name, value in said.fields.items()),
         tuple(words.word(words.FLAGS, flag, gettext) for flag in said.flags),
     )

@@ -1,4 +1,4 @@
-"""What devices say, in plain words. What has no words here is shown as the device says it."""
+"""Fields, flags, reasons and refusals in plain words. What has no words here is shown as it is."""
 
 from __future__ import annotations
 
@@ -10,49 +10,6 @@ from typing import Any
 from alerts.render import N_
 
 Gettext = Callable[[str], str]
-
-SAID = {
-    "fall": N_("Fall detected"),
-    "fall_cancelled": N_("The wearer has cancelled the fall alarm"),
-    "button_pressed": N_("The button was pressed"),
-    "worn": N_("The alarm was put on"),
-    "not_worn": N_("The alarm was taken off"),
-    "dose_scheduled": N_("A dose is planned"),
-    "dose_dispensed": N_("The dose was dispensed"),
-    "dose_taken": N_("The dose was taken"),
-    "dose_missed": N_("The dose was not taken"),
-    "dose_not_dispensed": N_("The dose was not dispensed"),
-    "no_medicine": N_("No medicine for the dose"),
-    "technical_stop": N_("The dispenser has stopped"),
-    "bag_unreadable": N_("The dose bag could not be read"),
-    "roll_fault": N_("Fault with the roll"),
-    "jam": N_("The roll is stuck"),
-    "tray_full": N_("The tray is full"),
-    "low_stock": N_("Medicine is running out"),
-    "empty": N_("The dispenser is empty"),
-    "refilled": N_("The dispenser was refilled"),
-    "opened": N_("The dispenser was opened"),
-    "closed": N_("The dispenser was closed"),
-    "left_open": N_("The dispenser stands open"),
-    "break_in": N_("The dispenser was broken into"),
-    "tilted": N_("The dispenser was tilted"),
-    "message_read": N_("The message was read"),
-    "heartbeat": N_("Sign of life"),
-    "presence": N_("Connected or not"),
-    "battery_low": N_("Battery low"),
-    "battery_empty": N_("Battery empty"),
-    "fault": N_("The device reports a fault"),
-    "tamper": N_("Somebody has tampered with the device"),
-    "mains_off": N_("Mains power off"),
-    "mains_on": N_("Mains power on"),
-    "test": N_("Test"),
-    "nothing_said": N_("Nothing was heard"),
-    "heard_again": N_("The device was heard again"),
-    "undecodable": N_("A message that could not be read"),
-    "rule_failed": N_("A rule failed"),
-    "site_deaf": N_("The site is not heard"),
-}
-"""By an evidence's type."""
 
 FIELDS = {
     "impact_g": N_("Impact"),
@@ -147,9 +104,9 @@ def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str
         return gettext(N_("Yes")) if value else gettext(N_("No"))
     if name == "dose_at" and isinstance(value, str):
         return _moment(value, at)
-    if name == "confidence" and isinstance(value, int | float):
+    if name == "confidence" and isinstance(value, int | float) and 0 <= value <= 1:
         return f"{value * 100:.0f} %"
-    if name == "reason" and value in REASONS:
+    if name == "reason" and isinstance(value, str) and value in REASONS:
         return gettext(REASONS[value])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return UNITS.get(name, "{}").format(text)
@@ -158,6 +115,6 @@ def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str
 def _moment(value: str, at: Callable[[datetime], str]) -> str:
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return at(moment) if moment.tzinfo else value
+    except (ValueError, OverflowError):
         return value
-    return at(moment) if moment.tzinfo else value

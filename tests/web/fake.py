@@ -287,8 +287,7 @@ def missed_dose() -> schemas.AlertDetail:
         paged=False,
         raised_at=ago(34),
         occurred_at=ago(94),
-        late_seconds=60 * 60,
-        evidence=[evidence("nothing_said", 94, 60, dose_at=ago(94).isoformat())],
+        evidence=[evidence("nothing_said", 94, 0, dose_at=ago(94).isoformat())],
         answers=["take_over"],
     )
 

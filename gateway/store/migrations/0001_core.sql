@@ -293,6 +293,7 @@ CREATE TABLE watch (
     due_at          timestamptz,
     state           text NOT NULL CHECK (state IN ('waiting', 'raised', 'met')),
     facts           jsonb NOT NULL,
+    schema          integer NOT NULL DEFAULT 1,
     CHECK (state <> 'waiting' OR due_at IS NOT NULL)
 );
 CREATE INDEX watch_due ON watch (due_at) WHERE due_at IS NOT NULL;
@@ -315,8 +316,10 @@ CREATE TABLE alert (
     resident_id       bigint REFERENCES resident,
     occurred_at       timestamptz NOT NULL,
     raised_at         timestamptz NOT NULL,
+    late_seconds      integer NOT NULL CHECK (late_seconds >= 0),
     policy_version_id bigint NOT NULL REFERENCES policy_version,
     policy            jsonb NOT NULL,
+    schema            integer NOT NULL DEFAULT 1,
     stage             text NOT NULL CHECK (stage IN ('open', 'claimed', 'on_way', 'arrived', 'closing', 'closed')),
     due_at            timestamptz,
     due_for           text CHECK (due_for IN ('step', 'stage', 'confirm', 'accept', 'close')),
@@ -385,6 +388,7 @@ CREATE TABLE answer (
     alert_id    bigint NOT NULL REFERENCES alert,
     request     bytea NOT NULL,
     reply       jsonb NOT NULL,
+    schema      integer NOT NULL DEFAULT 1,
     received_at timestamptz NOT NULL,
     PRIMARY KEY (person_id, key)
 );
