@@ -106,9 +106,9 @@ async def _store(connection: Connection, held: Held, batch: _Sorted, now: dateti
     observed, mismatched = _of_their_kind(batch.observed, known)
     rejected = [*batch.rejected, *mismatched]
     heard = await _new(connection, observed, known, now)
+    await _note_signs(connection, held.site, observed, known, rejected)
     failures: list[Failure] = []
     judged = await _judge(connection, heard, book, now, failures)
-    await _signs_of_rejected(connection, held.site, rejected)
     refused = await _quarantine(connection, held.site, rejected)
     await watches.save(connection, judged.watches)
     signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
@@ -172,7 +172,7 @@ def _mismatch(said: Observation, registered: str) -> Quarantined:
 async def _new(
     connection: Connection, observed: Sequence[Observation], known: Known, now: datetime
 ) -> list[tuple[Heard, str]]:
-    """Store what is not known yet, with its fitting and the device's sign of life; answers it with the device's kind."""
+    """Store what is not known yet, with its fitting; answers it with the device's kind."""
     if not observed:
         return []
     fresh = await _unseen(connection, observed, known, now)
@@ -184,7 +184,6 @@ async def _new(
     ]
     if stamped:
         await observations.add(connection, stamped)
-    await devices.save_signs(connection, _signs(observed, known))
     return [(Heard(said, subject), said.kind) for said, subject in zip(fresh, subjects, strict=True)]
 
 
@@ -238,14 +237,18 @@ def _is_last_will(said: Observation) -> bool:
     return said.type == PRESENCE and said.fields.get("online") is False
 
 
-async def _signs_of_rejected(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> None:
-    """A device that talks nonsense is alive all the same."""
+async def _note_signs(
+    connection: Connection, site: Site, observed: Sequence[Observation], known: Known, rejected: Sequence[Quarantined]
+) -> None:
+    """All at once, in the order of the devices. A device that talks nonsense is alive all the same."""
+    signs = {sign.device_id: sign for sign in _signs(observed, known)}
     spoke = {each.error.device: each.message.received_at for each in rejected if each.error.device is not None}
-    if spoke:
-        known = await devices.known(connection, site.id, list(spoke))
-        addresses = {each.id: DeviceAddress(site.name, each.ecosystem, each.address) for each in known}
-        signs = [Sign(id_, spoke[at], spoke[at], None, {}) for id_, at in addresses.items()]
-        await devices.save_signs(connection, signs)
+    for device in await devices.known(connection, site.id, list(spoke)) if spoke else ():
+        at = spoke[DeviceAddress(site.name, device.ecosystem, device.address)]
+        sign = signs.get(device.id, Sign(device.id, at, at, None, {}))
+        signs[device.id] = replace(sign, seen_at=max(sign.seen_at, at))
+    if signs:
+        await devices.save_signs(connection, list(signs.values()))
 
 
 async def _quarantine(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> list[Judgement]:
