@@ -1,0 +1,149 @@
+"""The outbox: a page is leased by one, an answer withdraws it, and a lease that runs out is taken over."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from gateway.store import pages
+from gateway.store.db import Connection
+from gateway.store.pages import LeasedPage
+from tests.gateway.place import NOW, Place, place
+
+SOON = timedelta(seconds=1)
+
+
+async def lease(town: Place, holder: str, limit: int = 100, seconds: float = 60) -> list[LeasedPage]:
+    return await town.run(lambda each: pages.lease(each, NOW + SOON, holder, seconds, limit))
+
+
+async def stands(town: Place) -> dict[str, Any]:
+    (row,) = await town.rows("SELECT state, due_at, leased_by, handed_over_at FROM page")
+    return row
+
+
+async def test_dispatchers_share_and_no_page_is_anybodys_twice(migrated_url: str) -> None:
+    async with place(migrated_url, homes=40) as town:
+        await town.raise_(*(town.raising(home) for home in town.homes))
+        taken = await asyncio.gather(*(lease(town, f"d{number}", 9) for number in range(8)))
+        ids = [each.id for part in taken for each in part]
+        assert len(ids) == len(set(ids)) == 40
+        assert await lease(town, "late") == []
+
+
+async def test_the_severest_first_and_what_the_text_needs(migrated_url: str) -> None:
+    async with place(migrated_url, homes=3) as town:
+        for home, severity in zip(town.homes, (30, 40, 20), strict=True):
+            await town.raise_(town.raising(home, severity=severity))
+        first = (await lease(town, "me", 1))[0]
+        assert (int(first.severity), first.zone, first.channel, first.address) == (40, "Nord", "in_app", "nina")
+        assert (first.tries, first.attempt, first.language) == (1, 1, "nb")
+        assert [int(each.severity) for each in await lease(town, "me")] == [30, 20]
+
+
+async def test_nothing_is_leased_before_it_is_due(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        await town.raise_(town.raising(town.homes[0]))
+        assert await town.run(lambda each: pages.lease(each, NOW - SOON, "me", 60, 10)) == []
+        assert await town.run(lambda each: pages.unsent(each, NOW)) == 1
+
+
+async def test_a_lease_that_ran_out_is_taken_over_and_the_first_has_lost_it(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        await town.raise_(town.raising(town.homes[0]))
+        (mine,) = await lease(town, "one", seconds=0)
+        (again,) = await lease(town, "two")
+        assert (mine.id, again.id, again.tries) == (mine.id, mine.id, 2)
+        assert not await town.run(lambda each: pages.still_leased(each, mine.id, "one"))
+        assert not await town.run(lambda each: pages.handed_over(each, mine.id, "one", "ok", NOW))
+        assert not await town.run(lambda each: pages.retry(each, mine.id, "one", "no", 0))
+        assert not await town.run(lambda each: pages.failed(each, mine.id, "one", "no"))
+        assert await town.run(lambda each: pages.handed_over(each, mine.id, "two", "ok", NOW))
+        assert await stands(town) == {
+            "state": "handed_over", "due_at": None, "leased_by": None, "handed_over_at": NOW,
+        }  # fmt: skip
+
+
+async def test_back_off_hides_a_page_from_everybody(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        await town.raise_(town.raising(town.homes[0]))
+        (page,) = await lease(town, "me")
+        assert await town.run(lambda each: pages.retry(each, page.id, "me", "busy", 60))
+        assert await lease(town, "me") == []
+        assert await town.run(lambda each: pages.unsent(each, NOW + SOON)) == 1, "health still counts it"
+        await town.rows("UPDATE page SET hidden_until = clock_timestamp()")
+        assert [each.tries for each in await lease(town, "me")] == [2]
+
+
+async def test_an_answer_withdraws_what_waits_and_what_is_leased(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        await town.raise_(town.raising(town.homes[0]))
+        (page,) = await lease(town, "me")
+        await town.run(lambda each: pages.withdraw(each, page.alert_id))
+        assert not await town.run(lambda each: pages.still_leased(each, page.id, "me"))
+        assert not await town.run(lambda each: pages.retry(each, page.id, "me", "busy", 0))
+        assert (await stands(town))["state"] == "withdrawn"
+        assert await lease(town, "me", seconds=0) == []
+
+
+async def test_sent_and_withdrawn_at_the_same_time_is_withdrawn_with_the_time_noted(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        await town.raise_(town.raising(town.homes[0]))
+        (page,) = await lease(town, "me")
+        await town.run(lambda each: pages.withdraw(each, page.alert_id))
+        assert not await town.run(lambda each: pages.handed_over(each, page.id, "me", "ok", NOW + SOON))
+        found = await stands(town)
+        assert (found["state"], found["handed_over_at"]) == ("withdrawn", NOW + SOON)
+
+
+async def test_a_page_that_got_there_first_stays_handed_over(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        await town.raise_(town.raising(town.homes[0]))
+        (page,) = await lease(town, "me")
+        assert await town.run(lambda each: pages.handed_over(each, page.id, "me", "ok", NOW))
+        await town.run(lambda each: pages.withdraw(each, page.alert_id))
+        assert (await stands(town))["state"] == "handed_over"
+
+
+async def test_withdrawing_races_with_handing_over_and_one_of_them_has_it(migrated_url: str) -> None:
+    async with place(migrated_url, homes=20) as town:
+        await town.raise_(*(town.raising(home) for home in town.homes))
+        leased = await lease(town, "me")
+
+        async def send(page: LeasedPage) -> bool:
+            return await town.run(lambda each: pages.handed_over(each, page.id, "me", "ok", NOW))
+
+        async def answer(page: LeasedPage) -> None:
+            await town.run(lambda each: pages.withdraw(each, page.alert_id))
+
+        both = await asyncio.gather(*(work(page) for page in leased for work in (send, answer)))
+        done = sum(each is True for each in both)
+        states = await town.rows("SELECT state, count(*) AS n FROM page GROUP BY state")
+        counts = {each["state"]: each["n"] for each in states}
+        assert counts.get("handed_over", 0) == done
+        assert counts.get("withdrawn", 0) == 20 - done
+
+
+async def test_an_attempt_has_failed_when_every_page_of_it_has(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        await town.raise_(town.raising(town.homes[0]))
+        stored = await town.alert()
+        (page,) = await lease(town, "me")
+
+        async def failed(connection: Connection) -> bool:
+            return await pages.attempt_failed(connection, stored.id, 1)
+
+        assert not await town.run(failed)
+        assert await town.run(lambda each: pages.failed(each, page.id, "me", "no such phone"))
+        assert await town.run(failed)
+        assert not await town.run(lambda each: pages.attempt_failed(each, stored.id, 7))
+
+
+async def test_a_broken_contact_is_counted_on_by_nobody(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        await town.run(lambda each: pages.break_contact(each, town.contacts["Nina"], "unknown user"))
+        await town.raise_(town.raising(town.homes[0]))
+        codes = await town.rows("SELECT code FROM alert_entry ORDER BY seq")
+        assert [each["code"] for each in codes] == ["raised", "step_skipped", "step_skipped", "step_reached"]
+        assert await town.rows("SELECT person_id FROM page") == [{"person_id": town.staff["Berit"]}]
