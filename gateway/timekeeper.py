@@ -24,7 +24,7 @@ from gateway.doses import open_doses
 from gateway.engine import Rulebook, act, advance
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import audit, devices, observations, sites, watches
+from gateway.store import audit, devices, observations, sessions, sites, watches
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database
 from gateway.store.sites import SiteHearing
@@ -69,10 +69,11 @@ class Timekeeper:
         return Passed(watches=await self._all(self._watches), alerts=await self._all(self._alerts))
 
     async def prune(self) -> None:
-        """Forget identities and settled watches that nothing can concern any more."""
+        """Forget identities, settled watches and sessions that nothing can concern any more."""
         before = self._clock.now() - PRUNE_AFTER
         await self._database.run(lambda each: observations.prune_seen(each, before))
         await self._database.run(lambda each: watches.prune(each, before))
+        await self._database.run(sessions.prune)
 
     async def _all(self, some: Callable[[Connection], Awaitable[int]]) -> int:
         """Until a transaction finds less than it could take; the rest of a flood is the next pass's."""

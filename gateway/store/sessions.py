@@ -84,12 +84,21 @@ async def find(connection: Connection, token: str) -> Session | None:
 
 
 async def in_force(connection: Connection, session_id: int) -> bool:
-    cursor = await connection.execute("SELECT 1 FROM session WHERE id = %s AND expires_at > now()", (session_id,))
+    cursor = await connection.execute(
+        """SELECT 1 FROM session s JOIN person p ON p.id = s.person_id AND p.active
+           WHERE s.id = %s AND s.expires_at > now()""",
+        (session_id,),
+    )
     return await cursor.fetchone() is not None
 
 
 async def end(connection: Connection, session_id: int) -> None:
     await connection.execute("DELETE FROM session WHERE id = %s", (session_id,))
+
+
+async def prune(connection: Connection) -> int:
+    """Forget the sessions that are over. How many."""
+    return (await connection.execute("DELETE FROM session WHERE expires_at <= now()")).rowcount
 
 
 async def recent_failures(connection: Connection, username: str) -> int:
