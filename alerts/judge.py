@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts.model import Evidence, Heard, Judgement, Lateness, Raise, Severity, Subject, Track, Watch
+from alerts.model import Evidence, Heard, Inform, Judgement, Lateness, Raise, Severity, Subject, Track, Watch
 from alerts.rules import Moment, Rule
 from devices.kinds import kinds
 from devices.model import DecodeError, Flag, Message
@@ -45,7 +45,14 @@ def judge_observation(
         except Exception as error:  # noqa: BLE001 - a crash of any kind must not stop the other rules
             failures.append(Failure(rule.spec.name, error))
             total += Judgement(signals=(_failed(rule, heard.subject, heard.observation.received_at),))
-    return total + _uninterpretable(heard, total, crashed=len(failures) > before)
+    return _told_once(total) + _uninterpretable(heard, total, crashed=len(failures) > before)
+
+
+def _told_once(judged: Judgement) -> Judgement:
+    """Where several rules have the same to tell an open alert, it is told once."""
+    informs = {(each.key, each.code): each for each in reversed(judged.signals) if isinstance(each, Inform)}
+    kept = (each for each in judged.signals if not isinstance(each, Inform) or informs[each.key, each.code] is each)
+    return Judgement(judged.watches, tuple(kept))
 
 
 def judge_time(watch: Watch, rule: Rule, moment: Moment, failures: Failures) -> Judgement:
