@@ -29,6 +29,7 @@ from gateway.settings import Role, Settings, start_of
 from gateway.store import alerts as alert_store
 from gateway.store import observations, pages, sites
 from gateway.store.db import Connection, Database, DatabaseGone
+from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
 
 log = structlog.get_logger()
@@ -125,9 +126,7 @@ class Gateway:
             self._supervise("dispatcher", self._dispatch)
 
     async def _stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await self.dispatcher.settled()

@@ -32,15 +32,23 @@ def topic(site: str, lane: Lane) -> str:
     return f"hv/v1/{site}/gateway/{lane}/canary"
 
 
-def song(sent_at: datetime) -> bytes:
-    return json.dumps({"sent_at": sent_at.isoformat()}).encode()
+class Song(NamedTuple):
+    """One canary: when it was sent, and its name, so that who waits for one is not told of another."""
+
+    sent_at: datetime
+    name: str
 
 
-def sent_at(payload: bytes, now: datetime) -> datetime | None:
-    """When a canary was sent; None for something that only sits on its topic, or claims to be from the future."""
+def song(sent_at: datetime, name: str) -> bytes:
+    return json.dumps({"sent_at": sent_at.isoformat(), "name": name}).encode()
+
+
+def read(payload: bytes, now: datetime) -> Song | None:
+    """A canary; None for something that only sits on its topic, or claims to be from the future."""
     try:
-        at = datetime.fromisoformat(json.loads(payload)["sent_at"])
-        return at.astimezone(UTC) if at.utcoffset() is not None and at <= now else None
+        told = json.loads(payload)
+        at = datetime.fromisoformat(told["sent_at"])
+        return Song(at.astimezone(UTC), str(told["name"])) if at.utcoffset() is not None and at <= now else None
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
 

@@ -55,12 +55,11 @@ async def _next(gateway: Gateway, clock: ControlledClock, end: datetime) -> date
 
 async def _heard(worker: LaneWorker) -> None:
     """Everything published before this is stored; a lane that is not connected hears nothing."""
-    worker.heard.clear()
     try:
-        await worker.sing()
+        heard = await worker.sing()
     except LinkLost:
         return
-    await worker.heard.wait()
+    await heard.wait()
 
 
 async def _pages_settled(gateway: Gateway) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
+from uuid import uuid4
 
 import structlog
 
@@ -31,6 +32,7 @@ from gateway.rulebook import RulebookCache
 from gateway.store import audit, sites
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.store.sites import LaneLost, Site
+from gateway.tasks import until_first_ends
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -64,8 +66,7 @@ class LaneWorker:
         self._site = site
         self._lane = lane
         self._link: Link | None = None
-        self.heard = asyncio.Event()
-        """Set each time a canary has come back and been stored."""
+        self._songs: dict[str, asyncio.Event] = {}
 
     @property
     def connected(self) -> bool:
@@ -80,13 +81,17 @@ class LaneWorker:
                 await self._run_on(link, held)
         finally:
             self._link = None
+            self._lost_songs()
             await self._give_back(held)
 
-    async def sing(self) -> None:
-        """Send a canary now. LinkLost when there is no connection."""
+    async def sing(self) -> asyncio.Event:
+        """Send a canary now; the event is set when it is back, or never will be. LinkLost when there is no connection."""
         if self._link is None:
             raise LinkLost(f"lane {self._lane} of {self._site.name} is not connected")
-        await self._link.publish(canary.topic(self._site.name, self._lane), canary.song(self._clock.now()))
+        name = uuid4().hex
+        heard = self._songs[name] = asyncio.Event()
+        await self._link.publish(canary.topic(self._site.name, self._lane), canary.song(self._clock.now(), name))
+        return heard
 
     async def _run_on(self, link: Link, held: Held) -> None:
         filters = [each for dialect in dialects().values() for each in dialect.subscriptions(held.site.name, held.lane)]
@@ -94,13 +99,7 @@ class LaneWorker:
         await link.subscribe([*filters, canary.topic(held.site.name, held.lane)])
         self._link = link
         log.info("lane.connected", site=held.site.name, lane=held.lane, epoch=held.epoch, resumed=link.resumed)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._receive(link, held))
-                tasks.create_task(self._sing_on())
-                tasks.create_task(self._renew(held))
-        except* (LinkLost, LaneLost) as lost:
-            raise lost.exceptions[0] from None
+        await until_first_ends(self._receive(link, held), self._sing_on(), self._renew(held))
 
     # Holding the lane ---------------------------------------------------------------------------------------------
 
@@ -152,23 +151,34 @@ class LaneWorker:
         while True:
             batch = await link.batch(BATCH)
             started = monotonic()
-            song, said = self._apart(batch)
+            songs, said = self._apart(batch)
             stored = await self._patiently(partial(self._store, held, said)) if said else None
             link.acknowledge(batch)
             if stored is not None:
                 METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
                 self._report(stored)
                 await _publish(link, stored.receipts)
-            if song is not None:
-                await self._patiently(partial(self._hear, held, song))
-                self.heard.set()
+            if songs:
+                await self._patiently(partial(self._hear, held, max(song.sent_at for song in songs)))
+                self._tell_heard(songs)
 
-    def _apart(self, batch: Sequence[Delivery]) -> tuple[datetime | None, list[Delivery]]:
-        """The newest canary of a batch, and what devices said."""
-        own = canary.topic(self._site.name, self._lane)
-        songs = [canary.sent_at(each.message.payload, self._clock.now()) for each in batch if each.message.topic == own]
-        newest = max((at for at in songs if at is not None), default=None)
-        return newest, [each for each in batch if each.message.topic != own]
+    def _apart(self, batch: Sequence[Delivery]) -> tuple[list[canary.Song], list[Delivery]]:
+        """The canaries of a batch, and what devices said."""
+        own, now = canary.topic(self._site.name, self._lane), self._clock.now()
+        songs = [canary.read(each.message.payload, now) for each in batch if each.message.topic == own]
+        return [song for song in songs if song], [each for each in batch if each.message.topic != own]
+
+    def _tell_heard(self, songs: Sequence[canary.Song]) -> None:
+        for song in songs:
+            waited_for = self._songs.pop(song.name, None)
+            if waited_for is not None:
+                waited_for.set()
+
+    def _lost_songs(self) -> None:
+        """Nobody waits for a canary of a connection that has ended."""
+        for waited_for in self._songs.values():
+            waited_for.set()
+        self._songs.clear()
 
     async def _store(self, held: Held, said: Sequence[Delivery]) -> Stored:
         messages = [each.message for each in said]
