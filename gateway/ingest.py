@@ -326,10 +326,13 @@ def _watched_types(book: Rulebook) -> dict[str, frozenset[str]]:
 def _by_rule(
     current: Iterable[Watch], subject: Subject, rules: Sequence[Rule], book: Rulebook
 ) -> dict[int, list[Watch]]:
-    """The device's watches by the rule that applies now: outstanding ones follow a nearer rule of the same name."""
+    """The fitting's watches by the rule that applies now: outstanding ones follow a nearer rule of the same name.
+
+    Another fitting of the same device was in another home: what is said in this one does not concern it.
+    """
     by_name: dict[str, list[Watch]] = {}
     for watch in current:
-        if watch.subject.device_id == subject.device_id and watch.rule_id in book.by_id:
+        if watch.subject.installation_id == subject.installation_id and watch.rule_id in book.by_id:
             by_name.setdefault(book.by_id[watch.rule_id].spec.name, []).append(watch)
     return {rule.id: by_name.get(rule.spec.name, []) for rule in rules}
 
