@@ -7,12 +7,14 @@ somebody they see anywhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from alerts.model import Track
 from gateway.errors import NotAllowed
+from gateway.store.views import Sight
 
 
 class Role(StrEnum):
@@ -37,6 +39,11 @@ TRACKS = {
 }
 
 
+def may_be_handed(track: str) -> list[str]:
+    """The roles that an alert can be handed to: care stays among care staff; what is technical anybody may look at."""
+    return sorted(role for role in Role if track == Track.TECHNICAL or Track.CARE in TRACKS[role])
+
+
 @dataclass(frozen=True, slots=True)
 class Who:
     """Whoever makes a request, with roles and zones in force now."""
@@ -46,14 +53,24 @@ class Who:
     name: str
     language: str
     roles: frozenset[str]
-    zone_ids: frozenset[int]
+    roles_in: Mapping[int, frozenset[str]]
     zone_names: tuple[str, ...]
     csrf_token: str
     session_id: int
 
     @property
-    def tracks(self) -> tuple[str, ...]:
-        return tuple(sorted({track for role in self.roles for track in TRACKS[Role(role)]}))
+    def zone_ids(self) -> frozenset[int]:
+        return frozenset(self.roles_in)
+
+    @property
+    def sight(self) -> Sight:
+        """Of each zone the tracks that the roles there see; a role here says nothing about elsewhere."""
+        return Sight(self.person_id, self._zones_of(Track.CARE), self._zones_of(Track.TECHNICAL))
+
+    def _zones_of(self, track: Track) -> list[int]:
+        return sorted(
+            zone for zone, roles in self.roles_in.items() if any(track in TRACKS[Role(each)] for each in roles)
+        )
 
     def require(self, allowed: frozenset[Role]) -> None:
         """NotAllowed unless they have one of these roles."""

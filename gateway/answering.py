@@ -24,7 +24,7 @@ from alerts.alert import (
     Release,
     UndoClose,
 )
-from gateway.access import Who
+from gateway.access import Who, may_be_handed
 from gateway.api import schemas
 from gateway.engine import advance
 from gateway.errors import Conflict, Invalid, NotFound
@@ -71,9 +71,12 @@ async def answer(
     if before is not None:
         return _again(before, asked)
     stored = await _locked(connection, who, uid)
+    before = await answers.find(connection, who.person_id, key)  # the same one may have been taken while we waited
+    if before is not None:
+        return _again(before, asked)
     if request.version is not None and request.version != stored.alert.version:
         raise Conflict("stale", "the alert has changed since you looked at it", "look again, then answer")
-    event = event_of(request, who.person_id, await _receiver(connection, request))
+    event = event_of(request, who.person_id, await _receiver(connection, stored, request, now))
     also = (event.to,) if isinstance(event, HandOver) else ()
     book = await cache.read(connection)
     given_at = _given_at(request, now)
@@ -104,20 +107,25 @@ def event_of(request: schemas.AnswerRequest, by: int, to: int | None) -> Answer:
 
 
 async def _locked(connection: Connection, who: Who, uid: UUID) -> StoredAlert:
-    visible = await views.alert(connection, uid, who.person_id, sorted(who.zone_ids), who.tracks)
+    visible = await views.alert(connection, uid, who.sight)
     stored = await alert_store.lock(connection, uid) if visible else None
     if stored is None:
         raise NotFound("alert", "there is no such alert, or it is not yours to answer")
     return stored
 
 
-async def _receiver(connection: Connection, request: schemas.AnswerRequest) -> int | None:
+async def _receiver(
+    connection: Connection, stored: StoredAlert, request: schemas.AnswerRequest, now: datetime
+) -> int | None:
+    """Whom it is handed to. Invalid for anybody but a colleague: the alert shows them who lives where, and how to get in."""
     if request.to is None:
         return None
-    person = await people.by_uid(connection, request.to)
-    if person is None:
+    roles = may_be_handed(stored.track)
+    colleagues = await people.colleagues(connection, stored.zone_id, roles, now, reachable=False)
+    found = next((each.id for each in colleagues if each.uid == request.to), None)
+    if found is None:
         raise Invalid("to", "there is no such colleague", "choose one from the alert's list of colleagues")
-    return person.id
+    return found
 
 
 def _given_at(request: schemas.AnswerRequest, now: datetime) -> datetime | None:

@@ -19,7 +19,7 @@ from gateway.clock import Clock
 from gateway.errors import Invalid, NotSignedIn, TooMany
 from gateway.live import Live
 from gateway.rulebook import RulebookCache
-from gateway.store import people, sessions, views
+from gateway.store import audit, people, sessions, views
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database
 
@@ -64,6 +64,7 @@ class Front:
 
     async def sign_in(self, username: str, password: str, user_agent: str) -> SignedIn:
         """NotSignedIn for a wrong name or password, TooMany after too many wrong ones. Both take equally long."""
+        username = username.replace("\x00", "\ufffd")  # which no name of ours has, and the database takes
         failures = await self._database.run(lambda each: sessions.recent_failures(each, username))
         if failures >= MOST_FAILURES:
             raise TooMany("sign_in", "too many wrong passwords for this user name", "wait a quarter of an hour")
@@ -84,7 +85,13 @@ class Front:
         return await self._database.run(lambda each: self._who(each, token))
 
     async def sign_out(self, who: Who) -> None:
-        await self._database.run(lambda each: sessions.end(each, who.session_id))
+        """Their open streams end, too."""
+
+        async def end(connection: Connection) -> None:
+            await sessions.end(connection, who.session_id)
+            await audit.announce(connection, Changed(persons=frozenset({who.person_id})))
+
+        await self._database.run(end)
 
     async def set_language(self, who: Who, language: str) -> None:
         """Invalid for a language we do not have."""
@@ -108,10 +115,12 @@ class Front:
     async def alert_list(
         self, who: Who, state: Literal["open", "closed"], cursor: str | None, limit: int
     ) -> schemas.AlertPage:
+        who.require(ANYBODY)
         most = max(1, min(limit, MOST_IN_LIST))
         return await self._database.run(lambda each: reading.alert_list(each, who, state, cursor, most))
 
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
+        who.require(ANYBODY)
         now = self._clock.now()
         return await self._database.run(lambda each: reading.alert_detail(each, who, uid, now))
 
@@ -137,6 +146,7 @@ class Front:
 
     async def answer(self, who: Who, uid: UUID, request: schemas.AnswerRequest, key: str) -> schemas.AnswerReply:
         """NotFound, Conflict or Invalid, with the reason, when it is not taken."""
+        who.require(ANYBODY)
         if not 1 <= len(key) <= 128 or "\x00" in key:
             raise Invalid("key", "an Idempotency-Key has 1 to 128 characters", "make a random one for each answer")
         now = self._clock.now()
@@ -161,7 +171,7 @@ class Front:
             name=session.name,
             language=session.language,
             roles=reach.roles,
-            zone_ids=frozenset(reach.zones),
+            roles_in=reach.roles_in,
             zone_names=tuple(reach.zones.values()),
             csrf_token=session.csrf_token,
             session_id=session.id,

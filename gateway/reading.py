@@ -14,12 +14,12 @@ from alerts.model import Severity, Track
 from alerts.render import CONDITIONS, SEVERITIES, translations
 from alerts.timeline import LINES, STAGES, tell
 from devices.vkp import ALERT_CODES, code_list
-from gateway import canary
-from gateway.access import OVERSEERS, Who
+from gateway import canary, cursors
+from gateway.access import OVERSEERS, Who, may_be_handed
 from gateway.answering import event_of
 from gateway.api import schemas
 from gateway.engine import evidence_of
-from gateway.errors import Invalid, NotFound
+from gateway.errors import NotFound
 from gateway.store import alerts as alert_store
 from gateway.store import audit, people, quarantine, views
 from gateway.store.alerts import StoredAlert
@@ -42,27 +42,28 @@ ANSWERS: tuple[schemas.AnswerName, ...] = (
 
 async def alert_list(connection: Connection, who: Who, state: str, cursor: str | None, limit: int) -> schemas.AlertPage:
     """A page of alerts, open or closed."""
-    zones, tracks, position = sorted(who.zone_ids), who.tracks, _position(cursor)
     if state == "open":
-        rows = await views.open_alerts(connection, who.person_id, zones, tracks, position or 0, limit + 1)
-        following = str((position or 0) + limit)
+        rows = await views.open_alerts(connection, who.sight, cursors.position(cursor), limit + 1)
     else:
-        rows = await views.closed_alerts(connection, who.person_id, zones, tracks, position, limit + 1)
-        following = str(rows[limit - 1]["id"]) if len(rows) > limit else ""
+        rows = await views.closed_alerts(connection, who.sight, cursors.number(cursor), limit + 1)
     persons = await _persons(connection, rows)
     shown = [_summary(row, persons, who) for row in rows[:limit]]
-    return schemas.AlertPage(alerts=shown, next_cursor=following if len(rows) > limit else None)
+    if len(rows) <= limit:
+        return schemas.AlertPage(alerts=shown, next_cursor=None)
+    last = rows[limit - 1]
+    following = cursors.after(last, who.person_id) if state == "open" else str(last["id"])
+    return schemas.AlertPage(alerts=shown, next_cursor=following)
 
 
 async def alert_detail(connection: Connection, who: Who, uid: UUID, now: datetime) -> schemas.AlertDetail:
     """One alert with all that belongs to it. NotFound when there is none that the reader may see."""
-    row = await views.alert(connection, uid, who.person_id, sorted(who.zone_ids), who.tracks)
+    row = await views.alert(connection, uid, who.sight)
     stored = await alert_store.find(connection, uid) if row else None
     if row is None or stored is None:
         raise NotFound("alert", "there is no such alert, or it is not yours to see")
     entries = await views.timeline(connection, row["id"])
     persons = await _persons(connection, [row, *_mentioning(entries)])
-    colleagues = await people.colleagues(connection, row["zone_id"], now)
+    colleagues = await people.colleagues(connection, row["zone_id"], may_be_handed(row["track"]), now)
     await _note_look(connection, who, row, now)
     summary = _summary(row, persons, who)
     return schemas.AlertDetail(
@@ -79,9 +80,9 @@ async def alert_detail(connection: Connection, who: Who, uid: UUID, now: datetim
 
 
 async def quarantine_page(connection: Connection, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
-    """Messages that could not be read, the newest first. NotAllowed for care staff."""
+    """Messages of the reader's sites that could not be read, the newest first. NotAllowed for care staff."""
     who.require(OVERSEERS)
-    rows = await quarantine.newest(connection, _uid(cursor), limit + 1)
+    rows = await quarantine.newest(connection, sorted(who.zone_ids), cursors.uid(cursor), limit + 1)
     following = str(rows[limit - 1]["uid"]) if len(rows) > limit else None
     return schemas.QuarantinePage(items=[_quarantined(row) for row in rows[:limit]], next_cursor=following)
 
@@ -255,18 +256,3 @@ def _ref_of(person_id: int | None, persons: Persons) -> schemas.PersonRef | None
 def _name(person_id: int | None, persons: Persons) -> str:
     person = persons.get(person_id) if person_id is not None else None
     return person.name if person else ""
-
-
-def _position(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise Invalid("cursor", f"{cursor!r:.40} is no cursor of ours", "leave it out to begin at the start")
-    return int(cursor)
-
-
-def _uid(cursor: str | None) -> UUID | None:
-    try:
-        return UUID(cursor) if cursor else None
-    except ValueError:
-        raise Invalid("cursor", f"{cursor!r:.40} is no cursor of ours", "leave it out to begin at the start") from None

@@ -147,23 +147,20 @@ async def names(connection: Connection, ids: Sequence[int]) -> dict[int, Person]
     return {each.id: each for each in await cursor.fetchall()}
 
 
-async def by_uid(connection: Connection, uid: UUID) -> Person | None:
-    cursor = connection.cursor(row_factory=class_row(Person))
-    await cursor.execute("SELECT id, uid, name, language FROM person WHERE uid = %s AND active", (uid,))
-    return await cursor.fetchone()
-
-
-async def colleagues(connection: Connection, zone_id: int, now: datetime) -> list[Person]:
-    """Whoever has a role in a zone or above it and has a contact that works: those an alert can be handed to."""
+async def colleagues(
+    connection: Connection, zone_id: int, roles: Sequence[str], now: datetime, *, reachable: bool = True
+) -> list[Person]:
+    """Whoever has one of these roles in a zone or above it and (unless told otherwise) a contact that works."""
     cursor = connection.cursor(row_factory=class_row(Person))
     await cursor.execute(
         f"""{_ANCESTRY}
             SELECT DISTINCT p.id, p.uid, p.name, p.language FROM ancestry a
-            JOIN assignment g ON g.zone_id = a.id AND g.during @> %(now)s::timestamptz
+            JOIN assignment g ON g.zone_id = a.id AND g.during @> %(now)s::timestamptz AND g.role = ANY(%(roles)s)
             JOIN person p ON p.id = g.person_id AND p.active
-            WHERE EXISTS (SELECT 1 FROM contact c WHERE c.person_id = p.id AND c.active AND c.broken_reason IS NULL)
+            WHERE NOT %(reachable)s OR EXISTS (
+                SELECT 1 FROM contact c WHERE c.person_id = p.id AND c.active AND c.broken_reason IS NULL)
             ORDER BY p.name, p.id""",
-        {"zone": zone_id, "now": now},
+        {"zone": zone_id, "roles": list(roles), "now": now, "reachable": reachable},
     )
     return await cursor.fetchall()
 
@@ -174,22 +171,23 @@ async def set_language(connection: Connection, person_id: int, language: str) ->
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a person may see: roles in force, and the zones below their assignments, by id and name."""
+    """What a person may see: roles in force, the zones below their assignments by id and name, and their roles there."""
 
     roles: frozenset[str]
     zones: Mapping[int, str]
+    roles_in: Mapping[int, frozenset[str]]
 
 
 async def reach(connection: Connection, person_id: int, now: datetime) -> Reach:
     cursor = await connection.execute(
-        """WITH RECURSIVE mine AS (
-               SELECT zone_id AS id, role FROM assignment WHERE person_id = %s AND during @> %s::timestamptz),
-           covered AS (
-               SELECT id FROM mine UNION SELECT z.id FROM zone z JOIN covered c ON z.parent_id = c.id)
-           SELECT (SELECT array_agg(DISTINCT role) FROM mine) AS roles, z.id, z.name
-           FROM covered JOIN zone z USING (id) ORDER BY z.id""",
+        """WITH RECURSIVE covered AS (
+               SELECT zone_id AS id, role FROM assignment WHERE person_id = %s AND during @> %s::timestamptz
+               UNION SELECT z.id, c.role FROM zone z JOIN covered c ON z.parent_id = c.id)
+           SELECT z.id, z.name, array_agg(c.role) AS roles
+           FROM covered c JOIN zone z USING (id) GROUP BY z.id ORDER BY z.id""",
         (person_id, now),
     )
     rows = await cursor.fetchall()
-    roles = frozenset(rows[0]["roles"] if rows else ())
-    return Reach(roles, {row["id"]: row["name"] for row in rows})
+    roles_in = {row["id"]: frozenset(row["roles"]) for row in rows}
+    roles = frozenset(role for each in roles_in.values() for role in each)
+    return Reach(roles, {row["id"]: row["name"] for row in rows}, roles_in)

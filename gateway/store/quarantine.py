@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,14 +51,17 @@ async def add(connection: Connection, site_id: int, each: Quarantined) -> bool:
     return cursor.rowcount == 1
 
 
-async def newest(connection: Connection, before: UUID | None, limit: int) -> list[dict[str, Any]]:
-    """Newest first, from before a given one; with the site's name."""
+async def newest(connection: Connection, zones: Sequence[int], before: UUID | None, limit: int) -> list[dict[str, Any]]:
+    """Of the sites that serve these zones (or are within them), newest first, from before a given one."""
     cursor = await connection.execute(
-        """SELECT q.uid, s.name AS site, q.topic, q.raw, q.reason, q.detail, q.message_class, q.retained, q.received_at
+        """WITH RECURSIVE around AS (
+               SELECT id, parent_id FROM zone WHERE id = ANY(%(zones)s)
+               UNION SELECT z.id, z.parent_id FROM zone z JOIN around a ON z.id = a.parent_id)
+           SELECT q.uid, s.name AS site, q.topic, q.raw, q.reason, q.detail, q.message_class, q.retained, q.received_at
            FROM quarantine q JOIN site s ON s.id = q.site_id
-           WHERE %(before)s::uuid IS NULL OR q.uid < %(before)s
+           WHERE s.zone_id IN (SELECT id FROM around) AND (%(before)s::uuid IS NULL OR q.uid < %(before)s)
            ORDER BY q.uid DESC LIMIT %(limit)s""",
-        {"before": before, "limit": limit},
+        {"zones": list(zones), "before": before, "limit": limit},
     )
     return await cursor.fetchall()
 

@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from gateway.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What somebody may see: themselves, and the zones of which they see the alerts of each track."""
+
+    person: int
+    care: Sequence[int]
+    technical: Sequence[int]
+
+    def arguments(self, **more: Any) -> dict[str, Any]:
+        return {"person": self.person, "care": list(self.care), "technical": list(self.technical), **more}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the list of open alerts: its first sort key is whether the alert is somebody else's."""
+
+    others: bool
+    severity: int
+    raised_at: datetime
+    id: int
+
 
 _SUMMARY = """
     SELECT a.id, a.uid, a.condition, a.vkp_code, a.severity, a.track, a.stage, a.zone_id, z.name AS zone, a.raised_at,
@@ -20,43 +45,40 @@ _SUMMARY = """
     LEFT JOIN device d ON d.id = a.device_id"""
 
 _VISIBLE = """(
-    (a.zone_id = ANY(%(zones)s) AND a.track = ANY(%(tracks)s)) OR a.holder_id = %(person)s
+    a.zone_id = ANY(CASE a.track WHEN 'care' THEN %(care)s::bigint[] ELSE %(technical)s::bigint[] END)
+    OR a.holder_id = %(person)s
     OR a.offered_to_id = %(person)s OR EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s))"""
 
 
-async def open_alerts(
-    connection: Connection, person: int, zones: Sequence[int], tracks: Sequence[str], offset: int, limit: int
-) -> list[dict[str, Any]]:
-    """What the person may see: first what is theirs, then the severest, then the oldest."""
+async def open_alerts(connection: Connection, sight: Sight, after: Position | None, limit: int) -> list[dict[str, Any]]:
+    """What the person may see, after a position: first what is theirs, then the severest, then the oldest."""
+    start = (after.others, -after.severity, after.raised_at, after.id) if after else (None, None, None, None)
+    others = "(a.holder_id = %(person)s OR a.offered_to_id = %(person)s) IS NOT TRUE"
     cursor = await connection.execute(
         f"""{_SUMMARY} WHERE a.closed_at IS NULL AND {_VISIBLE}
-            ORDER BY (a.holder_id = %(person)s OR a.offered_to_id = %(person)s) IS TRUE DESC, a.severity DESC,
-                     a.raised_at, a.id
-            OFFSET %(offset)s LIMIT %(limit)s""",
-        {"person": person, "zones": list(zones), "tracks": list(tracks), "offset": offset, "limit": limit},
+              AND (%(id)s::bigint IS NULL OR ({others}, -a.severity, a.raised_at, a.id)
+                   > (%(others)s::boolean, %(severity)s::bigint, %(raised_at)s::timestamptz, %(id)s::bigint))
+            ORDER BY {others}, -a.severity, a.raised_at, a.id LIMIT %(limit)s""",
+        sight.arguments(**dict(zip(("others", "severity", "raised_at", "id"), start, strict=True)), limit=limit),
     )
     return await cursor.fetchall()
 
 
-async def closed_alerts(
-    connection: Connection, person: int, zones: Sequence[int], tracks: Sequence[str], before: int | None, limit: int
-) -> list[dict[str, Any]]:
+async def closed_alerts(connection: Connection, sight: Sight, before: int | None, limit: int) -> list[dict[str, Any]]:
     """What the person may see, the newest first, from before an inner id."""
     cursor = await connection.execute(
         f"""{_SUMMARY} WHERE a.closed_at IS NOT NULL AND {_VISIBLE}
             AND (%(before)s::bigint IS NULL OR a.id < %(before)s) ORDER BY a.id DESC LIMIT %(limit)s""",
-        {"person": person, "zones": list(zones), "tracks": list(tracks), "before": before, "limit": limit},
+        sight.arguments(before=before, limit=limit),
     )
     return await cursor.fetchall()
 
 
-async def alert(
-    connection: Connection, uid: UUID, person: int, zones: Sequence[int], tracks: Sequence[str]
-) -> dict[str, Any] | None:
+async def alert(connection: Connection, uid: UUID, sight: Sight) -> dict[str, Any] | None:
     """One alert, if the person may see it."""
     cursor = await connection.execute(
         f"{_SUMMARY} WHERE a.uid = %(uid)s AND {_VISIBLE}",
-        {"uid": uid, "person": person, "zones": list(zones), "tracks": list(tracks)},
+        sight.arguments(uid=uid),
     )
     return await cursor.fetchone()
 

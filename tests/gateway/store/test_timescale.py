@@ -64,8 +64,8 @@ async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url
         await town.run(heard)
         keeper = Timekeeper(town.database, _Clock(), town.cache, Limits(timedelta(hours=1), timedelta(0)), NOW)
         await keeper.run_once()
-        nina, zones = town.staff["Nina"], [town.zones["Nord"]]
-        seen = await town.run(lambda each: views.open_alerts(each, nina, zones, ["care"], 0, 10))
+        sight = views.Sight(town.staff["Nina"], [town.zones["Nord"]], [])
+        seen = await town.run(lambda each: views.open_alerts(each, sight, None, 10))
         assert [(each["condition"], each["paged"]) for each in seen] == [("fall", True), ("fall", True)]
         leased = await town.run(lambda each: pages.lease(each, NOW, "me", 30, 10))
         assert [each.contact_id for each in leased] == [town.contacts["Nina"]] * 2
