@@ -140,6 +140,8 @@ async def _apply(
         await pages.add(connection, after, decided.pages, now)
     await audit.add(connection, now, (_audited(stored.id, entry) for entry in entries))
     paged = frozenset(page.contact.person_id for page in decided.pages)
+    if decided.alert.closed_at is not None:  # whoever was called may lay the phone down
+        paged |= await pages.called(connection, stored.id)
     concerned = paged | {each for each in (stored.alert.holder, decided.alert.holder) if each is not None}
     return after, Changed(frozenset({stored.zone_id}), concerned, bool(decided.pages))
 

@@ -129,7 +129,13 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
-        return problem_response(error.status_code, str(error.detail), "http", str(error.detail), "")
+        response = problem_response(error.status_code, str(error.detail), "http", str(error.detail), "")
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, __: Exception) -> Response:  # the server logs the exception itself
+        return problem_response(500, "Server error", "bug", "something went wrong here; it is in the log", "try again")
 
     @app.exception_handler(DatabaseGone[0])
     @app.exception_handler(DatabaseGone[1])

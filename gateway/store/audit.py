@@ -11,6 +11,8 @@ from typing import Any
 from gateway.store.db import Connection, as_json
 
 CHANNEL = "hjemmevakt_changed"
+LONGEST = 7900
+"""Bytes that one announcement can carry; PostgreSQL refuses 8000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ async def add(connection: Connection, at: datetime, lines: Iterable[Audited]) ->
 
 
 async def announce(connection: Connection, changed: Changed) -> None:
-    """Tell every process that listens, when the transaction commits. Ids only."""
+    """Tell every process that listens, when the transaction commits. Ids only; "everything" where they are too many."""
     if not (changed.zones or changed.persons or changed.pages):
         return
-    payload = {"zones": sorted(changed.zones)[:500], "persons": sorted(changed.persons)[:500], "pages": changed.pages}
-    await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, json.dumps(payload)))
+    told = {"zones": sorted(changed.zones), "persons": sorted(changed.persons), "pages": changed.pages}
+    payload = json.dumps(told)
+    await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload if len(payload) <= LONGEST else ""))

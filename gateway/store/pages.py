@@ -135,6 +135,12 @@ async def attempt_failed(connection: Connection, alert_id: int, attempt: int) ->
     return bool(row and row["failed"])
 
 
+async def called(connection: Connection, alert_id: int) -> frozenset[int]:
+    """Everybody who was ever paged about an alert."""
+    cursor = await connection.execute("SELECT DISTINCT person_id FROM page WHERE alert_id = %s", (alert_id,))
+    return frozenset(row["person_id"] for row in await cursor.fetchall())
+
+
 async def unsent(connection: Connection, now: datetime) -> int:
     """How many pages are due and not handed over, hidden ones included."""
     cursor = await connection.execute("SELECT count(*) AS n FROM page WHERE due_at <= %s", (now,))
