@@ -221,20 +221,20 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
     for each in in_order:
         if each.type in (PRESENCE, "heartbeat"):
             fields |= each.fields
-    alive = [each for each in in_order if not _is_last_will(each)]
-    newest = (alive or in_order)[-1]
+    alive = [each for each in in_order if not _by_the_broker(each)]
     return Sign(
         device_id=device_id,
-        seen_at=newest.received_at,
+        seen_at=max((each.received_at for each in alive), default=None),
         said_at=in_order[-1].occurred_at,
         online=fields.get("online", True if alive else None),
         fields=fields,
     )
 
 
-def _is_last_will(said: Observation) -> bool:
-    """The broker speaks in the device's name: no sign of life."""
-    return said.type == PRESENCE and said.fields.get("online") is False
+def _by_the_broker(said: Observation) -> bool:
+    """A last will, or something retained: the broker speaks in the device's name, which is no sign of life."""
+    last_will = said.type == PRESENCE and said.fields.get("online") is False
+    return last_will or Flag.RETAINED in said.flags
 
 
 async def _note_signs(
@@ -246,7 +246,7 @@ async def _note_signs(
     for device in await devices.known(connection, site.id, list(spoke)) if spoke else ():
         at = spoke[DeviceAddress(site.name, device.ecosystem, device.address)]
         sign = signs.get(device.id, Sign(device.id, at, at, None, {}))
-        signs[device.id] = replace(sign, seen_at=max(sign.seen_at, at))
+        signs[device.id] = replace(sign, seen_at=max(sign.seen_at or at, at))
     if signs:
         await devices.save_signs(connection, list(signs.values()))
 

@@ -27,10 +27,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A device's newest sign of life in a batch, and what it says of the device's state."""
+    """A device's newest sign of life in a batch, if there is one, and what the batch says of the device's state."""
 
     device_id: int
-    seen_at: datetime
+    seen_at: datetime | None
     said_at: datetime
     online: bool | None
     fields: Mapping[str, Any]
@@ -108,7 +108,7 @@ async def save_signs(connection: Connection, signs: Sequence[Sign]) -> None:
 
 async def last_seen(connection: Connection, device_ids: Sequence[int]) -> dict[int, datetime]:
     cursor = await connection.execute(
-        "SELECT device_id, last_seen FROM device_state WHERE device_id = ANY(%s)", (list(device_ids),)
+        "SELECT device_id, last_seen FROM device_state WHERE device_id = ANY(%s) AND last_seen IS NOT NULL", (list(device_ids),)
     )
     return {row["device_id"]: row["last_seen"] for row in await cursor.fetchall()}
 

@@ -181,10 +181,11 @@ CREATE TABLE dose_schedule (
 CREATE INDEX dose_schedule_installation ON dose_schedule (installation_id);
 CREATE INDEX dose_schedule_watched ON dose_schedule (watched_until);
 
--- A heartbeat touches nothing but this row, and no index.
+-- A heartbeat touches nothing but this row, and no index. `last_seen` is null while only the broker has spoken for the
+-- device: its last will, or something retained.
 CREATE TABLE device_state (
     device_id    bigint PRIMARY KEY REFERENCES device,
-    last_seen    timestamptz NOT NULL,
+    last_seen    timestamptz,
     last_said_at timestamptz NOT NULL,
     online       boolean,
     fields       jsonb NOT NULL DEFAULT '{}'
