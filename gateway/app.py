@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -131,15 +132,18 @@ class Gateway:
             async with asyncio.timeout(5):
                 await self.dispatcher.settled()
 
-    def _supervise(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        task = asyncio.create_task(self._again_and_again(name, loop), name=name)
+    def _supervise(
+        self, name: str, loop: Callable[[], Awaitable[None]], works: Callable[[], bool] = lambda: True
+    ) -> None:
+        """``works`` tells, while the loop runs, whether it does what it is for."""
+        task = asyncio.create_task(self._again_and_again(name, loop, works), name=name)
         self._tasks.add(task)
 
-    async def _again_and_again(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    async def _again_and_again(self, name: str, loop: Callable[[], Awaitable[None]], works: Callable[[], bool]) -> None:
         back_off = FIRST_BACK_OFF
         while True:
             began = monotonic()
-            recovery = asyncio.create_task(self._recovered(name))
+            recovery = asyncio.create_task(self._recovered(name, works))
             try:
                 await loop()
                 why = "ended"
@@ -152,9 +156,11 @@ class Gateway:
             back_off = FIRST_BACK_OFF if monotonic() - began > STEADY_AFTER else min(back_off * 2, LONGEST_BACK_OFF)
             await pause(back_off)
 
-    async def _recovered(self, name: str) -> None:
-        """A loop that has run for a moment is no longer reported."""
+    async def _recovered(self, name: str, works: Callable[[], bool]) -> None:
+        """A loop that has run for a moment, and works, is no longer reported."""
         await pause(1.0)
+        while not works():
+            await pause(0.2)
         self.failing.pop(name, None)
 
     async def _follow_sites(self) -> None:
@@ -164,7 +170,7 @@ class Gateway:
                 for lane in Lane:
                     if (site.id, lane) not in self.lanes:
                         worker = self.lanes[site.id, lane] = self._lane(site, lane)
-                        self._supervise(f"lane {site.name}/{lane}", worker.run)
+                        self._supervise(f"lane {site.name}/{lane}", worker.run, partial(_works, worker))
             await pause(SITES_EVERY)
 
     async def _keep_time(self) -> None:
@@ -204,3 +210,7 @@ class Gateway:
             for each in hearings
         ]
         return judge(now, self.failing, standing, shown, await observations.newest_received_at(connection))
+
+
+def _works(worker: LaneWorker) -> bool:
+    return worker.working

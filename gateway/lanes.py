@@ -66,19 +66,23 @@ class LaneWorker:
         self._site = site
         self._lane = lane
         self._link: Link | None = None
+        self._standing_by = False
         self._songs: dict[str, asyncio.Event] = {}
 
     @property
     def connected(self) -> bool:
         return self._link is not None
 
+    @property
+    def working(self) -> bool:
+        """Whether somebody listens: we are connected, or another process has the lane."""
+        return self.connected or self._standing_by
+
     async def run(self) -> None:
         """Until the connection or the lane is lost; the caller calls again."""
         held = await self._take()
         try:
-            client_id = f"hjemmevakt-{self._site.name}-{self._lane}"
-            async with connect(self._settings.broker, client_id, self._clock) as link:
-                await self._run_on(link, held)
+            await until_first_ends(self._renew(held), self._connect_and_run(held))
         finally:
             self._link = None
             self._lost_songs()
@@ -93,13 +97,18 @@ class LaneWorker:
         await self._link.publish(canary.topic(self._site.name, self._lane), canary.song(self._clock.now(), name))
         return heard
 
+    async def _connect_and_run(self, held: Held) -> None:
+        client_id = f"hjemmevakt-{self._site.name}-{self._lane}"
+        async with connect(self._settings.broker, client_id, self._clock) as link:
+            await self._run_on(link, held)
+
     async def _run_on(self, link: Link, held: Held) -> None:
         filters = [each for dialect in dialects().values() for each in dialect.subscriptions(held.site.name, held.lane)]
         await self._note_session(link)
         await link.subscribe([*filters, canary.topic(held.site.name, held.lane)])
         self._link = link
         log.info("lane.connected", site=held.site.name, lane=held.lane, epoch=held.epoch, resumed=link.resumed)
-        await until_first_ends(self._receive(link, held), self._sing_on(), self._renew(held))
+        await until_first_ends(self._receive(link, held), self._sing_on(), link.lost())
 
     # Holding the lane ---------------------------------------------------------------------------------------------
 
@@ -109,6 +118,7 @@ class LaneWorker:
             epoch = await self._database.run(
                 lambda each: sites.take_lane(each, self._site.id, self._lane, self._settings.holder, LEASE)
             )
+            self._standing_by = epoch is None
             if epoch is not None:
                 return Held(self._site, self._lane, epoch)
             await pause(RENEW_EVERY)

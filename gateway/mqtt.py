@@ -11,6 +11,7 @@ Theory
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -68,6 +69,11 @@ class Link:
         refused = [topic for topic, code in zip(topics, granted, strict=True) if _is_refused(code)]
         if refused:
             raise LinkLost(f"the broker refuses to let us subscribe to {', '.join(refused)}: check its access list")
+
+    async def lost(self) -> None:
+        """Returns never: LinkLost when the connection ends, also while nobody reads or writes."""
+        await asyncio.wait([self._client._disconnected])  # noqa: SLF001 - it tells only those who read
+        raise LinkLost("disconnected")
 
     async def batch(self, most: int) -> list[Delivery]:
         """What has arrived, at least one message. LinkLost when the connection ends."""
