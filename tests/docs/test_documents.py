@@ -143,7 +143,7 @@ def test_what_raises_nothing_by_itself_is_harmless() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_links_and_pictures_lead_somewhere(document: Path) -> None:
     text = re.sub(r"<!--.*?-->", "", document.read_text("utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)]+)\)", text):
+    for target in re.findall(r"(?:\]\(|src=\")([^)\"]+)", text):
         path, _, anchor = target.partition("#")
         if "://" in target:
             continue
