@@ -22,8 +22,11 @@ class Quarantined:
 
     @property
     def content_hash(self) -> bytes | None:
-        """What a re-sent copy shares; None for a message without a readable id, which is never taken for a copy."""
-        if self.error.message_id is None:
+        """What a re-sent copy shares; None for a message without a readable id, which is never taken for a copy.
+
+        Except what the broker keeps: it sends the same again to whoever connects.
+        """
+        if self.error.message_id is None and not self.message.retained:
             return None
         whole = self.message.topic.encode() + b"\x00" + self.message.payload
         return hashlib.blake2b(whole, digest_size=16).digest()
