@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from alerts.alert import TimePassed
-from alerts.judge import Failure, judge_time
+from alerts.judge import RETRY_CRASHED, Failure, judge_time
 from alerts.model import Clear, Evidence, Judgement, Raise, Severity, Signal, Subject, Track, Watch, WatchState
 from alerts.rules import Moment, nearest
 from alerts.rules.silence import Silence
@@ -128,7 +128,10 @@ class Timekeeper:
         total = Judgement()
         for each in due:
             rule = book.by_id.get(each.watch.rule_id)
-            if rule is None or not rule.spec.enabled:
+            if rule is None:  # we cannot read it (rules are never deleted): what it waits for is not forgotten
+                total += Judgement((replace(each.watch, due_at=now + RETRY_CRASHED),))
+                continue
+            if not rule.spec.enabled:
                 total += Judgement((replace(each.watch, due_at=None, state=WatchState.MET),))
                 continue
             device = each.watch.subject.device_id or 0

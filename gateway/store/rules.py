@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
+
+import structlog
 
 from alerts.policy import Policy, StoredPolicy
 from alerts.rules import Rule, RuleType, parse_rule
 from gateway.store.db import Connection, as_json, new_uid
 
+log = structlog.get_logger()
+
 
 async def all_rules(connection: Connection) -> list[Rule]:
-    """Every rule in its current version."""
+    """Every rule in its current version. One that we cannot read is left out and reported: it must not stop the others."""
     cursor = await connection.execute(
         """SELECT r.id, r.version, r.kind, r.zone_id, r.resident_id, r.device_id, v.spec,
                   CASE WHEN r.device_id IS NOT NULL THEN 3 WHEN r.resident_id IS NOT NULL THEN 2
                        WHEN r.zone_id IS NOT NULL THEN 1 ELSE 0 END AS scope
            FROM rule r JOIN rule_version v ON v.rule_id = r.id AND v.version = r.version ORDER BY r.id"""
     )
-    return [Rule(**{**row, "spec": parse_rule(row["spec"])}) for row in await cursor.fetchall()]
+    return [rule for row in await cursor.fetchall() if (rule := _readable(row))]
+
+
+def _readable(row: Mapping[str, Any]) -> Rule | None:
+    try:
+        return Rule(**{**row, "spec": parse_rule(row["spec"])})
+    except ValueError as error:
+        log.error("rule.unreadable", rule=row["id"], version=row["version"], error=str(error))
+        return None
 
 
 async def all_policies(connection: Connection) -> list[StoredPolicy]:
@@ -57,7 +70,7 @@ async def _set_kind_rule(connection: Connection, kind: str, spec: RuleType, now:
         (kind, spec.name),
     )
     found = await cursor.fetchone()
-    if found and parse_rule(found["spec"]) == spec:
+    if found and found["spec"] == spec.model_dump(mode="json"):
         return 0
     if found:
         await connection.execute("UPDATE rule SET version = version + 1 WHERE id = %s", (found["id"],))
