@@ -1,0 +1,115 @@
+"""Rules are data: set for a kind, a zone, a resident or a device – the nearest holds – and read when they change."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, time
+from typing import Any
+
+from gateway.embedded import Broker
+from tests.support.world import World, world
+
+NINE = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
+PRESSED = {
+    "type": "immediate", "name": "button_pressed", "on": ["button_pressed"], "condition": "button_pressed",
+    "vkp_code": "4.13", "severity": 30, "track": "care",
+}  # fmt: skip
+
+
+async def _set(town: World, spec: dict[str, Any], kind: str = "fall_alarm", **scope: int) -> None:
+    """A rule for a zone, a resident or a device."""
+    (rule,) = await town.rows(
+        """INSERT INTO rule (uid, kind, name, zone_id, resident_id, device_id, version)
+           VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, 1) RETURNING id""",
+        kind,
+        spec["name"],
+        *(scope.get(name) for name in ("zone_id", "resident_id", "device_id")),
+    )
+    await town.rows(
+        "INSERT INTO rule_version (rule_id, version, spec, created_at) VALUES (%s, 1, %s, %s)",
+        rule["id"],
+        json.dumps(spec),
+        town.now,
+    )
+
+
+async def test_the_nearest_rule_of_a_name_holds(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        home, other = await town.home(), await town.home()
+
+        async def pressed() -> list[int]:
+            await town.says(home.fall_alarm, "button_pressed")
+            found = [each for each in await town.alerts() if each["closed_at"] is None]
+            for each in found:
+                await town.done("Kari", each["uid"])
+            return [each["severity"] for each in found]
+
+        assert await pressed() == [30]
+        await _set(town, {**PRESSED, "severity": 40}, zone_id=town.zones["Senter"])
+        assert await pressed() == [40]
+        await _set(town, {**PRESSED, "severity": 20}, zone_id=town.zones["Kommune"])
+        assert await pressed() == [20]
+        await _set(town, {**PRESSED, "severity": 10}, zone_id=town.zones["Sone"])
+        assert await pressed() == [10]
+        await _set(town, {**PRESSED, "severity": 30}, resident_id=other.resident)
+        await _set(town, {**PRESSED, "severity": 40}, resident_id=home.resident)
+        assert await pressed() == [40]
+        await _set(town, {**PRESSED, "severity": 20, "inform_on": ["worn"]}, device_id=home.fall_alarm.id)
+        assert await pressed() == [20]
+
+
+async def test_a_rule_that_is_switched_off_leaves_an_alarm_to_be_looked_at(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        await _set(town, {**PRESSED, "enabled": False}, device_id=home.fall_alarm.id)
+        await town.says(home.fall_alarm, "button_pressed", message_class="event")
+        assert await town.alerts() == []
+        await town.says(home.fall_alarm, "button_pressed")
+        assert (await town.alert())["condition"] == "uninterpretable_alarm"
+
+
+async def test_a_dose_may_have_a_grace_of_its_own(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker, start=NINE) as town:
+        home = await town.home(doses=[time(10)])
+        await town.rows("UPDATE dose_schedule SET grace_seconds = 300")
+        await town.rows("DELETE FROM watch WHERE key LIKE 'dose:%%'")
+        await town.rows("UPDATE dose_schedule SET watched_until = %s", town.now)
+        await town.passes(minutes=64)
+        assert await town.alerts() == []
+        await town.passes(minutes=1)
+        assert (await town.alert())["resident_id"] == home.resident
+
+
+async def test_a_rule_that_nobody_can_read_stops_no_other(migrated_url: str, broker: Broker) -> None:
+    """A newer version of ours may have written it, or a hand."""
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        await _set(town, {"type": "of_tomorrow", "name": "button_pressed"}, zone_id=town.zones["Sone"])
+        await town.says(home.fall_alarm, "fall")
+        assert (await town.alert())["condition"] == "fall"
+        assert await town.news() == ["Kari"]
+        await town.passes(minutes=1)
+        assert await town.news() == ["Kari", "Ola"]
+
+
+async def test_what_a_rule_that_nobody_can_read_waits_for_is_not_forgotten(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker, start=NINE) as town:
+        home = await town.home(doses=[time(10)])
+        (sound,) = await town.rows("SELECT rule_id FROM watch WHERE key LIKE 'dose:%%'")
+        await town.rows("UPDATE rule SET version = 2 WHERE id = %s", sound["rule_id"])
+        await town.rows(
+            """INSERT INTO rule_version (rule_id, version, spec, created_at)
+               VALUES (%s, 2, '{"type": "of_tomorrow"}', %s)""",
+            sound["rule_id"],
+            town.now,
+        )
+        await town.passes(hours=2, minutes=30)
+        assert await town.alerts() == []
+        await town.rows(
+            """INSERT INTO rule_version (rule_id, version, spec, created_at)
+               SELECT rule_id, 3, spec, created_at FROM rule_version WHERE rule_id = %s AND version = 1""",
+            sound["rule_id"],
+        )
+        await town.rows("UPDATE rule SET version = 3 WHERE id = %s", sound["rule_id"])
+        await town.passes(minutes=5)
+        assert (await town.alert("dose_missed"))["resident_id"] == home.resident
