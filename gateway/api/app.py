@@ -12,7 +12,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -76,11 +76,13 @@ def create_app(front: Front, source: HealthSource, clock: Clock) -> FastAPI:
 
 def check_declared(app: FastAPI) -> None:
     """ValueError for an endpoint of the API without a declared role: nothing is open by oversight."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.path.startswith(router.prefix):
-            declared = [each.call for each in route.dependant.dependencies]
-            if not any(isinstance(call, Access | Public) for call in declared):
-                raise ValueError(f"{sorted(route.methods or ())} {route.path} does not say who may call it")
+    found = [each for each in iter_route_contexts(app.routes) if (each.path or "").startswith(f"{router.prefix}/")]
+    if len(found) < len(router.routes):
+        raise ValueError(f"of {len(router.routes)} endpoints only {len(found)} were found to be checked")
+    for each in found:
+        declared = [part.call for part in each.dependant.dependencies]
+        if not any(isinstance(call, Access | Public) for call in declared):
+            raise ValueError(f"{sorted(each.methods or ())} {each.path} does not say who may call it")
 
 
 def _add_docs(app: FastAPI) -> None:

@@ -1,0 +1,215 @@
+"""Who may call what, and who sees which alert. A route that is not in the table here fails."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute, Mount
+
+from gateway.access import ANYBODY, OVERSEERS, Role
+from gateway.api.app import check_declared
+from gateway.api.routes import Access
+from gateway.embedded import Broker
+from tests.gateway.served import API, Served, problem, served
+
+PUBLIC, SIGNED_IN, PAGE, OPEN_PAGE = "public", "signed in", "page", "open page"
+STREAMS = {f"{API}/changes", "/events"}
+CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
+    ("POST", f"{API}/sessions"): PUBLIC,
+    ("DELETE", f"{API}/sessions/current"): SIGNED_IN,
+    ("GET", f"{API}/me"): ANYBODY,
+    ("PUT", f"{API}/me/language"): ANYBODY,
+    ("GET", f"{API}/alerts"): ANYBODY,
+    ("GET", f"{API}/alerts/{{uid}}"): ANYBODY,
+    ("POST", f"{API}/alerts/{{uid}}/answers"): ANYBODY,
+    ("GET", f"{API}/changes"): ANYBODY,
+    ("GET", f"{API}/quarantine"): OVERSEERS,
+    ("GET", f"{API}/sites"): ANYBODY,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/docs"): PUBLIC,
+    ("GET", "/health"): PUBLIC,
+    ("GET", "/health/live"): PUBLIC,
+    ("GET", "/health/ready"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,
+    ("MOUNT", "/static"): PUBLIC,
+    ("MOUNT", "/docs/assets"): PUBLIC,
+    ("GET", "/"): OPEN_PAGE,
+    ("GET", "/sign-in"): OPEN_PAGE,
+    ("POST", "/sign-in"): OPEN_PAGE,
+    ("POST", "/language"): OPEN_PAGE,
+    ("GET", "/alerts/{uid}/answer"): OPEN_PAGE,
+    ("POST", "/sign-out"): PAGE,
+    ("GET", "/alerts"): PAGE,
+    ("GET", "/alerts/{uid}"): PAGE,
+    ("POST", "/alerts/{uid}/answer"): PAGE,
+    ("GET", "/quarantine"): PAGE,
+    ("GET", "/sites"): PAGE,
+    ("GET", "/events"): PAGE,
+}
+BODIES: dict[str, dict[str, Any]] = {
+    f"{API}/me/language": {"json": {"language": "nb"}},
+    f"{API}/alerts/{{uid}}/answers": {"json": {"answer": "on_way"}, "headers": {"Idempotency-Key": "k"}},
+}
+HAVE = {"Kari": Role.RESPONDER, "Siri": Role.LEAD, "Vakt": Role.CENTRE, "Tek": Role.TECHNICAL, "Ada": Role.ADMIN}
+
+
+def routes(every: list[BaseRoute]) -> list[tuple[str, str]]:
+    """(method, path) of each, those of included routers too; HEAD goes with GET."""
+    found: list[tuple[str, str]] = []
+    for route in iter_route_contexts(every):
+        methods = {"MOUNT"} if isinstance(route.original_route, Mount) else route.methods or {"?"}
+        found += [(method, route.path or "?") for method in sorted(methods - {"HEAD"})]
+    return found
+
+
+async def call(it: Served, method: str, path: str, name: str | None) -> httpx.Response:
+    """As somebody, or as nobody."""
+    more = BODIES.get(path, {})
+    headers = {**more.get("headers", {}), **(await it.bearer(name) if name else {})}
+    return await it.http.request(method, path.format(uid=uuid4()), json=more.get("json"), headers=headers)
+
+
+async def test_every_route_is_classified_and_declares_what_it_is(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        assert sorted(routes(it.app.routes)) == sorted(CLASSES), "say here who may call it"
+        for route in iter_route_contexts(it.app.routes):
+            path = route.path or ""
+            if path.startswith(API):
+                allowed = CLASSES[next(iter(route.methods or ())), path]
+                declared = [each.call.roles for each in route.dependant.dependencies if isinstance(each.call, Access)]
+                assert declared == {PUBLIC: [], SIGNED_IN: [None]}.get(str(allowed), [allowed]), path
+
+
+async def test_an_endpoint_that_says_nothing_is_refused_when_the_app_is_made(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        forgetful = APIRouter(prefix=API)
+
+        @forgetful.get("/open", dependencies=[Depends(lambda: None)])
+        async def forgotten() -> str:
+            return "anybody reads this"
+
+        it.app.include_router(forgetful)
+        with pytest.raises(ValueError, match="/open"):
+            check_declared(it.app)
+
+
+async def test_every_role_at_every_endpoint(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        for (method, path), allowed in CLASSES.items():
+            if not path.startswith(API) or allowed in (PUBLIC, SIGNED_IN):
+                continue
+            problem(await call(it, method, path, None), 401, "session")
+            problem(await call(it, method, path, "Per"), 403, "role")
+            for name, role in HAVE.items():
+                assert isinstance(allowed, frozenset)
+                if role not in allowed:
+                    problem(await call(it, method, path, name), 403, "role")
+                elif path not in STREAMS:
+                    reply = await call(it, method, path, name)
+                    assert reply.status_code in (200, 204, 404), (name, path, reply.text)
+
+
+async def test_pages_send_strangers_to_sign_in(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        fall = await it.fall()
+        for (method, path), allowed in CLASSES.items():
+            if allowed == PAGE:
+                reply = await it.http.request(method, path.format(uid=fall))
+                assert reply.status_code in (303, 401, 403), path
+                assert "Beboer" not in reply.text
+                if reply.status_code == 303:
+                    assert reply.headers["location"].startswith("/sign-in")
+
+
+# Alerts ---------------------------------------------------------------------------------------------------------------
+
+
+async def sees(it: Served, alert: UUID) -> set[str]:
+    """Who sees it: in the list, in detail, and to answer; all three or none."""
+    found = set()
+    for name in (*HAVE, "Ola", "Liv"):
+        in_list = str(alert) in [each["id"] for each in await it.listed(name)]
+        detail = (await it.get(name, f"/alerts/{alert}")).status_code
+        answer = (await it.answer(name, alert, "undo_close")).status_code
+        assert (in_list, detail, answer) in ((True, 200, 409), (False, 404, 404)), (name, in_list, detail, answer)
+        if in_list:
+            found.add(name)
+    return found
+
+
+async def technical(it: Served, zone: str) -> UUID:
+    """A device of the zone is silent, technical services are called."""
+    await it.fall(zone)
+    (row,) = await it.town.rows("SELECT uid FROM alert ORDER BY id DESC LIMIT 1")
+    await it.town.rows("DELETE FROM page WHERE alert_id = (SELECT id FROM alert WHERE uid = %s)", row["uid"])
+    await it.town.rows("UPDATE alert SET track = 'technical' WHERE uid = %s", row["uid"])
+    uid: UUID = row["uid"]
+    return uid
+
+
+async def test_care_alerts_are_for_the_care_staff_of_their_zone(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        assert await sees(it, await it.fall("Sone")) == {"Kari", "Ola", "Siri", "Vakt", "Ada"}
+        assert await sees(it, await it.fall("Øy")) == {"Liv", "Vakt", "Ada"}
+
+
+async def test_technical_alerts_are_for_technical_services_and_who_oversees(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        assert await sees(it, await technical(it, "Sone")) == {"Siri", "Vakt", "Tek", "Ada"}
+        assert await sees(it, await technical(it, "Øy")) == {"Vakt", "Tek", "Ada"}
+
+
+async def test_what_was_paged_or_handed_over_is_seen_anywhere(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        fall = await it.fall("Øy")
+        await it.town.rows("UPDATE page SET person_id = %s", it.town.staff["Kari"])
+        assert "Kari" in await sees(it, fall)
+        other = await it.fall("Øy")
+        await it.town.rows("UPDATE alert SET offered_to_id = %s WHERE uid = %s", it.town.staff["Ola"], other)
+        assert "Ola" in await sees(it, other)
+        assert "Ola" not in await sees(it, fall)
+        summary = {each["id"]: each for each in await it.listed("Kari")}[str(fall)]
+        assert (summary["paged"], summary["mine"], summary["zone"]) == (True, False, "Øy")
+
+
+async def test_a_role_here_says_nothing_about_elsewhere(migrated_url: str, broker: Broker) -> None:
+    """Liv cares in Øy and repairs in Sone: the falls of Sone are none of hers."""
+    async with served(migrated_url, broker) as it:
+        await it.town.rows(
+            """INSERT INTO assignment (person_id, role, zone_id, during)
+               VALUES (%s, 'technical', %s, tstzrange(%s, NULL))""",
+            it.town.staff["Liv"],
+            it.town.zones["Sone"],
+            it.town.now,
+        )
+        assert "Liv" not in await sees(it, await it.fall("Sone"))
+        assert "Liv" in await sees(it, await technical(it, "Sone"))
+        assert "Liv" in await sees(it, await it.fall("Øy"))
+        assert "Liv" not in await sees(it, await technical(it, "Øy"))
+
+
+async def test_quarantine_is_of_the_sites_that_serve_ones_zones(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        town = it.town
+        await town.publishes(f"hv/v1/{town.site}/fall_alarm/x/event", b"\x00\xff nonsense")
+        (item,) = (await it.get("Siri", "/quarantine")).json()["items"]
+        assert (item["site"], item["raw"], item["retained"]) == (town.site, "AP8gbm9uc2Vuc2U=", False)
+        assert item["reason"]
+        assert item["topic"].endswith("/x/event")
+        assert "\x00" not in item["text"]
+        # Another municipality under the same centre, with a lead of its own.
+        await town.rows(
+            "INSERT INTO zone (uid, parent_id, kind, name) VALUES (gen_random_uuid(), %s, 'municipality', 'Nabo')",
+            town.zones["Senter"],
+        )
+        (row,) = await town.rows("SELECT id FROM zone WHERE name = 'Nabo'")
+        town.zones["Nabo"] = row["id"]
+        await town.person("Nils", "lead", "Nabo")
+        assert (await it.get("Nils", "/quarantine")).json()["items"] == []
+        for name in ("Tek", "Vakt", "Ada"):
+            assert len((await it.get(name, "/quarantine")).json()["items"]) == 1
