@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -19,21 +20,24 @@ from alerts.channels import TIME_OUT, Channel, Outgoing
 from alerts.delivery import Failed, GiveUp, HandedOver, Retry, SendResult, settle
 from alerts.model import Entry
 from alerts.render import page_text
-from gateway.clock import Clock
+from gateway.clock import Clock, pause
 from gateway.engine import advance
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, pages
 from gateway.store.audit import Audited, Changed
-from gateway.store.db import Connection, Database
+from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.store.pages import LeasedPage
+from gateway.tasks import end
 
 log = structlog.get_logger()
 
 SLOTS = 64
 """Pages that are sent side by side."""
-LEASE_SECONDS = 3 * TIME_OUT
+LEASE_SECONDS = 8.0
+"""How long a page waits for a process that was killed while it sent it; who is alive renews the lease."""
+RENEW_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,11 @@ class Dispatcher:
         holder = self._settings.holder
         if not await self._database.run(lambda each: pages.still_leased(each, page.id, holder)):
             return
-        result = await self._send(page)
+        renewing = asyncio.create_task(self._renew(page))
+        try:
+            result = await self._send(page)
+        finally:
+            await end([renewing])
         verdict = settle(result, page.tries)
         match verdict:
             case HandedOver(detail=detail):
@@ -104,6 +112,12 @@ class Dispatcher:
                 await self._database.run(lambda each: self._give_up(each, page, verdict))
                 METRICS.page(page.channel, "failed")
                 log.error("page.failed", page=str(page.uid), channel=page.channel, reason=verdict.reason)
+
+    async def _renew(self, page: LeasedPage) -> None:
+        while True:
+            await pause(RENEW_SECONDS)
+            with suppress(*DatabaseGone):
+                await self._database.run(lambda each: pages.renew(each, page.id, self._settings.holder, LEASE_SECONDS))
 
     async def _send(self, page: LeasedPage) -> SendResult:
         channel = self._channels.get(page.channel)

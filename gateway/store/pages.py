@@ -92,6 +92,15 @@ async def still_leased(connection: Connection, page_id: int, holder: str) -> boo
     return await cursor.fetchone() is not None
 
 
+async def renew(connection: Connection, page_id: int, holder: str, seconds: float) -> None:
+    """It is still being sent: nobody else takes it over. In the database's clock."""
+    await connection.execute(
+        """UPDATE page SET hidden_until = clock_timestamp() + make_interval(secs => %s)
+           WHERE id = %s AND state = 'leased' AND leased_by = %s""",
+        (seconds, page_id, holder),
+    )
+
+
 async def handed_over(connection: Connection, page_id: int, holder: str, detail: str, now: datetime) -> bool:
     """Whether the page was still ours. One that was withdrawn while it was sent stays withdrawn, with the time noted."""
     cursor = await connection.execute(
