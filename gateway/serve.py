@@ -7,10 +7,12 @@ import signal
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import structlog
 import uvicorn
 
+from gateway import controlled
 from gateway.api.app import create_app
 from gateway.app import Gateway
 from gateway.clock import pause
@@ -115,8 +117,9 @@ async def _migrate(url: str) -> None:
 
 async def serve_web(gateway: Gateway, stop: asyncio.Event, listener: socket.socket | None = None) -> None:
     """API and pages, until ``stop`` is set. SettingError when the address to listen at cannot be had."""
+    advance = partial(controlled.advance, gateway) if gateway.controlled is not None else None
     config = uvicorn.Config(
-        create_app(gateway.front, gateway, gateway.clock),
+        create_app(gateway.front, gateway, gateway.clock, advance),
         log_level="warning",
         timeout_graceful_shutdown=2,
         proxy_headers=False,

@@ -18,6 +18,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.api.clock import Advance, clock_router
 from gateway.api.routes import Access, Public, router
 from gateway.clock import Clock
 from gateway.errors import Problem
@@ -52,8 +53,8 @@ class HealthSource(Protocol):
         """Whether requests can be served."""
 
 
-def create_app(front: Front, source: HealthSource, clock: Clock) -> FastAPI:
-    """The application. ValueError when an endpoint does not say who may call it."""
+def create_app(front: Front, source: HealthSource, clock: Clock, advance: Advance | None = None) -> FastAPI:
+    """The application. ValueError when an endpoint does not say who may call it. ``advance`` moves a controlled clock."""
     app = FastAPI(
         title="hjemmevakt",
         version="1",
@@ -63,6 +64,8 @@ def create_app(front: Front, source: HealthSource, clock: Clock) -> FastAPI:
     )
     app.state.front = front
     app.include_router(router)
+    if advance is not None:
+        app.include_router(clock_router(advance))
     app.include_router(pages.router(front, clock))
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
@@ -139,13 +142,14 @@ def _add_errors(app: FastAPI) -> None:
     async def bug(_: Request, __: Exception) -> Response:  # the server logs the exception itself
         return problem_response(500, "Server error", "bug", "something went wrong here; it is in the log", "try again")
 
-    @app.exception_handler(DatabaseGone[0])
-    @app.exception_handler(DatabaseGone[1])
     async def database(request: Request, error: Exception) -> Response:
         log.error("database.away", path=request.url.path, error=str(error).strip())
         return problem_response(
             503, "Unavailable", "database", "the database cannot be reached right now", "try again in a moment"
         )
+
+    for gone in DatabaseGone:
+        app.add_exception_handler(gone, database)
 
 
 def problem_response(status: int, title: str, reason: str, detail: str, mend: str) -> Response:

@@ -31,7 +31,7 @@ OPTIONS = {
     "timezone": "UTC",
     "statement_timeout": "30s",
     "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "30s",
+    "idle_in_transaction_session_timeout": "5s",
 }
 KEEPALIVE = {
     "connect_timeout": "5",
@@ -44,8 +44,14 @@ LOST_A_RACE = (errors.DeadlockDetected, errors.LockNotAvailable, errors.Serializ
 
 DatabaseError = psycopg.Error
 """Whatever a query can raise; what the rest of the gateway catches."""
-DatabaseGone = (psycopg.OperationalError, psycopg.InterfaceError)
-"""The server cannot be reached, or went away. Note that some lost races are of this family too."""
+DatabaseGone = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.IdleInTransactionSessionTimeout,
+    errors.ReadOnlySqlTransaction,
+)
+"""The server cannot be reached, went away, gave us up while we stood still, or is a replica now: nothing is wrong with
+what was to be stored. Note that some lost races are of this family too."""
 
 
 def conninfo(url: str) -> str:
