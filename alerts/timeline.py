@@ -36,7 +36,7 @@ LINES: Mapping[str, Line] = {
     "step_skipped": Line(N_("Step {number}, {target}: nobody to reach, skipped")),
     "nobody_reachable": Line(N_("Nobody at all can be reached; trying again every minute")),
     "attempt_failed": Line(N_("No page of this attempt got through; going on at once")),
-    "page_failed": Line(N_("A page to {persons} failed: {reason}")),
+    "page_failed": Line(N_("A page to {persons} did not get through ({channel})")),
     "holder_paged": Line(N_("{persons} paged about the new event")),
     "evidence_unconfirmed": Line(N_("The new event was not answered within 60 seconds; calling the others")),
     "claimed": Line(N_("{actor} takes it"), "3"),
@@ -64,6 +64,8 @@ TARGETS = {
     Target.TECHNICAL_ON_DUTY: N_("technical services on duty"),
     Target.TECHNICAL_ALL: N_("all technical services"),
 }
+
+CHANNELS = {"in_app": N_("in the app"), "email": N_("e-mail")}
 
 STAGES = {
     Stage.OPEN: N_("Nobody has it yet"),
@@ -114,7 +116,7 @@ def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
     _ = translations(language).gettext
     words = {
         "number": str(params["step"] + 1) if isinstance(params.get("step"), int) else "",
-        "reason": str(params.get("reason", "")),
+        "channel": _(CHANNELS.get(str(params.get("channel")), str(params.get("channel", "")))),
         "said": said(str(params.get("evidence", {}).get("type", "")), language),
     }
     every: tuple[tuple[str, Mapping[Any, str]], ...] = (

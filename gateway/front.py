@@ -116,8 +116,8 @@ class Front:
         self, who: Who, state: Literal["open", "closed"], cursor: str | None, limit: int
     ) -> schemas.AlertPage:
         who.require(ANYBODY)
-        most = max(1, min(limit, MOST_IN_LIST))
-        return await self._database.run(lambda each: reading.alert_list(each, who, state, cursor, most))
+        most, now = max(1, min(limit, MOST_IN_LIST)), self._clock.now()
+        return await self._database.run(lambda each: reading.alert_list(each, who, state, cursor, most, now))
 
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
         who.require(ANYBODY)

@@ -89,6 +89,9 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
         for site in sites
         if site.deaf
     ]
+    if standing["exhausted_technical"]:
+        told = f"{standing['exhausted_technical']} technical alert(s) have climbed the whole ladder unanswered"
+        findings.append(Finding(state=State.DEGRADED, reason="unanswered_technical", detail=told))
     if standing["exhausted"]:
         told = f"{standing['exhausted']} care alert(s) have climbed the whole ladder and nobody has answered"
         findings.append(Finding(state=State.RED, reason="unanswered", detail=told))

@@ -143,14 +143,23 @@ async def _devices(connection: Connection, site: Site, observed: Sequence[Observ
 
 async def _known(connection: Connection, site: Site, kinds: dict[DeviceAddress, str]) -> Known:
     found = await devices.known(connection, site.id, list(kinds))
-    return {DeviceAddress(site.name, each.ecosystem, each.address): each for each in found}
+    return {_address(site, each): each for each in found}
+
+
+def _address(site: Site, device: Device) -> DeviceAddress:
+    return DeviceAddress(site.name, device.ecosystem, device.address)
 
 
 def _of_their_kind(observed: Sequence[Observation], known: Known) -> tuple[list[Observation], list[Quarantined]]:
     """Apart: what came under a kind that the device is not registered as."""
-    fitting = [each for each in observed if known[each.device].kind == each.kind]
-    others = [each for each in observed if known[each.device].kind != each.kind]
+    fitting = [each for each in observed if _speaks_as_it_is(each, known[each.device])]
+    others = [each for each in observed if not _speaks_as_it_is(each, known[each.device])]
     return fitting, [_mismatch(each, known[each.device].kind) for each in others]
+
+
+def _speaks_as_it_is(said: Observation, device: Device) -> bool:
+    """A device that nobody registered is whatever it says it is."""
+    return said.kind == device.kind or not device.registered
 
 
 def _mismatch(said: Observation, registered: str) -> Quarantined:
@@ -244,7 +253,7 @@ async def _note_signs(
     signs = {sign.device_id: sign for sign in _signs(observed, known)}
     spoke = {each.error.device: each.message.received_at for each in rejected if each.error.device is not None}
     for device in await devices.known(connection, site.id, list(spoke)) if spoke else ():
-        at = spoke[DeviceAddress(site.name, device.ecosystem, device.address)]
+        at = spoke[_address(site, device)]
         sign = signs.get(device.id, Sign(device.id, at, at, None, {}))
         signs[device.id] = replace(sign, seen_at=max(sign.seen_at or at, at))
     if signs:
@@ -254,7 +263,19 @@ async def _note_signs(
 async def _quarantine(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> list[Judgement]:
     """Store what could not be read; answers what is to be raised of what is new."""
     new = [each for each in rejected if await quarantine.add(connection, site.id, each)]
-    return [undecodable(each.message, each.error, Subject(site.id, site.zone_id)) for each in new]
+    subjects = await _subjects(connection, site, new)
+    return [undecodable(each.message, each.error, subject) for each, subject in zip(new, subjects, strict=True)]
+
+
+async def _subjects(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> list[Subject]:
+    """Whom it concerns where the device is known: an alarm that cannot be read still comes from somebody's home."""
+    spoke = [each.error.device for each in rejected if each.error.device is not None]
+    found = await devices.known(connection, site.id, spoke) if spoke else []
+    ids: dict[DeviceAddress | None, int] = {_address(site, each): each.id for each in found}
+    moments = [(ids.get(each.error.device, 0), each.message.received_at) for each in rejected]
+    fitted = [moment for moment in dict.fromkeys(moments) if moment[0]]
+    subjects = dict(zip(fitted, await devices.subjects_at(connection, fitted), strict=True))
+    return [subjects.get(moment, Subject(site.id, site.zone_id)) for moment in moments]
 
 
 async def _store_poison(

@@ -34,13 +34,14 @@ SESSION_EXPIRY = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """Where the broker is. ``version``: 5 or 3 (for 3.1.1). ``ca_file`` switches TLS on."""
+    """Where the broker is. ``version``: 5 or 3 (for 3.1.1). ``ca_file``: whom to trust under TLS; None: the system."""
 
     host: str
     port: int
     version: int = 5
     username: str | None = None
     password: str | None = None
+    tls: bool = False
     ca_file: str | None = None
     receive_maximum: int = 500
 
@@ -119,7 +120,7 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         clean_session=None if five else False,
         clean_start=False if five else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_connect_properties(settings) if five else None,
-        tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else None,
+        tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
         keepalive=15,
         timeout=10,
     )

@@ -40,7 +40,9 @@ ANSWERS: tuple[schemas.AnswerName, ...] = (
 )
 
 
-async def alert_list(connection: Connection, who: Who, state: str, cursor: str | None, limit: int) -> schemas.AlertPage:
+async def alert_list(
+    connection: Connection, who: Who, state: str, cursor: str | None, limit: int, now: datetime
+) -> schemas.AlertPage:
     """A page of alerts, open or closed."""
     if state == "open":
         rows = await views.open_alerts(connection, who.sight, cursors.position(cursor), limit + 1)
@@ -48,6 +50,7 @@ async def alert_list(connection: Connection, who: Who, state: str, cursor: str |
         rows = await views.closed_alerts(connection, who.sight, cursors.number(cursor), limit + 1)
     persons = await _persons(connection, rows)
     shown = [_summary(row, persons, who) for row in rows[:limit]]
+    await audit.note_listed(connection, now, who.person_id, [row["id"] for row in rows[:limit]])
     if len(rows) <= limit:
         return schemas.AlertPage(alerts=shown, next_cursor=None)
     last = rows[limit - 1]

@@ -118,8 +118,10 @@ async def _migrate(url: str) -> None:
 async def serve_web(gateway: Gateway, stop: asyncio.Event, listener: socket.socket | None = None) -> None:
     """API and pages, until ``stop`` is set. SettingError when the address to listen at cannot be had."""
     advance = partial(controlled.advance, gateway) if gateway.controlled is not None else None
+    app = create_app(gateway.front, gateway, gateway.clock, advance)
+    app.state.https = gateway.settings.public_url.scheme == "https"
     config = uvicorn.Config(
-        create_app(gateway.front, gateway, gateway.clock, advance),
+        app,
         log_level="warning",
         timeout_graceful_shutdown=2,
         proxy_headers=False,

@@ -50,6 +50,7 @@ class Settings(BaseModel):
     mqtt_version: Literal[3, 5] = 5
     mqtt_username: str | None = None
     mqtt_password: SecretStr | None = None
+    mqtt_tls: bool = False
     mqtt_ca_file: Path | None = None
     listen_host: str = "127.0.0.1"
     listen_port: Port = 8080
@@ -115,6 +116,7 @@ class Settings(BaseModel):
             version=self.mqtt_version,
             username=self.mqtt_username,
             password=_reveal(self.mqtt_password),
+            tls=self.mqtt_tls or self.mqtt_ca_file is not None,
             ca_file=str(self.mqtt_ca_file) if self.mqtt_ca_file else None,
         )
 

@@ -17,9 +17,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from devices.health import PRESENCE
-from devices.json import content_hash, parse_object
+from devices.json import MAX_BYTES, content_hash, parse_object
 from devices.kinds import Kind, kinds
 from devices.model import (
     NAME,
@@ -39,6 +40,8 @@ from devices.model import (
 PREFIX = "hv/v1"
 ENVELOPE = frozenset({"id", "time", "type"})
 MAX_ID = 64
+MAX_BYTES_FOR_ID = 16 * MAX_BYTES
+"""Up to which size the id of a message that is too large is still looked for."""
 TOPIC_LEVELS = 6
 
 _LANE_CLASSES = {
@@ -191,7 +194,10 @@ def _check_fields(kind: Kind, said_type: str, body: Mapping[str, Any]) -> None:
 
 
 def _readable_id(payload: bytes) -> str | None:
+    """The id, wherever it can be read: also of what cannot be stored, or its device would send it for ever."""
     try:
-        return _text(parse_object(payload), "id", Reason.NO_ID)
-    except DecodeError:
+        value = from_json(payload[:MAX_BYTES_FOR_ID], allow_inf_nan=False)
+        message_id = _text(value, "id", Reason.NO_ID) if isinstance(value, dict) else "\x00"
+    except (ValueError, DecodeError):
         return None
+    return None if "\x00" in message_id else message_id

@@ -159,6 +159,7 @@ async def unanswered(connection: Connection, now: datetime) -> dict[str, Any]:
     """How escalation stands: open alerts, care alerts that nobody answers, and the oldest overdue ``due_at``."""
     cursor = await connection.execute(
         """SELECT count(*) AS open, count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'care') AS exhausted,
+                  count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'technical') AS exhausted_technical,
                   min(due_at) FILTER (WHERE due_at <= %s) AS oldest_overdue
            FROM alert WHERE closed_at IS NULL""",
         (now,),

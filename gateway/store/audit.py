@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -49,6 +49,20 @@ async def add(connection: Connection, at: datetime, lines: Iterable[Audited]) ->
             "INSERT INTO audit (at, actor_id, action, object, object_id, params) VALUES (%s, %s, %s, %s, %s, %s)",
             (at, line.actor_id, line.action, line.object, line.object_id, as_json(dict(line.params))),
         )
+
+
+async def note_listed(connection: Connection, at: datetime, actor: int, alerts: Sequence[int]) -> None:
+    """A list showed these alerts' residents to somebody: once for each alert and reader, however often they look."""
+    await connection.execute(
+        """INSERT INTO audit (at, actor_id, action, object, object_id, params)
+           SELECT %(at)s, %(actor)s, 'resident.listed', 'resident', a.resident_id, jsonb_build_object('alert', a.id)
+           FROM alert a
+           WHERE a.id = ANY(%(alerts)s) AND a.resident_id IS NOT NULL AND NOT EXISTS (
+               SELECT 1 FROM audit x
+               WHERE x.object = 'resident' AND x.object_id = a.resident_id AND x.actor_id = %(actor)s
+                 AND x.action = 'resident.listed' AND x.params ->> 'alert' = a.id::text)""",
+        {"at": at, "actor": actor, "alerts": list(alerts)},
+    )
 
 
 async def announce(connection: Connection, changed: Changed) -> None:

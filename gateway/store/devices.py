@@ -23,6 +23,7 @@ class Device:
     ecosystem: str
     address: str
     kind: str
+    registered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ async def known(connection: Connection, site_id: int, addresses: Sequence[Device
     """The site's devices among these addresses."""
     cursor = connection.cursor(row_factory=class_row(Device))
     await cursor.execute(
-        """SELECT d.id, d.ecosystem, d.address, d.kind
+        """SELECT d.id, d.ecosystem, d.address, d.kind, d.registered
            FROM unnest(%s::text[], %s::text[]) AS a (ecosystem, address)
            JOIN device d ON d.site_id = %s AND d.ecosystem = a.ecosystem AND d.address = a.address""",
         ([each.ecosystem for each in addresses], [each.address for each in addresses], site_id),
@@ -108,7 +109,8 @@ async def save_signs(connection: Connection, signs: Sequence[Sign]) -> None:
 
 async def last_seen(connection: Connection, device_ids: Sequence[int]) -> dict[int, datetime]:
     cursor = await connection.execute(
-        "SELECT device_id, last_seen FROM device_state WHERE device_id = ANY(%s) AND last_seen IS NOT NULL", (list(device_ids),)
+        "SELECT device_id, last_seen FROM device_state WHERE device_id = ANY(%s) AND last_seen IS NOT NULL",
+        (list(device_ids),),
     )
     return {row["device_id"]: row["last_seen"] for row in await cursor.fetchall()}
 

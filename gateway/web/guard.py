@@ -62,7 +62,8 @@ def set_language(request: Request, response: Response, language: str) -> None:
 
 
 def _encrypted(request: Request) -> bool:
-    return request.url.scheme == "https"
+    """Whether people reach us by https, be it through a proxy that does the encryption."""
+    return request.url.scheme == "https" or getattr(request.app.state, "https", False)
 
 
 def _host(origin: str) -> str:

@@ -186,7 +186,7 @@ async def test_an_address_that_does_not_exist_breaks_the_contact_and_the_alert_g
         broken = await town.rows("SELECT person_id FROM contact WHERE broken_reason LIKE '%%550%%'")
         assert [each["person_id"] for each in broken] == [town.staff["Kari"]]
         (audited,) = await town.rows("SELECT params FROM audit WHERE action = 'contact.broken'")
-        assert "550" in audited["params"]["reason"]
+        assert audited["params"] == {"channel": "email"}  # no words of the server's, which may name the address
 
         # Nobody counts on that address again.
         await town.says((await town.home()).fall_alarm, "fall")
