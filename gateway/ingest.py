@@ -4,7 +4,7 @@
 
 Only when it has committed may the batch be acknowledged. What cannot be decoded goes to quarantine, and is raised when
 it came on an alarm topic. A message that makes storing fail (the database refuses its content, or we have a bug) is
-found by storing the batch one by one, and is quarantined with the error.
+found by halving the batch until it is alone, and is quarantined with the error.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ async def store_batch(
     except Exception as error:  # noqa: BLE001 - whatever one message does must not hold up the others
         if len(messages) == 1:
             return await _store_poison(database, held, messages[0], f"{type(error).__name__}: {error}", now, cache)
-    parts = [await store_batch(database, held, [message], now, cache) for message in messages]
+    half = len(messages) // 2
+    parts = [await store_batch(database, held, each, now, cache) for each in (messages[:half], messages[half:])]
     return _sum(parts)
 
 
