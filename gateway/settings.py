@@ -18,6 +18,7 @@ from pydantic import (
     AnyHttpUrl,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -37,6 +38,11 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Role = Literal["ingest", "engine", "web"]
 
 
+def _number(value: object) -> object:
+    """What an environment variable can only say as text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 class Settings(BaseModel):
     """Every setting. The environment variable is ``HJEMMEVAKT_`` and the name in capitals."""
 
@@ -47,7 +53,7 @@ class Settings(BaseModel):
     database_url: SecretStr | None = None
     mqtt_host: str = "127.0.0.1"
     mqtt_port: Port = 1883
-    mqtt_version: Literal[3, 5] = 5
+    mqtt_version: Annotated[Literal[3, 5], BeforeValidator(_number)] = 5
     mqtt_username: str | None = None
     mqtt_password: SecretStr | None = None
     mqtt_tls: bool = False
