@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -36,7 +37,7 @@ from gateway.timekeeper import Timekeeper
 log = structlog.get_logger()
 
 FIRST_BACK_OFF = 0.2
-LONGEST_BACK_OFF = 10.0
+LONGEST_BACK_OFF = 5.0
 STEADY_AFTER = 30.0
 """A loop that ran this long starts its back-off afresh."""
 TIMEKEEPER_TICK = 0.5
@@ -52,7 +53,9 @@ class Gateway:
     def __init__(self, settings: Settings, database_url: str, roles: Iterable[Role] = ALL_ROLES) -> None:
         self.settings = settings
         self.roles = frozenset(roles)
-        self.holder = f"{socket.gethostname()}:{os.getpid()}"
+        self.holder = (
+            f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"  # containers share names and numbers
+        )
         self.database = Database(database_url)
         start = start_of(settings)
         self.controlled = ControlledClock(start) if start else None

@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 LEASE = timedelta(seconds=4)
 RENEW_EVERY = 1.0
-LONGEST_BACK_OFF = 5.0
+LONGEST_BACK_OFF = 2.0
 BATCH = 500
 
 
@@ -140,11 +140,17 @@ class LaneWorker:
 
     async def _note_session(self, link: Link) -> None:
         """A new connection: settle anew; and when the broker has forgotten us, say which gap may have lost messages."""
-        before = await self._database.run(lambda each: sites.settle_anew(each, self._site.id, self._lane))
-        if not link.resumed and before.heard_until is not None:
-            since = before.heard_until
-            log.warning("lane.session_lost", site=self._site.name, lane=self._lane, since=since.isoformat())
-            await self._database.run(lambda each: self._raise_session_lost(each, since))
+
+        async def note(connection: Connection) -> datetime | None:
+            since = (await sites.settle_anew(connection, self._site.id, self._lane)).heard_until
+            if since is None or link.resumed:
+                return None
+            await self._raise_session_lost(connection, since)
+            return since
+
+        gap = await self._patiently(lambda: self._database.run(note))  # the broker says so only this once
+        if gap is not None:
+            log.warning("lane.session_lost", site=self._site.name, lane=self._lane, since=gap.isoformat())
 
     async def _raise_session_lost(self, connection: Connection, since: datetime) -> None:
         now = self._clock.now()
