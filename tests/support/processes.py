@@ -209,15 +209,27 @@ class GatewayProcess:
 
     async def healthy(self) -> None:
         """Nothing is wrong."""
+        await self.reports()
+
+    async def reports(self, *reasons: str, seconds: float = A_WHILE) -> None:
+        """Exactly this is wrong, and it says so within a while."""
 
         async def look() -> bool:
-            return await self.health() == (200, set())
+            return await self.health() == (503 if reasons else 200, set(reasons))
 
-        await eventually(look, f"/health is ok; it is {await self.health()}")
+        try:
+            await eventually(look, f"/health says {reasons}", seconds)
+        except AssertionError:
+            raise AssertionError(f"/health does not say {reasons}: {(await self.get('/health')).text}") from None
 
     @asynccontextmanager
     async def signed_in(self, username: str) -> AsyncIterator[httpx.AsyncClient]:
         """The API, as one of the seeded accounts."""
+
+        async def answers() -> bool:
+            return (await self.get("/health/live")).status_code == 200
+
+        await eventually(answers, "the API answers")
         async with httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{self.port}/api/v1", timeout=60) as client:
             answer = await client.post("/sessions", json={"username": username, "password": PASSWORD})
             assert answer.status_code == 201, answer.text
@@ -233,7 +245,7 @@ class GatewayProcess:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
         self.kill9()
-        if kind is not None:
+        if kind is not None and self._log.exists():
             print(f"--- {self._log.name}\n{self._log.read_text(errors='replace')[-8000:]}")
 
 
@@ -279,6 +291,7 @@ class Homes:
         again = Patience(timedelta(seconds=1.5), timedelta(seconds=3))
         habits = Habits(alarm=again, event=again, buffer=100_000)
         self._clock = live()
+        self.devices = devices
         self._devices = {
             address: Device(DeviceAddress(site, "native", address), kind, habits) for address, kind in devices.items()
         }
@@ -341,6 +354,8 @@ class _NotingLink(Link):
     acknowledged: set[Word]
 
     async def _send(self, client: aiomqtt.Client, device: Device, kept: Kept) -> None:
+        if device.outbox.find(kept.message_id) is None:
+            return  # its receipt has come, or it was state and there is newer
         await super()._send(client, device, kept)
         self.acknowledged.add(Word(device.address.address, kept.message_id))
 

@@ -1,0 +1,249 @@
+"""The gateway is killed again and again, or stands still, or two of them want the same site: nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+from gateway.embedded import Broker
+from tests.support.processes import (
+    A_WHILE,
+    GatewayProcess,
+    Homes,
+    alerts,
+    devices_of,
+    eventually,
+    rows,
+    seeded,
+    stored_once,
+)
+
+SEED = 20260303
+STEP = timedelta(seconds=10)
+LATE = timedelta(seconds=6)
+"""How late a step may come after a kill: the restart, and a machine that has other things to do."""
+TARGETS = ("first_on_duty", "all_on_duty", "zone_lead", "first_on_duty", "all_on_duty", "zone_lead", "response_centre")
+
+
+async def test_ten_kills_under_traffic_lose_nothing_and_double_nothing(
+    migrated_url: str, own_broker: Broker, tmp_path: Path
+) -> None:
+    random = Random(SEED)
+    await seeded(migrated_url, 33)
+    await _climb_fast(migrated_url)
+    homes = Homes(own_broker, await devices_of(migrated_url))
+    assert len(homes.devices) == 50
+    gateway = GatewayProcess(tmp_path, database_url=migrated_url, mqtt_port=own_broker.port)
+    with gateway:
+        gateway.start()
+        await gateway.connected()
+        async with homes.connected(), _talk(homes, random) as talking:
+            for number in range(10):
+                at_work = number % 3 < 2
+                wait = random.uniform(0, 1)
+                print(f"kill {number + 1} after {wait:.3f} s at work: {at_work}; {len(homes.receipted)} receipted")
+                if at_work:
+                    await gateway.connected()
+                await asyncio.sleep(wait)
+                gateway.kill9()
+                await _lease_runs_out(migrated_url)
+                gateway.start()
+            started = time.monotonic()
+            await asyncio.sleep(1)
+            talking.set()
+            await homes.all_receipted()
+        await _all_stored(migrated_url, homes)
+        await _falls_are_dealt_with(migrated_url, homes)
+        await asyncio.sleep(max(0.0, STEP.total_seconds() + 2 - (time.monotonic() - started)))
+        await _climbed_on_time(migrated_url)
+        assert "Traceback" not in gateway.said
+
+
+@asynccontextmanager
+async def _talk(homes: Homes, random: Random) -> AsyncIterator[asyncio.Event]:
+    """Something is said all the time, until the event is set: now and then somebody falls."""
+    stop = asyncio.Event()
+
+    async def talk() -> None:
+        for address, type_ in _words(homes, random):
+            homes.say(address, type_)
+            await asyncio.sleep(random.expovariate(1 / 0.01))
+            if stop.is_set():
+                return
+
+    talking = asyncio.create_task(talk())
+    try:
+        yield stop
+        await talking
+    finally:
+        talking.cancel()
+        await asyncio.wait({talking})
+
+
+def _words(homes: Homes, random: Random) -> Iterator[tuple[str, str]]:
+    wearers = [address for address, kind in homes.devices.items() if kind == "fall_alarm"]
+    yield from ((address, "fall") for address in wearers[:5])
+    while True:
+        address = random.choice(list(homes.devices))
+        fell = random.random() < 0.03
+        if homes.devices[address] == "medicine_dispenser":
+            yield address, random.choice(("heartbeat", "dose_dispensed", "dose_taken"))
+        else:
+            yield address, "fall" if fell else "heartbeat"
+
+
+async def _climb_fast(url: str) -> None:
+    """A policy as a municipality could set it, with the shortest waits there are."""
+    steps = [{"target": target, "wait_seconds": int(STEP.total_seconds())} for target in TARGETS]
+    await rows(
+        url,
+        """WITH next AS (UPDATE policy SET version = version + 1 WHERE name = 'care_urgent' RETURNING id, version)
+           INSERT INTO policy_version (policy_id, version, spec, created_at)
+           SELECT next.id, next.version, v.spec || jsonb_build_object('steps', %s::jsonb), v.created_at
+           FROM next JOIN policy_version v ON v.policy_id = next.id AND v.version = next.version - 1""",
+        json.dumps(steps),
+    )
+
+
+async def _lease_runs_out(url: str) -> None:
+    """What takes four seconds by itself; the process that had the lanes is gone, and everybody waits only for time."""
+    await rows(url, "UPDATE site_lane SET lease_until = '-infinity'")
+
+
+async def _all_stored(url: str, homes: Homes) -> None:
+    """What the gateway gave its receipt for, and what the broker had acknowledged: each exactly once."""
+    promised = sorted(homes.receipted | homes.acknowledged)
+    print(f"{len(homes.said)} said, {len(homes.acknowledged)} acknowledged, {len(homes.receipted)} receipted")
+    assert len(homes.receipted) > 100
+
+    async def look() -> bool:
+        return not await stored_once(url, promised)
+
+    try:
+        await eventually(look, "everything is stored")
+    except AssertionError:
+        raise AssertionError((await stored_once(url, promised))[:10]) from None
+
+
+async def _falls_are_dealt_with(url: str, homes: Homes) -> None:
+    """One open alert for each wearer who fell, with every fall on its timeline, and somebody paged."""
+    fell: dict[str, int] = {}
+    for word in homes.receipted:
+        if homes.said[word].type == "fall":
+            fell[word.address] = fell.get(word.address, 0) + 1
+    found = await rows(
+        url,
+        """SELECT d.address, count(DISTINCT a.id) AS alerts,
+                  count(*) FILTER (WHERE e.code IN ('raised', 'evidence_joined')) AS falls,
+                  (SELECT count(*) FROM page p WHERE p.alert_id = min(a.id)) AS pages
+           FROM alert a JOIN device d ON d.id = a.device_id JOIN alert_entry e ON e.alert_id = a.id
+           WHERE a.condition = 'fall' GROUP BY 1""",
+    )
+    assert {each["address"]: each["falls"] for each in found} == fell
+    assert all(each["alerts"] == 1 and each["pages"] > 0 for each in found)
+
+
+async def _climbed_on_time(url: str) -> None:
+    overdue = await rows(
+        url, "SELECT id, due_at, clock_timestamp() AS now FROM alert WHERE due_at < clock_timestamp() - %s", LATE / 2
+    )
+    assert not overdue
+    for alert in await alerts(url, "fall"):
+        steps = await rows(
+            url, "SELECT * FROM alert_entry WHERE alert_id = %s AND code LIKE 'step_reached' ORDER BY seq", alert["id"]
+        )
+        assert [each["params"]["step"] for each in steps] == list(range(len(steps)))
+        waits = [after["at"] - before["at"] for before, after in pairwise(steps)]
+        assert all(STEP <= wait <= STEP + LATE for wait in waits), waits
+        attempts = await rows(
+            url, "SELECT attempt, contact_id FROM page WHERE alert_id = %s ORDER BY 1, 2", alert["id"]
+        )
+        assert {each["attempt"] for each in attempts} == set(range(1, alert["attempt"] + 1))
+        pairs = [(each["attempt"], each["contact_id"]) for each in attempts]
+        assert len(pairs) == len(set(pairs))
+    stuck = await rows(
+        url, "SELECT state, due_at, clock_timestamp() AS now FROM page WHERE due_at < clock_timestamp() - %s", LATE
+    )
+    assert not stuck
+
+
+# Two gateways ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_standby_takes_over_when_the_first_is_killed(
+    migrated_url: str, own_broker: Broker, tmp_path: Path
+) -> None:
+    await seeded(migrated_url, 4)
+    homes = Homes(own_broker, await devices_of(migrated_url))
+    first, second = _pair(tmp_path, migrated_url, own_broker)
+    with first, second:
+        first.start()
+        await first.connected()
+        second.start()
+        await second.logged("gateway.started")
+        async with homes.connected():
+            before = homes.say("fall-001", "fall")
+            await homes.has_receipt(before)
+            assert not second.entries("lane.connected")
+            await second.healthy()
+
+            first.kill9()
+            killed = time.monotonic()
+            between = homes.say("fall-002", "fall")
+            await homes.has_receipt(between)
+            took = time.monotonic() - killed
+            print(f"taken over after {took:.1f} s")
+            assert took < A_WHILE / 3
+            await second.connected()
+            assert all(each["resumed"] for each in second.entries("lane.connected"))
+        assert not await stored_once(migrated_url, [before, between])
+        assert len(await alerts(migrated_url, "fall")) == 2
+        assert await second.stop() == 0
+
+
+async def test_a_gateway_that_stood_still_wakes_up_as_the_standby(
+    migrated_url: str, own_broker: Broker, tmp_path: Path
+) -> None:
+    """Longer than its lease. It finds that the lanes are another's, stores nothing, and does not fight for them."""
+    random = Random(SEED)
+    await seeded(migrated_url, 33)
+    homes = Homes(own_broker, await devices_of(migrated_url))
+    first, second = _pair(tmp_path, migrated_url, own_broker)
+    with first, second:
+        first.start()
+        await first.connected()
+        second.start()
+        await second.logged("gateway.started")
+        async with homes.connected(), _talk(homes, random) as talking:
+            await asyncio.sleep(1)
+            first.signal(signal.SIGSTOP)
+            await second.connected()
+            fallen = homes.say("fall-030", "fall")
+            await homes.has_receipt(fallen)
+            first.signal(signal.SIGCONT)
+            await first.logged("loop.failed", loop="lane stavanger/alarm")
+            await asyncio.sleep(4)  # in which somebody who fights for the lane would have taken it back
+            talking.set()
+            await homes.all_receipted()
+        await _all_stored(migrated_url, homes)
+        assert len(second.entries("lane.connected", lane="alarm")) == 1, second.said
+        assert len(first.entries("lane.connected", lane="alarm")) == 1, first.said
+        await second.healthy()
+        await first.healthy()
+        assert await first.stop() == 0
+        assert await second.stop() == 0
+
+
+def _pair(folder: Path, url: str, broker: Broker) -> tuple[GatewayProcess, GatewayProcess]:
+    return (
+        GatewayProcess(folder, "first", database_url=url, mqtt_port=broker.port),
+        GatewayProcess(folder, "second", database_url=url, mqtt_port=broker.port),
+    )
