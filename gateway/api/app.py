@@ -170,6 +170,8 @@ class SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["path"].startswith(f"{router.prefix}/"):
+                    headers.setdefault("Cache-Control", "no-store")
                 if scope["path"] == "/docs":
                     headers["Content-Security-Policy"] = DOCS_POLICY
             await send(message)
