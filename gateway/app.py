@@ -53,9 +53,8 @@ class Gateway:
     def __init__(self, settings: Settings, database_url: str, roles: Iterable[Role] = ALL_ROLES) -> None:
         self.settings = settings
         self.roles = frozenset(roles)
-        self.holder = (
-            f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"  # containers share names and numbers
-        )
+        # Containers can share names and numbers; the chance part keeps two processes from taking each other for one.
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.database = Database(database_url)
         start = start_of(settings)
         self.controlled = ControlledClock(start) if start else None
