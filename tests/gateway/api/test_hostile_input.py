@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
 import httpx
-import pytest
 
 from gateway.embedded import Broker
 from tests.gateway.served import API, Served, problem, served
@@ -97,18 +97,20 @@ async def test_bodies_that_are_none(migrated_url: str, broker: Broker) -> None:
         assert (await it.detail("Kari", fall))["stage"] == "open"
 
 
-@pytest.mark.parametrize("field", ["answer", "to", "cause", "action", "given_at", "version", "more"])
-async def test_fields_of_an_answer(migrated_url: str, broker: Broker, field: str) -> None:
+FIELDS = ("answer", "to", "cause", "action", "given_at", "version", "more")
+
+
+async def test_fields_of_an_answer(migrated_url: str, broker: Broker) -> None:
     async with served(migrated_url, broker) as it:
         fall = await it.fall()
         whole = {"answer": "close", "cause": "real", "action": "visited"}
-        for value in VALUES:
+        for field, value in product(FIELDS, VALUES):
             if value is None and field != "answer":
                 continue  # as if it were not there
             header = {**await it.bearer("Kari"), "Idempotency-Key": "k"}
             body = json.dumps({**whole, field: value})
             reply = await it.http.post(f"{API}/alerts/{fall}/answers", content=body, headers=header)
-            refused(reply, value)
+            refused(reply, (field, value))
 
 
 async def test_fields_of_signing_in(migrated_url: str, broker: Broker) -> None:
