@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from gateway.embedded import LOOPBACK, Broker, free_port
 from gateway.serve import serve_web
 from tests.support.world import PASSWORD, World, world
 
-IPHONE = {"width": 390, "height": 844}
+PHONE = ViewportSize(width=390, height=844)
 
 
 @asynccontextmanager
@@ -90,13 +90,13 @@ async def test_from_the_fall_to_the_closed_alert(
         await expect(standing).to_have_text("Lukket")
         await phone.screenshot(path=screenshots / "7-closed.png", full_page=True)
         assert await town.pages() == [("Kari", "in_app", 1)]
-        told = await town.timeline(fall["uid"])
-        assert told == ["raised", "step_reached", "claimed", "on_way", "arrived", "closing", "closed"]
+        codes = await town.timeline(fall["uid"])
+        assert codes == ["raised", "step_reached", "claimed", "on_way", "arrived", "closing", "closed"]
 
 
 async def _colleague_sees(browser: Browser, address: str, screenshots: Path) -> None:
     """Ola, whose browser runs no scripts, sees who has it, and may take it over."""
-    context = await browser.new_context(viewport=IPHONE, locale="nb-NO", java_script_enabled=False)
+    context = await browser.new_context(viewport=PHONE, locale="nb-NO", java_script_enabled=False)
     page = await context.new_page()
     await _sign_in(page, address, "Ola")
     await page.get_by_role("link", name=re.compile("Fall")).click()
@@ -110,7 +110,7 @@ async def test_without_scripts_a_fall_is_answered_by_reloading(
 ) -> None:
     async with world(migrated_url, broker, listen_port=free_port()) as town, site(town) as address:
         home = await town.home()
-        context = await browser.new_context(viewport=IPHONE, locale="nb-NO", java_script_enabled=False)
+        context = await browser.new_context(viewport=PHONE, locale="nb-NO", java_script_enabled=False)
         page = await context.new_page()
         await _sign_in(page, address, "Kari")
         await town.says(home.fall_alarm, "fall")
