@@ -111,7 +111,7 @@ class Dispatcher:
             case GiveUp():
                 await self._database.run(lambda each: self._give_up(each, page, verdict))
                 METRICS.page(page.channel, "failed")
-                log.error("page.failed", page=str(page.uid), channel=page.channel, reason=verdict.reason)
+                log.error("page.failed", page=str(page.uid), channel=page.channel, broken=verdict.contact_broken)
 
     async def _renew(self, page: LeasedPage) -> None:
         while True:
@@ -143,16 +143,19 @@ class Dispatcher:
             METRICS.first_page(page.severity, page.channel, (now - page.raised_at).total_seconds())
 
     async def _give_up(self, connection: Connection, page: LeasedPage, verdict: GiveUp) -> None:
-        """Say so on the timeline, break the contact where it is to blame, and go on when nobody else was reached."""
+        """Say so on the timeline, break the contact where it is to blame, and go on when nobody else was reached.
+
+        The server's own words may name the address: they stay with the page and the contact, which can be erased.
+        """
         now = self._clock.now()
         stored = await alert_store.lock_id(connection, page.alert_id)
         if stored is None or not await pages.failed(connection, page.id, self._settings.holder, verdict.reason):
             return
         if verdict.contact_broken:
             await pages.break_contact(connection, page.contact_id, verdict.reason)
-            broken = Audited("contact.broken", "contact", page.contact_id, params={"reason": verdict.reason})
+            broken = Audited("contact.broken", "contact", page.contact_id, params={"channel": page.channel})
             await audit.add(connection, now, (broken,))
-        told = Entry("page_failed", {"persons": [page.person_id], "channel": page.channel, "reason": verdict.reason})
+        told = Entry("page_failed", {"persons": [page.person_id], "channel": page.channel})
         await alert_store.add_entries(connection, page.alert_id, (told,), now)
         changed = Changed(frozenset({stored.zone_id}))
         if stored.alert.closed_at is None and await pages.attempt_failed(connection, page.alert_id, page.attempt):
