@@ -19,10 +19,14 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The channel has not taken the page. ``permanent``: it never will (a wrong address); no point in trying again."""
+    """The channel has not taken the page. ``permanent``: it will not take this one, however often it is tried.
+
+    ``contact_broken``: and no other one for this contact, as the channel says for certain (there is no such address).
+    """
 
     reason: str
     permanent: bool = False
+    contact_broken: bool = False
 
 
 SendResult = HandedOver | Failed
@@ -52,7 +56,7 @@ def settle(result: SendResult, tries: int) -> Verdict:
         case HandedOver():
             return result
         case Failed(reason=reason, permanent=True):
-            return GiveUp(reason, contact_broken=True)
+            return GiveUp(reason, result.contact_broken)
         case Failed(reason=reason) if tries >= MAX_TRIES:
             return GiveUp(reason, contact_broken=False)
     return Retry(min(FIRST_BACK_OFF * 2 ** (tries - 1), LONGEST_BACK_OFF))

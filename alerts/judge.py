@@ -17,6 +17,7 @@ from devices.model import DecodeError, Flag, Message
 
 UNINTERPRETABLE = "uninterpretable_alarm"
 RULE_FAILED = "rule_failed"
+OLD_ALARM = "old_alarm"
 RETRY_CRASHED = timedelta(minutes=5)
 LONGEST_TOPIC = 300
 """Of a topic that nobody could read, so much is kept: it is part of a key, and a broker takes 65,535 bytes."""
@@ -45,7 +46,8 @@ def judge_observation(
         except Exception as error:  # noqa: BLE001 - a crash of any kind must not stop the other rules
             failures.append(Failure(rule.spec.name, error))
             total += Judgement(signals=(_failed(rule, heard.subject, heard.observation.received_at),))
-    return _told_once(total) + _uninterpretable(heard, total, crashed=len(failures) > before)
+    crashed = len(failures) > before
+    return _told_once(total) + _uninterpretable(heard, total, crashed=crashed) + _old_alarm(heard)
 
 
 def _told_once(judged: Judgement) -> Judgement:
@@ -74,7 +76,7 @@ def undecodable(message: Message, error: DecodeError, subject: Subject) -> Judge
         type="undecodable",
         occurred_at=message.received_at,
         received_at=message.received_at,
-        fields={"topic": topic, "reason": str(error.reason), "detail": error.detail},
+        fields={"topic": topic, "reason": str(error.reason)},
         device=str(error.device) if error.device else None,
     )
     return Judgement(signals=(_alarm(subject, evidence, topic),))
@@ -91,6 +93,25 @@ def _uninterpretable(heard: Heard, judged: Judgement, *, crashed: bool) -> Judge
     if understood or (harmless and fitted and not crashed):
         return Judgement()
     return Judgement(signals=(_alarm(heard.subject, Evidence.of(observation), heard.subject.scope),))
+
+
+def _old_alarm(heard: Heard) -> Judgement:
+    """An alarm from before yesterday is history, or its device's clock is wrong: care is not called, somebody is told."""
+    said = heard.observation
+    kind = kinds().get(said.kind)
+    harmless = kind is not None and said.type in kind.harmless
+    if not said.is_alarm or harmless or heard.lateness is not Lateness.HISTORY or Flag.RETAINED in said.flags:
+        return Judgement()
+    told = Raise(
+        key=f"{OLD_ALARM}:{heard.subject.scope}",
+        condition=OLD_ALARM,
+        vkp_code=None,
+        severity=Severity.MODERATE,
+        track=Track.TECHNICAL,
+        subject=heard.subject,
+        evidence=Evidence.of(said),
+    )
+    return Judgement(signals=(told,))
 
 
 def _alarm(subject: Subject, evidence: Evidence, scope: str) -> Raise:

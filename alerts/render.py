@@ -50,6 +50,7 @@ CONDITIONS = {
     "device_silent": N_("Device silent"),
     "site_deaf": N_("Site not heard"),
     "session_lost": N_("The broker lost our session: messages may be missing"),
+    "old_alarm": N_("An old alarm came, or a device's clock is wrong"),
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
 }

@@ -1,7 +1,7 @@
 """Answering: what a person says about an alert – taken once, refused with a reason, in one transaction.
 
 ``Idempotency-Key`` makes a repeated request the same answer. ``given_at`` is kept on the timeline. ``version`` refuses
-an answer to an alert that people or devices have changed since it was looked at.
+to close, take over or hand over an alert that people or devices have changed since it was looked at.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from gateway.store.answers import Taken
 from gateway.store.db import Connection
 
 OLDEST_ANSWER = timedelta(days=1)
+NEEDS_THE_LATEST = frozenset({"close", "take_over", "hand_over"})
+"""Answers that somebody who knew of the latest might not give. Coming, arriving and calling for help are always right."""
 
 _SIMPLE: dict[str, Callable[[int], Answer]] = {
     "claim": Claim,
@@ -74,7 +76,8 @@ async def answer(
     before = await answers.find(connection, who.person_id, key)  # the same one may have been taken while we waited
     if before is not None:
         return _again(before, asked)
-    if request.version is not None and request.version != stored.alert.version:
+    stale = request.version is not None and request.version != stored.alert.version
+    if stale and request.answer in NEEDS_THE_LATEST:
         raise Conflict("stale", "the alert has changed since you looked at it", "look again, then answer")
     event = event_of(request, who.person_id, await _receiver(connection, stored, request, now))
     also = (event.to,) if isinstance(event, HandOver) else ()

@@ -29,7 +29,7 @@ from gateway.live import Live
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.settings import Role, Settings, start_of
 from gateway.store import alerts as alert_store
-from gateway.store import observations, pages, sites
+from gateway.store import observations, pages, sites, watches
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -56,14 +56,16 @@ class Gateway:
         # Containers can share names and numbers; the chance part keeps two processes from taking each other for one.
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.database = Database(database_url)
+        self.web_database = Database(database_url)
+        """Of its own, so that a crowd of open pages cannot take the connections that alarms need."""
         start = start_of(settings)
         self.controlled = ControlledClock(start) if start else None
         self.clock: Clock = self.controlled or SystemClock()
         self.started_at = self.clock.now()
         self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
         self.live = Live(self.database)
-        self.front = Front(self.database, self.clock, self.cache, self.live, settings.limits, self.started_at)
-        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, self.started_at)
+        self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
+        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits)
         self.dispatcher = self._dispatcher()
         self.lanes: dict[tuple[int, Lane], LaneWorker] = {}
         self.failing: dict[str, str] = {}
@@ -78,12 +80,14 @@ class Gateway:
     async def running(self) -> AsyncIterator[None]:
         """Everything this process does, until the end of the block."""
         await self.database.open()
+        await self.web_database.open()
         await self.database.run(self._prepare)
         try:
             self._start()
             yield
         finally:
             await self._stop()
+            await self.web_database.close()
             await self.database.close()
 
     async def health(self) -> Health:
@@ -148,13 +152,13 @@ class Gateway:
             recovery = asyncio.create_task(self._recovered(name, works))
             try:
                 await loop()
-                why = "ended"
+                why, told = "ended", ""
             except Exception as error:  # noqa: BLE001 - whatever it was, it is reported and the loop goes on
-                why = f"{type(error).__name__}: {error}".strip()
+                why, told = type(error).__name__, str(error).strip()
             finally:
                 recovery.cancel()
             self.failing[name] = why
-            log.warning("loop.failed", loop=name, why=why, again_in=back_off)
+            log.warning("loop.failed", loop=name, why=why, error=told, again_in=back_off)
             back_off = FIRST_BACK_OFF if monotonic() - began > STEADY_AFTER else min(back_off * 2, LONGEST_BACK_OFF)
             await pause(back_off)
 
@@ -200,7 +204,8 @@ class Gateway:
     async def _health(self, connection: Connection, now: datetime) -> Health:
         standing = {
             **await alert_store.unanswered(connection, now),
-            "unsent": await pages.unsent(connection, now),
+            **await pages.standing(connection, now),
+            "oldest_watch": await watches.oldest_overdue(connection, now),
         }
         hearings = await sites.site_hearings(connection)
         shown = [

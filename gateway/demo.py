@@ -24,6 +24,7 @@ from gateway.log import set_up
 from gateway.rulebook import install_defaults
 from gateway.serve import serve, stop_on_signals
 from gateway.settings import Role, Settings, load
+from gateway.store import municipality
 from gateway.store.db import Connection, Database
 from gateway.store.migrate import migrate
 from simulators.cli import options_for
@@ -86,6 +87,7 @@ async def _seed(url: str, password: str, devices: Path) -> seeding.Seeded:
     async def work(connection: Connection) -> seeding.Seeded:
         await install_defaults(connection, now)
         seeded = await seeding.seed(connection, now, password)
+        await municipality.let_pass(connection, now)
         seeding.write_devices(await seeding.simulated(connection), devices)
         return seeded
 

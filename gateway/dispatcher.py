@@ -37,7 +37,7 @@ SLOTS = 64
 """Pages that are sent side by side."""
 LEASE_SECONDS = 8.0
 """How long a page waits for a process that was killed while it sent it; who is alive renews the lease."""
-RENEW_SECONDS = 2.0
+RENEW_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,10 @@ class Dispatcher:
         holder = self._settings.holder
         if not await self._database.run(lambda each: pages.still_leased(each, page.id, holder)):
             return
-        renewing = asyncio.create_task(self._renew(page))
-        try:
-            result = await self._send(page)
-        finally:
-            await end([renewing])
+        result = await self._send_while_wanted(page)
+        if result is None:
+            METRICS.page(page.channel, "withdrawn")
+            return
         verdict = settle(result, page.tries)
         match verdict:
             case HandedOver(detail=detail):
@@ -113,11 +112,24 @@ class Dispatcher:
                 METRICS.page(page.channel, "failed")
                 log.error("page.failed", page=str(page.uid), channel=page.channel, broken=verdict.contact_broken)
 
-    async def _renew(self, page: LeasedPage) -> None:
+    async def _send_while_wanted(self, page: LeasedPage) -> SendResult | None:
+        """None when an answer has withdrawn the page meanwhile: sending is broken off."""
+        sending = asyncio.create_task(self._send(page))
+        unwanted = asyncio.create_task(self._until_unwanted(page))
+        try:
+            await asyncio.wait({sending, unwanted}, return_when=asyncio.FIRST_COMPLETED)
+            return sending.result() if sending.done() else None
+        finally:
+            await end([sending, unwanted])
+
+    async def _until_unwanted(self, page: LeasedPage) -> None:
+        """Renews the lease as long as the page is ours to send."""
+        holder = self._settings.holder
         while True:
             await pause(RENEW_SECONDS)
             with suppress(*DatabaseGone):
-                await self._database.run(lambda each: pages.renew(each, page.id, self._settings.holder, LEASE_SECONDS))
+                if not await self._database.run(lambda each: pages.renew(each, page.id, holder, LEASE_SECONDS)):
+                    return
 
     async def _send(self, page: LeasedPage) -> SendResult:
         channel = self._channels.get(page.channel)
@@ -139,7 +151,7 @@ class Dispatcher:
         now, holder = self._clock.now(), self._settings.holder
         done = await self._database.run(lambda each: pages.handed_over(each, page.id, holder, detail, now))
         METRICS.page(page.channel, "handed_over" if done else "late")
-        if page.attempt == 1:
+        if done and page.attempt == 1:
             METRICS.first_page(page.severity, page.channel, (now - page.raised_at).total_seconds())
 
     async def _give_up(self, connection: Connection, page: LeasedPage, verdict: GiveUp) -> None:

@@ -261,6 +261,7 @@ persistence_location {folder}/
 autosave_interval 30
 max_queued_messages 0
 max_queued_bytes 268435456
+message_size_limit 1048576
 max_inflight_messages 0
 log_dest stdout
 log_type error

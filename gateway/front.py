@@ -26,6 +26,7 @@ from gateway.store.db import Connection, Database
 MOST_FAILURES = 10
 """Failed sign-ins of a user name within a quarter of an hour, before it has to wait."""
 MOST_IN_LIST = 200
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Front:
     async def sign_in(self, username: str, password: str, user_agent: str) -> SignedIn:
         """NotSignedIn for a wrong name or password, TooMany after too many wrong ones. Both take equally long."""
         username = username.replace("\x00", "\ufffd")  # which no name of ours has, and the database takes
+        username = username[:LONGEST_NAME]
         failures = await self._database.run(lambda each: sessions.recent_failures(each, username))
         if failures >= MOST_FAILURES:
             raise TooMany("sign_in", "too many wrong passwords for this user name", "wait a quarter of an hour")

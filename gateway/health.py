@@ -95,7 +95,12 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
     if standing["exhausted"]:
         told = f"{standing['exhausted']} care alert(s) have climbed the whole ladder and nobody has answered"
         findings.append(Finding(state=State.RED, reason="unanswered", detail=told))
-    overdue = standing["oldest_overdue"]
-    if overdue is not None and now - overdue > LATE:
-        findings.append(Finding(state=State.RED, reason="behind", detail=f"something was due at {overdue}"))
+    if standing["broken_contacts"]:
+        told = f"{standing['broken_contacts']} contact(s) are broken: whoever they belong to may not be reached"
+        findings.append(Finding(state=State.DEGRADED, reason="broken_contacts", detail=told))
+    for what, name in (("alert", "oldest_overdue"), ("watch", "oldest_watch"), ("page", "oldest_page")):
+        due = standing[name]
+        if due is not None and now - due > LATE:
+            told = f"a {what} was due at {due:%Y-%m-%dT%H:%M:%SZ} and still is"
+            findings.append(Finding(state=State.RED, reason="behind", detail=told))
     return findings

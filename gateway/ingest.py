@@ -14,11 +14,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from alerts.judge import Failure, judge_observation, undecodable
-from alerts.model import Heard, Judgement, Signal, Subject, Watch
+from alerts.model import Heard, Judgement, Lateness, Signal, Subject, Watch
 from alerts.rules import Rule, nearest
 from alerts.rules.missed import Missed
 from devices.dialects import dialect_of, dialects
+from devices.dialects.native import topic_of
 from devices.health import PRESENCE
 from devices.model import DecodeError, DeviceAddress, Flag, Lane, Message, Observation, Reason
 from gateway.doses import open_doses
@@ -26,11 +29,13 @@ from gateway.engine import Rulebook, act
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, devices, observations, quarantine, sites, watches
 from gateway.store.audit import Changed
-from gateway.store.db import Connection, Database, DatabaseGone
+from gateway.store.db import Connection, Database, DatabaseGone, TooMuch
 from gateway.store.devices import Device, Sign
 from gateway.store.observations import Stamped
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
+
+log = structlog.get_logger()
 
 WATCHED_BACK = timedelta(days=3)
 """How old a dose may be for something said about it to still concern its watch."""
@@ -80,6 +85,10 @@ async def store_batch(
     batch = _decode(messages)
     try:
         return await database.run(lambda connection: _store(connection, held, batch, now, cache))
+    except TooMuch as error:
+        if len(messages) == 1:
+            raise
+        log.warning("batch.halved", messages=len(messages), error=type(error).__name__)
     except (sites.LaneLost, *DatabaseGone):
         raise
     except Exception as error:  # noqa: BLE001 - whatever one message does must not hold up the others
@@ -172,7 +181,7 @@ def _mismatch(said: Observation, registered: str) -> Quarantined:
         said.message_class,
         said.message_id,
     )
-    topic = f"hv/v1/{said.device.site}/{said.kind}/{said.device.address}/{said.message_class}"
+    topic = topic_of(said.device, said.kind, said.message_class)
     return Quarantined(Message(topic, said.raw, said.received_at, Flag.RETAINED in said.flags), error)
 
 
@@ -194,7 +203,25 @@ async def _new(
     ]
     if stamped:
         await observations.add(connection, stamped)
-    return [(Heard(said, subject), said.kind) for said, subject in zip(fresh, subjects, strict=True)]
+    heard = [(Heard(said, subject), said.kind) for said, subject in zip(fresh, subjects, strict=True)]
+    return [*heard, *await _also_where_it_is_now(connection, heard)]
+
+
+async def _also_where_it_is_now(connection: Connection, heard: Sequence[tuple[Heard, str]]) -> list[tuple[Heard, str]]:
+    """A late alarm of a device that has been moved since: either it is late, or the device's clock is slow and help is
+    needed where it is now. Both homes get an alert."""
+    late = [
+        (each, kind)
+        for each, kind in heard
+        if each.observation.is_alarm and each.lateness is Lateness.LATE and each.subject.device_id is not None
+    ]
+    moments = [(each.subject.device_id or 0, each.observation.received_at) for each, _ in late]
+    subjects = await devices.subjects_at(connection, moments) if moments else []
+    return [
+        (Heard(each.observation, now), kind)
+        for (each, kind), now in zip(late, subjects, strict=True)
+        if now.installation_id not in (None, each.subject.installation_id)
+    ]
 
 
 async def _unseen(

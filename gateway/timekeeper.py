@@ -6,7 +6,7 @@ transactions, and several processes can make it at once: rows that another one h
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -26,13 +26,15 @@ from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, devices, observations, sessions, sites, watches
 from gateway.store.audit import Changed
-from gateway.store.db import Connection, Database
+from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone
 from gateway.store.sites import SiteHearing
 
 log = structlog.get_logger()
 
 MANY = 500
-ROUNDS = 20
+SOME = 100
+"""Watches that are judged before alerts have their turn again."""
+ROUNDS = 100
 PRUNE_AFTER = timedelta(days=35)
 """Longer than any device keeps a message."""
 SITE_DEAF = "site_deaf"
@@ -53,41 +55,57 @@ class Passed:
 class Timekeeper:
     """Makes passes; the caller decides when."""
 
-    def __init__(
-        self, database: Database, clock: Clock, cache: RulebookCache, limits: canary.Limits, started_at: datetime
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, cache: RulebookCache, limits: canary.Limits) -> None:
         self._database = database
         self._clock = clock
         self._cache = cache
         self._limits = limits
-        self._started_at = started_at
+        self._met_sites: dict[int, datetime] = {}
+        self._looked_at = 0
 
     async def run_once(self) -> Passed:
-        """Everything that is due now."""
-        await self._database.run(self._sites)
-        await self._database.run(self._open_watches)
-        return Passed(watches=await self._all(self._watches), alerts=await self._all(self._alerts))
+        """Everything that is due now.
+
+        Alerts come first, and again after each part of a flood of watches: who waits for help waits for nothing else.
+        A part that fails does not stop the others; its error is raised at the end.
+        """
+        errors: list[Exception] = []
+        alerts = await self._part(self._alerts, errors)
+        await self._part(self._sites, errors)
+        await self._part(self._open_watches, errors)
+        total = 0
+        for _ in range(ROUNDS):
+            found = await self._part(self._watches, errors)
+            total += found
+            alerts += await self._part(self._alerts, errors) if found else 0
+            if found < SOME:
+                break
+        if errors:
+            raise errors[0]
+        return Passed(watches=total, alerts=alerts)
 
     async def prune(self) -> None:
         """Forget identities, settled watches and sessions that nothing can concern any more."""
         before = self._clock.now() - PRUNE_AFTER
-        await self._database.run(lambda each: observations.prune_seen(each, before))
-        await self._database.run(lambda each: watches.prune(each, before))
+        while await self._database.run(lambda each: observations.prune_seen(each, before)):
+            pass
+        while await self._database.run(lambda each: watches.prune(each, before)):
+            pass
         await self._database.run(sessions.prune)
 
-    async def _all(self, some: Callable[[Connection], Awaitable[int]]) -> int:
-        """Until a transaction finds less than it could take; the rest of a flood is the next pass's."""
-        total = 0
-        for _ in range(ROUNDS):
-            found = await self._database.run(some)
-            total += found
-            if found < MANY:
-                break
-        return total
+    async def _part(self, part: Callable[[Connection], Awaitable[int]], errors: list[Exception]) -> int:
+        try:
+            return await self._database.run(part)
+        except DatabaseGone:
+            raise
+        except Exception as error:
+            log.exception("timekeeper.part_failed", part=part.__name__)
+            errors.append(error)
+            return 0
 
     # Watches --------------------------------------------------------------------------------------------------------
 
-    async def _open_watches(self, connection: Connection) -> None:
+    async def _open_watches(self, connection: Connection) -> int:
         """The next dose of every schedule and the silence of every fitted device have a watch."""
         now = self._clock.now()
         book = await self._cache.read(connection)
@@ -95,59 +113,65 @@ class Timekeeper:
         if behind:
             await open_doses(connection, behind, now, book)
         await self._open_silences(connection, now, book)
+        return 0
 
     async def _open_silences(self, connection: Connection, now: datetime, book: Rulebook) -> None:
+        """Round and round by device, some at each pass, so that those whose rule is off hide nobody behind them."""
+        fittings = await devices.unwatched(connection, now, self._looked_at, MANY)
+        self._looked_at = fittings[-1].subject.device_id or 0 if len(fittings) == MANY else 0
+        deaf = {each.site_id: each.deaf_seconds for each in await sites.site_hearings(connection)} if fittings else {}
         opened: list[Watch] = []
-        deaf = {each.site_id: each.deaf_seconds for each in await sites.site_hearings(connection)}
-        for subject, kind, own in await devices.unwatched(connection, now, MANY):
-            zones = book.ancestry.get(subject.zone_id, ())
-            for rule in nearest(book.rules.get(kind, ()), kind, subject, zones):
-                if isinstance(rule.spec, Silence):
-                    contract = timedelta(seconds=_contract(kind, own))
-                    opened.append(rule.spec.open(rule.id, subject, now, contract, deaf[subject.site_id]))
+        for fitting in fittings:
+            zones = book.ancestry.get(fitting.subject.zone_id, ())
+            for rule in nearest(book.rules.get(fitting.kind, ()), fitting.kind, fitting.subject, zones):
+                contract = _contract(fitting.kind, fitting.silent_after_seconds)
+                if isinstance(rule.spec, Silence) and contract is not None:
+                    total = deaf[fitting.subject.site_id]
+                    silent_after = timedelta(seconds=contract)
+                    opened.append(rule.spec.open(rule.id, fitting.subject, now, silent_after, total))
         await watches.open_new(connection, opened)
 
     async def _watches(self, connection: Connection) -> int:
         now = self._clock.now()
         book = await self._cache.read(connection)
-        due = await watches.due(connection, now, MANY)
+        due = await watches.due(connection, now, SOME)
         if not due:
             return 0
         judged = await self._judge(connection, due, now, book)
-        await watches.save(connection, judged.watches)
-        await audit.announce(connection, await act(connection, judged.signals, now, book))
+        quiet = [each for each in judged if not each.signals]
+        await watches.save(connection, [watch for each in quiet for watch in each.watches])
+        changed = Changed()
+        for each in sorted((each for each in judged if each.signals), key=lambda each: each.signals[0].key):
+            changed |= await self._raise(connection, each, now, book)
+        await audit.announce(connection, changed)
         return len(due)
+
+    async def _raise(self, connection: Connection, judged: Judgement, now: datetime, book: Rulebook) -> Changed:
+        """What one watch leads to, in a transaction of its own inside; one that cannot be raised is tried again."""
+        try:
+            async with connection.transaction():
+                await watches.save(connection, judged.watches)
+                return await act(connection, judged.signals, now, book)
+        except (*DatabaseGone, *LOST_A_RACE):
+            raise
+        except Exception:
+            log.exception("watch.failed", watches=[watch.key for watch in judged.watches])
+            later = [replace(watch, due_at=now + RETRY_CRASHED, state=WatchState.WAITING) for watch in judged.watches]
+            await watches.save(connection, later)
+            return Changed()
 
     async def _judge(
         self, connection: Connection, due: Sequence[watches.Due], now: datetime, book: Rulebook
-    ) -> Judgement:
+    ) -> list[Judgement]:
+        """One judgement a watch."""
         ids = sorted({each.watch.subject.device_id for each in due if each.watch.subject.device_id is not None})
         seen = await devices.last_seen(connection, ids)
         contracts = await devices.contracts(connection, ids)
         failures: list[Failure] = []
-        total = Judgement()
-        for each in due:
-            rule = book.by_id.get(each.watch.rule_id)
-            if rule is None:  # we cannot read it (rules are never deleted): what it waits for is not forgotten
-                total += Judgement((replace(each.watch, due_at=now + RETRY_CRASHED),))
-                continue
-            if not rule.spec.enabled:
-                total += Judgement((replace(each.watch, due_at=None, state=WatchState.MET),))
-                continue
-            device = each.watch.subject.device_id or 0
-            contract = contracts.get(device)
-            moment = Moment(
-                now=now,
-                heard_until=each.heard_until,
-                resumed_at=each.resumed_at,
-                deaf_seconds=each.deaf_seconds,
-                last_seen=seen.get(device),
-                silent_after_seconds=_contract(contract.kind, contract.silent_after_seconds) if contract else None,
-            )
-            total += judge_time(each.watch, rule, moment, failures)
+        judged = [_judge_one(each, now, book, seen, contracts, failures) for each in due]
         for failure in failures:
             log.error("rule.failed", rule=failure.rule, exc_info=failure.error)
-        return total
+        return judged
 
     # Alerts ---------------------------------------------------------------------------------------------------------
 
@@ -162,6 +186,8 @@ class Timekeeper:
                 async with connection.transaction():
                     _, _, what = await advance(connection, stored, TimePassed(), now, book)
                     changed |= what
+            except (*DatabaseGone, *LOST_A_RACE):
+                raise
             except Exception:
                 log.exception("alert.failed_to_advance", alert=str(stored.uid))
         await audit.announce(connection, changed)
@@ -169,25 +195,59 @@ class Timekeeper:
 
     # Sites ----------------------------------------------------------------------------------------------------------
 
-    async def _sites(self, connection: Connection) -> None:
+    async def _sites(self, connection: Connection) -> int:
         """A site that is not heard is one incident; it clears itself when hearing resumes."""
         now = self._clock.now()
         hearings = await sites.site_hearings(connection)
         open_alerts = await alert_store.lock_open(connection, [_deaf_key(each) for each in hearings])
         signals: list[Signal] = []
         for each in hearings:
-            deaf = canary.is_deaf(each.heard_until, self._started_at, now, self._limits)
+            met = self._met_sites.setdefault(each.site_id, now)
+            deaf = canary.is_deaf(each.heard_until, met, now, self._limits)
             if deaf and _deaf_key(each) not in open_alerts:
-                signals.append(_deaf(each, self._started_at, now))
+                signals.append(_deaf(each, met, now))
             elif not deaf and _deaf_key(each) in open_alerts:
                 signals.append(Clear(_deaf_key(each), Evidence("heard_again", each.resumed_at or now, now)))
         if signals:
             book = await self._cache.read(connection)
             await audit.announce(connection, await act(connection, signals, now, book))
+        return 0
 
 
-def _contract(kind: str, own: int | None) -> float:
-    return own if own is not None else kinds()[kind].silent_after.total_seconds()
+def _judge_one(
+    due: watches.Due,
+    now: datetime,
+    book: Rulebook,
+    seen: Mapping[int, datetime],
+    contracts: Mapping[int, devices.Contract],
+    failures: list[Failure],
+) -> Judgement:
+    watch, rule = due.watch, book.by_id.get(due.watch.rule_id)
+    if rule is None:  # we cannot read it (rules are never deleted): what it waits for is not forgotten
+        return Judgement((replace(watch, due_at=now + RETRY_CRASHED),))
+    if due.fitting_ended or not rule.spec.enabled:
+        over = Clear(rule.spec.key(watch.subject), Evidence("fitting_ended", now, now))
+        signals = (over,) if rule.spec.track is Track.TECHNICAL and watch.state is WatchState.RAISED else ()
+        return Judgement((replace(watch, due_at=None, state=WatchState.MET),), signals)
+    device = watch.subject.device_id or 0
+    contract = contracts.get(device)
+    moment = Moment(
+        now=now,
+        heard_until=due.heard_until,
+        resumed_at=due.resumed_at,
+        deaf_seconds=due.deaf_seconds,
+        last_seen=seen.get(device),
+        silent_after_seconds=_contract(contract.kind, contract.silent_after_seconds) if contract else None,
+    )
+    return judge_time(watch, rule, moment, failures)
+
+
+def _contract(kind: str, own: int | None) -> float | None:
+    """Seconds; None for a kind that this release does not know."""
+    known = kinds().get(kind)
+    if own is not None:
+        return own
+    return known.silent_after.total_seconds() if known else None
 
 
 def _deaf_key(site: SiteHearing) -> str:

@@ -79,13 +79,14 @@ class Email:
         try:
             message = _message(self.config.sender, outgoing)
         except ValueError as error:
-            return Failed(f"address {error}", permanent=True)
+            return Failed(f"address {error}", permanent=True, contact_broken=True)
         try:
             return await self._submit(message, outgoing.address)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             said = [f"{each.code} {each.message}" for each in refused.recipients]
             permanent = bool(said) and all(_is_no_address(each.code, each.message) for each in refused.recipients)
-            return Failed("; ".join(said), permanent=permanent)
+            certain = permanent and all(ENHANCED_CODE.match(each.message) for each in refused.recipients)
+            return Failed("; ".join(said), permanent, contact_broken=certain)
         except aiosmtplib.SMTPResponseException as refused:
             return Failed(f"{refused.code} {refused.message}")
         except TimeoutError:

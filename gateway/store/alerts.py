@@ -10,8 +10,9 @@ from uuid import UUID
 
 from alerts.alert import Action, Alert, Cause, DueFor, Stage
 from alerts.model import Entry, Raise, Severity
-from alerts.policy import Policy, StoredPolicy
+from alerts.policy import StoredPolicy
 from gateway.store.db import Connection, as_json, new_uid
+from gateway.store.rules import policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class StoredAlert:
     alert: Alert
 
 
-_STATE = """id, uid, zone_id, track, policy, severity, stage, due_at, due_for, version, attempt, step, holder_id,
+_STATE = """id, uid, zone_id, track, policy, policy_version_id, severity, stage, due_at, due_for, version, attempt, step, holder_id,
             offered_to_id, before_closing, cause, action, exhausted_at, closed_at"""
 
 
@@ -70,7 +71,7 @@ async def lock_id(connection: Connection, alert_id: int) -> StoredAlert | None:
 
 
 async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert: Alert, now: datetime) -> StoredAlert:
-    """A new alert. UniqueViolation (and a retry) when another process has just opened one with the same key."""
+    """A new alert, raised when word of it was received. UniqueViolation (and a retry) when another process has just opened one with the same key."""
     uid, subject = new_uid(), raised.subject
     cursor = await connection.execute(
         """INSERT INTO alert (uid, key, condition, vkp_code, severity, track, rule_id, site_id, zone_id, device_id,
@@ -93,7 +94,7 @@ async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert
             subject.dwelling_id,
             subject.resident_id,
             raised.evidence.occurred_at,
-            now,
+            raised.evidence.received_at,
             raised.evidence.late_seconds,
             policy.version_id,
             as_json(policy.policy.model_dump(mode="json")),
@@ -174,7 +175,7 @@ def _stored(row: Mapping[str, Any]) -> StoredAlert:
 
 def _alert(row: Mapping[str, Any]) -> Alert:
     return Alert(
-        policy=Policy.model_validate(row["policy"]),
+        policy=policy_of(row["policy"], row["policy_version_id"]),
         severity=Severity(row["severity"]),
         stage=Stage(row["stage"]),
         due_at=row["due_at"],

@@ -53,6 +53,9 @@ DatabaseGone = (
 """The server cannot be reached, went away, gave us up while we stood still, or is a replica now: nothing is wrong with
 what was to be stored. Note that some lost races are of this family too."""
 
+TooMuch = (errors.QueryCanceled, errors.OutOfMemory, errors.ProgramLimitExceeded)
+"""The server gave up over what it was asked to do: less at a time may go."""
+
 
 def conninfo(url: str) -> str:
     """The connection string with what every connection of ours has. ValueError where it cannot be read."""

@@ -68,16 +68,22 @@ async def add_unregistered(connection: Connection, site_id: int, kinds: Mapping[
 
 
 async def subjects_at(connection: Connection, moments: Sequence[tuple[int, datetime]]) -> list[Subject]:
-    """For each (device, time) what the device was fitted to at that time; its site's zone where it was nowhere."""
+    """For each (device, time) what the device was fitted to at that time; its site's zone where it was nowhere.
+
+    A device that is fitted for nobody in particular is whoever's lives alone there.
+    """
     cursor = connection.cursor(row_factory=class_row(Subject))
     await cursor.execute(
         """SELECT d.site_id, coalesce(w.zone_id, s.zone_id) AS zone_id, d.id AS device_id,
-                  i.id AS installation_id, i.dwelling_id, i.resident_id
+                  i.id AS installation_id, i.dwelling_id, coalesce(i.resident_id, alone.resident_id) AS resident_id
            FROM unnest(%s::bigint[], %s::timestamptz[]) WITH ORDINALITY AS m (device_id, at, position)
            JOIN device d ON d.id = m.device_id
            JOIN site s ON s.id = d.site_id
            LEFT JOIN installation i ON i.device_id = d.id AND i.during @> m.at
            LEFT JOIN dwelling w ON w.id = i.dwelling_id
+           LEFT JOIN LATERAL (
+               SELECT min(y.resident_id) AS resident_id FROM residency y
+               WHERE y.dwelling_id = i.dwelling_id AND y.during @> m.at HAVING count(*) = 1) alone ON true
            ORDER BY m.position""",
         ([device for device, _ in moments], [at for _, at in moments]),
     )
@@ -132,19 +138,28 @@ async def contracts(connection: Connection, device_ids: Sequence[int]) -> dict[i
     return {each.device_id: each for each in await cursor.fetchall()}
 
 
-async def unwatched(connection: Connection, now: datetime, limit: int) -> list[tuple[Subject, str, int | None]]:
-    """Fitted devices that have no silence watch for this fitting: subject, kind and own limit of silence."""
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """A device that is fitted, with its kind and its own limit of silence where it has one."""
+
+    subject: Subject
+    kind: str
+    silent_after_seconds: int | None
+
+
+async def unwatched(connection: Connection, now: datetime, after: int, limit: int) -> list[Fitting]:
+    """Fitted devices beyond an id that have no silence watch for this fitting, in order of id."""
     cursor = await connection.execute(
         """SELECT d.site_id, w.zone_id, d.id AS device_id, i.id AS installation_id, i.dwelling_id, i.resident_id,
                   d.kind, d.silent_after_seconds
            FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
-           WHERE i.during @> %s
+           WHERE i.during @> %s AND d.id > %s
              AND NOT EXISTS (SELECT 1 FROM watch x WHERE x.key = 'silence:installation:' || i.id)
            ORDER BY d.id LIMIT %s""",
-        (now, limit),
+        (now, after, limit),
     )
     return [
-        (Subject(*(row[name] for name in _SUBJECT)), row["kind"], row["silent_after_seconds"])
+        Fitting(Subject(*(row[name] for name in _SUBJECT)), row["kind"], row["silent_after_seconds"])
         for row in await cursor.fetchall()
     ]
 
@@ -153,22 +168,16 @@ _SUBJECT = ("site_id", "zone_id", "device_id", "installation_id", "dwelling_id",
 
 
 async def move(connection: Connection, device_id: int, dwelling_id: int, resident_id: int | None, at: datetime) -> UUID:
-    """Fit a device somewhere else from a time on: the old fitting ends, with its dose schedules and open watches."""
-    cursor = await connection.execute(
-        """UPDATE installation SET during = tstzrange(lower(during), %(at)s)
-           WHERE device_id = %(device)s AND during @> %(at)s RETURNING id""",
-        {"device": device_id, "at": at},
-    )
-    ended = [row["id"] for row in await cursor.fetchall()]
-    await connection.execute("UPDATE dose_schedule SET to_date = from_date WHERE installation_id = ANY(%s)", (ended,))
+    """Fit a device somewhere else from a time on. What waits for the old fitting ends with it; see ``watches.due``."""
     await connection.execute(
-        """UPDATE watch SET due_at = NULL, state = 'met'
-           WHERE installation_id = ANY(%s) AND due_at IS NOT NULL AND due_at > %s""",
-        (ended, at),
+        """UPDATE installation SET during = tstzrange(lower(during), %(at)s)
+           WHERE device_id = %(device)s AND during @> %(at)s""",
+        {"device": device_id, "at": at},
     )
     uid = new_uid()
     await connection.execute(
-        "INSERT INTO installation (uid, device_id, dwelling_id, resident_id, during) VALUES (%s, %s, %s, %s, tstzrange(%s, NULL))",
+        """INSERT INTO installation (uid, device_id, dwelling_id, resident_id, during)
+           VALUES (%s, %s, %s, %s, tstzrange(%s, NULL))""",
         (uid, device_id, dwelling_id, resident_id, at),
     )
     return uid

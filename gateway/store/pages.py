@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from alerts.alert import Page
@@ -92,13 +93,14 @@ async def still_leased(connection: Connection, page_id: int, holder: str) -> boo
     return await cursor.fetchone() is not None
 
 
-async def renew(connection: Connection, page_id: int, holder: str, seconds: float) -> None:
-    """It is still being sent: nobody else takes it over. In the database's clock."""
-    await connection.execute(
+async def renew(connection: Connection, page_id: int, holder: str, seconds: float) -> bool:
+    """It is still being sent: nobody else takes it over. False when it is not ours to send any more."""
+    cursor = await connection.execute(
         """UPDATE page SET hidden_until = clock_timestamp() + make_interval(secs => %s)
            WHERE id = %s AND state = 'leased' AND leased_by = %s""",
         (seconds, page_id, holder),
     )
+    return cursor.rowcount == 1
 
 
 async def handed_over(connection: Connection, page_id: int, holder: str, detail: str, now: datetime) -> bool:
@@ -148,6 +150,17 @@ async def called(connection: Connection, alert_id: int) -> frozenset[int]:
     """Everybody who was ever paged about an alert."""
     cursor = await connection.execute("SELECT DISTINCT person_id FROM page WHERE alert_id = %s", (alert_id,))
     return frozenset(row["person_id"] for row in await cursor.fetchall())
+
+
+async def standing(connection: Connection, now: datetime) -> dict[str, Any]:
+    """How the outbox stands: pages due and not handed over, the oldest of them, and contacts that are broken."""
+    cursor = await connection.execute(
+        """SELECT count(*) AS unsent, min(due_at) AS oldest_page,
+                  (SELECT count(*) FROM contact WHERE active AND broken_reason IS NOT NULL) AS broken_contacts
+           FROM page WHERE due_at <= %s""",
+        (now,),
+    )
+    return await cursor.fetchone() or {}
 
 
 async def unsent(connection: Connection, now: datetime) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -67,9 +66,3 @@ async def newest(connection: Connection, zones: Sequence[int], before: UUID | No
         {"zones": list(zones), "before": before, "limit": limit},
     )
     return await cursor.fetchall()
-
-
-async def count_since(connection: Connection, since: datetime) -> int:
-    cursor = await connection.execute("SELECT count(*) AS n FROM quarantine WHERE received_at >= %s", (since,))
-    row = await cursor.fetchone()
-    return int(row["n"]) if row else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from alerts.policy import Policy, StoredPolicy
+from alerts.policy import DEFAULT_POLICIES, Policy, StoredPolicy
 from alerts.rules import Rule, RuleType, parse_rule
 from gateway.store.db import Connection, as_json, new_uid
 
@@ -35,12 +35,23 @@ def _readable(row: Mapping[str, Any]) -> Rule | None:
 
 
 async def all_policies(connection: Connection) -> list[StoredPolicy]:
-    """Every policy in its current version."""
+    """Every policy in its current version. For one that we cannot read, a default one: somebody must be called."""
     cursor = await connection.execute(
         """SELECT v.id, v.spec FROM policy p JOIN policy_version v ON v.policy_id = p.id AND v.version = p.version
            ORDER BY p.id"""
     )
-    return [StoredPolicy(row["id"], Policy.model_validate(row["spec"])) for row in await cursor.fetchall()]
+    return [StoredPolicy(row["id"], policy_of(row["spec"], row["id"])) for row in await cursor.fetchall()]
+
+
+def policy_of(spec: Mapping[str, Any], version_id: int) -> Policy:
+    """A stored policy; where it cannot be read, the default of its name, else of its track, and a line in the log."""
+    try:
+        return Policy.model_validate(spec)
+    except ValueError as error:
+        log.error("policy.unreadable", version=version_id, error=str(error))
+    by_name = [each for each in DEFAULT_POLICIES if each.name == spec.get("name")]
+    by_track = [each for each in DEFAULT_POLICIES if each.track == spec.get("track")]
+    return [*by_name, *by_track, *DEFAULT_POLICIES][0]
 
 
 async def rules_version(connection: Connection) -> tuple[int, int]:

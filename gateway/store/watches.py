@@ -41,12 +41,13 @@ async def of_devices(connection: Connection, device_ids: Sequence[int], since: d
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A due watch, with how far its site has been heard."""
+    """A due watch, with how far its site has been heard, and whether its fitting had ended before what it is about."""
 
     watch: Watch
     heard_until: datetime
     resumed_at: datetime | None
     deaf_seconds: float
+    fitting_ended: bool
 
 
 async def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
@@ -60,14 +61,17 @@ async def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
                        max(deaf_seconds) AS deaf_seconds
                 FROM site_lane GROUP BY site_id HAVING count(heard_until) = 2)
             SELECT {", ".join("w." + name.strip() for name in _COLUMNS.split(","))}, h.heard_until, h.resumed_at,
-                   h.deaf_seconds
-            FROM watch w JOIN hearing h USING (site_id)
+                   h.deaf_seconds,
+                   coalesce(upper(i.during) <= CASE WHEN w.key LIKE 'dose:%%' THEN w.since ELSE w.due_at END, false)
+                       AS fitting_ended
+            FROM watch w JOIN hearing h USING (site_id) LEFT JOIN installation i ON i.id = w.installation_id
             WHERE w.due_at <= %s AND w.due_at <= h.heard_until
             ORDER BY w.key LIMIT %s FOR UPDATE OF w SKIP LOCKED""",
         (now, limit),
     )
     return [
-        Due(_watch(row), row["heard_until"], row["resumed_at"], row["deaf_seconds"]) for row in await cursor.fetchall()
+        Due(_watch(row), row["heard_until"], row["resumed_at"], row["deaf_seconds"], row["fitting_ended"])
+        for row in await cursor.fetchall()
     ]
 
 
@@ -122,7 +126,7 @@ async def schedules_of(connection: Connection, device_ids: Sequence[int]) -> lis
 
 async def schedules_behind(connection: Connection, now: datetime, limit: int) -> list[Schedule]:
     """Dose schedules that have no watch beyond now, locked in order."""
-    return await _schedules(connection, "s.watched_until <= %s", (now,), limit)
+    return await _schedules(connection, "s.watched_until <= %s AND i.during @> %s::timestamptz", (now, now), limit)
 
 
 async def set_watched_until(connection: Connection, moments: Sequence[tuple[int, datetime]]) -> None:
@@ -145,6 +149,18 @@ async def next_due(connection: Connection, after: datetime) -> datetime | None:
     )
     row = await cursor.fetchone()
     return row["due"] if row else None
+
+
+async def oldest_overdue(connection: Connection, now: datetime) -> datetime | None:
+    """Since when the timekeeper owes a judgement: the oldest due watch that its site was heard past."""
+    cursor = await connection.execute(
+        """SELECT min(w.due_at) AS oldest FROM watch w
+           WHERE w.due_at <= %s AND w.due_at <= (SELECT CASE WHEN count(heard_until) = 2 THEN min(heard_until) END
+                                                 FROM site_lane l WHERE l.site_id = w.site_id)""",
+        (now,),
+    )
+    row = await cursor.fetchone()
+    return row["oldest"] if row else None
 
 
 async def prune(connection: Connection, before: datetime, limit: int = 10_000) -> int:

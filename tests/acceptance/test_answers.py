@@ -105,7 +105,7 @@ async def test_what_is_held_by_one_is_refused_to_others_until_taken_over(migrate
         assert await town.refused("Ola", fall, "on_way") == "held_by_other"
         assert await town.refused("Ola", fall, "close", cause="real", action="visited") == "held_by_other"
         assert await town.refused("Ola", fall, "release") == "held_by_other"
-        assert await town.refused("Kari", fall, "claim", version=0) == "stale"
+        assert await town.refused("Kari", fall, "close", cause="real", action="visited", version=0) == "stale"
 
         taken = await town.answers("Ola", fall, "take_over")
         assert (taken.stage, taken.holder and taken.holder.name) == ("claimed", "Ola")

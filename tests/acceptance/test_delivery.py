@@ -116,6 +116,23 @@ async def test_an_answer_while_a_page_is_being_sent_stops_all_others(
         assert await town.news() == []
 
 
+async def test_an_answer_breaks_off_a_page_whose_mail_server_hangs(
+    migrated_url: str, broker: Broker, slow: SlowMailServer
+) -> None:
+    async with by_mail(migrated_url, broker, slow) as town:
+        await _fall_paged_but_not_sent(town)
+        fall = (await town.alert())["uid"]
+        await town.gateway.dispatcher.run_once()
+        async with asyncio.timeout(10):
+            while not slow.taken:
+                await pause(0.01)
+        await town.answers("Kari", fall, "claim", settle=False)
+        async with asyncio.timeout(5):
+            await town.gateway.dispatcher.settled()  # the server still has not said a word
+        assert await town.states(fall) == [("Kari", "withdrawn")]
+        assert await town.rows("SELECT 1 FROM page WHERE handed_over_at IS NOT NULL") == []
+
+
 async def test_a_page_that_is_leased_but_not_yet_sent_is_withdrawn(
     migrated_url: str, broker: Broker, smtp: MailServer
 ) -> None:

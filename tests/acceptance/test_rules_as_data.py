@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from gateway.embedded import Broker
@@ -113,3 +113,31 @@ async def test_what_a_rule_that_nobody_can_read_waits_for_is_not_forgotten(migra
         await town.rows("UPDATE rule SET version = 3 WHERE id = %s", sound["rule_id"])
         await town.passes(minutes=5)
         assert (await town.alert("dose_missed"))["resident_id"] == home.resident
+
+
+async def test_policies_that_nobody_can_read_do_not_silence_an_alert(migrated_url: str, broker: Broker) -> None:
+    """Neither those that a new alert would freeze, nor the one that an alert has frozen: a default takes their place."""
+    async with world(migrated_url, broker) as town:
+        first, second = await town.home(), await town.home()
+        await town.says(first.fall_alarm, "fall")
+        spoilt = """jsonb_set({}, '{{steps}}', '[{{"target": "the_moon", "wait_seconds": 60}}]')"""
+        await town.rows(f"UPDATE alert SET policy = {spoilt.format('policy')}")
+        await town.rows(f"UPDATE policy_version SET spec = {spoilt.format('spec')}")
+        await town.rows("INSERT INTO policy_version (policy_id, version, spec, created_at) "
+                        "SELECT id, 2, spec, created_at FROM policy_version")  # fmt: skip
+        await town.rows("UPDATE policy SET version = 2")
+        assert await town.news() == ["Kari"]
+        await town.passes(minutes=1)
+        assert await town.news() == ["Kari", "Ola"]
+        await town.says(second.fall_alarm, "fall")
+        assert await town.news() == ["Kari"]
+
+
+async def test_a_device_of_a_kind_from_another_release_holds_up_nobody(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        home, strange = await town.home(silent_after=timedelta(minutes=30)), await town.home()
+        await town.rows("UPDATE device SET kind = 'of_tomorrow' WHERE id = %s", strange.fall_alarm.id)
+        await town.says(home.fall_alarm, "fall")
+        await town.passes(hours=1)
+        assert (await town.alert("fall"))["exhausted_at"] is not None
+        assert len(await town.alerts("device_silent", track="technical")) == 2

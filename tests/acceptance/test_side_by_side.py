@@ -26,7 +26,7 @@ class Engine:
         self.database = Database(gateway.database.url, size=3)
         cache = RulebookCache(local, ("in_app",))
         limits, clock = gateway.settings.limits, gateway.clock
-        self.timekeeper = Timekeeper(self.database, clock, cache, limits, gateway.started_at)
+        self.timekeeper = Timekeeper(self.database, clock, cache, limits)
         channels = {"in_app": InApp(InApp.Config())}
         self.dispatcher = Dispatcher(self.database, clock, cache, channels, Dispatching(name, "http://x", local))
 

@@ -86,8 +86,11 @@ def test_a_device_that_is_fitted_nowhere_is_never_harmless() -> None:
 
 
 @pytest.mark.parametrize("event", ["fall", "explosion", "test"])
-def test_history_is_nothing(event: str) -> None:
-    assert judged(said(event, delay=timedelta(hours=25), subject=SHELF))[0] == []
+def test_history_calls_nobody_to_a_home(event: str) -> None:
+    """But somebody is told of an alarm that old: it is late beyond use, or its device's clock is wrong."""
+    signals = judged(said(event, delay=timedelta(hours=25), subject=SHELF))[0]
+    assert conditions(signals) == ([] if event == "test" else ["old_alarm"])
+    assert {each.track for each in signals} <= {Track.TECHNICAL}
 
 
 def test_a_kind_that_is_not_known_here_any_more_is_not_harmless() -> None:

@@ -65,7 +65,9 @@ def test_a_page_that_was_taken_is_done() -> None:
 
 
 def test_a_wrong_address_is_given_up_at_once_and_the_contact_is_broken() -> None:
-    assert settle(Failed("no such user", permanent=True), 1) == GiveUp("no such user", contact_broken=True)
+    certain = Failed("no such user", permanent=True, contact_broken=True)
+    assert settle(certain, 1) == GiveUp("no such user", contact_broken=True)
+    assert settle(Failed("not today", permanent=True), 1) == GiveUp("not today", contact_broken=False)
 
 
 def test_the_rest_is_tried_again_ever_more_slowly_and_then_given_up_aloud() -> None:

@@ -71,7 +71,14 @@ def test_a_resent_message_has_the_same_hash_whatever_its_time(first: tuple[str, 
         said.at + timedelta(seconds=later), said.message_class, said.type, dict(reversed(list(said.fields.items())))
     )
     one, two = (DIALECT.decode(Message(*encode(device, kind, "m", each), NOW)) for each in (said, again))
-    assert one.content_hash == two.content_hash
+    assert (one.content_hash == two.content_hash) == (said.message_class is not MessageClass.ALARM)
+
+
+def test_an_alarm_at_another_time_is_another_alarm_and_a_copy_a_copy() -> None:
+    """A device that counts its ids from the beginning again must not have its next fall taken for the last one."""
+    times = ("2026-11-21T03:10:00Z", "2026-11-21T03:10:00Z", "2026-11-22T03:10:00Z")
+    first, copy, later = (DIALECT.decode(Message(FALL, body(time=each), NOW)).content_hash for each in times)
+    assert first == copy != later
 
 
 def test_another_type_or_field_is_other_content() -> None:

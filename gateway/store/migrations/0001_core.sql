@@ -92,7 +92,6 @@ CREATE TABLE session (
     person_id  bigint NOT NULL REFERENCES person,
     user_agent text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now(),
-    used_at    timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL
 );
 CREATE INDEX session_person ON session (person_id);
@@ -124,8 +123,7 @@ CREATE TABLE resident (
     name     text NOT NULL,
     phone    text NOT NULL DEFAULT '',
     born     date,
-    notes    text NOT NULL DEFAULT '',
-    language text NOT NULL DEFAULT 'nb'
+    notes    text NOT NULL DEFAULT ''
 );
 
 CREATE TABLE residency (
@@ -200,6 +198,8 @@ CREATE TABLE seen (
     received_at  timestamptz NOT NULL,
     PRIMARY KEY (device_id, message_id, payload_hash)
 );
+
+CREATE INDEX seen_received ON seen USING brin (received_at);
 
 CREATE TABLE observation (
     id              bigint GENERATED ALWAYS AS IDENTITY,

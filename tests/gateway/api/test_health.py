@@ -15,7 +15,8 @@ from tests.gateway.place import NOW
 from tests.gateway.served import Served, served
 from tests.support.databases import Server
 
-FINE = {"open": 0, "exhausted": 0, "exhausted_technical": 0, "oldest_overdue": None, "unsent": 0}
+COUNTS = {"open": 0, "exhausted": 0, "exhausted_technical": 0, "unsent": 0, "broken_contacts": 0}
+FINE = {**COUNTS, "oldest_overdue": None, "oldest_watch": None, "oldest_page": None}
 
 
 def reasons(**changed: Any) -> tuple[State, list[str]]:
@@ -33,8 +34,10 @@ def test_what_health_is_made_of() -> None:
     assert reasons(sites=deaf) == (State.RED, ["deaf"])
     assert reasons(standing={**FINE, "exhausted": 1}) == (State.RED, ["unanswered"])
     assert reasons(standing={**FINE, "exhausted_technical": 1}) == (State.DEGRADED, ["unanswered_technical"])
-    assert reasons(standing={**FINE, "oldest_overdue": NOW - LATE}) == (State.OK, [])
-    assert reasons(standing={**FINE, "oldest_overdue": NOW - LATE - timedelta(seconds=1)}) == (State.RED, ["behind"])
+    assert reasons(standing={**FINE, "broken_contacts": 1}) == (State.DEGRADED, ["broken_contacts"])
+    for owed in ("oldest_overdue", "oldest_watch", "oldest_page"):
+        assert reasons(standing={**FINE, owed: NOW - LATE}) == (State.OK, [])
+        assert reasons(standing={**FINE, owed: NOW - LATE - timedelta(seconds=1)}) == (State.RED, ["behind"])
 
 
 async def health(it: Served) -> tuple[int, str, list[str]]:

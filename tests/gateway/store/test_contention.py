@@ -88,7 +88,7 @@ async def test_signals_for_the_same_alerts_in_opposite_order(migrated_url: str) 
 async def test_time_passes_while_devices_speak(migrated_url: str) -> None:
     async with place(migrated_url, homes=10) as town:
         clock = ControlledClock(NOW)
-        keeper = Timekeeper(town.database, clock, town.cache, Limits(timedelta(hours=1), timedelta(0)), NOW)
+        keeper = Timekeeper(town.database, clock, town.cache, Limits(timedelta(hours=1), timedelta(0)))
         held = await town.held()
         await town.store(held, [fall(home, "1") for home in town.homes])
         clock.move_to(NOW + timedelta(minutes=3))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from alerts.model import Subject
-from gateway.store import devices, observations
+from devices.model import Lane
+from gateway.store import devices, observations, watches
 from gateway.store.devices import Sign
 from tests.gateway.place import NOW, Place, fall, place
 
@@ -117,15 +118,30 @@ async def test_a_moved_device_is_whose_it_was_at_the_time(migrated_url: str) -> 
 async def test_moving_ends_what_was_waited_for_at_the_old_place(migrated_url: str) -> None:
     async with place(migrated_url, homes=2) as town:
         old, new = town.homes
-        await town.rows(
-            """INSERT INTO watch (key, rule_id, site_id, zone_id, installation_id, since, due_at, state, facts)
-               SELECT 'w', r.id, s.id, s.zone_id, %s, %s, %s, 'waiting', '{}' FROM rule r, site s LIMIT 1""",
-            old.installation,
-            NOW,
-            NOW + MINUTE,
-        )
+        for key, since in (
+            ("dose:1:before", NOW - MINUTE),
+            ("dose:1:after", NOW + MINUTE),
+            ("silence:x", NOW - MINUTE),
+        ):
+            await town.rows(
+                """INSERT INTO watch (key, rule_id, site_id, zone_id, installation_id, since, due_at, state, facts)
+                   SELECT %s, r.id, s.id, s.zone_id, %s, %s, %s, 'waiting', '{}' FROM rule r, site s LIMIT 1""",
+                key,
+                old.installation,
+                since,
+                NOW + 2 * MINUTE,
+            )
+        for lane in Lane:
+            await town.rows(
+                """INSERT INTO site_lane (site_id, lane, heard_until) SELECT id, %s, %s FROM site
+                   ON CONFLICT (site_id, lane) DO UPDATE SET heard_until = excluded.heard_until""",
+                lane,
+                NOW + 3 * MINUTE,
+            )
         await town.run(lambda each: devices.move(each, old.device, new.dwelling, new.resident, NOW))
-        assert await town.rows("SELECT state, due_at FROM watch") == [{"state": "met", "due_at": None}]
+        due = await town.run(lambda each: watches.due(each, NOW + 3 * MINUTE, 10))
+        ended = {each.watch.key: each.fitting_ended for each in due}
+        assert ended == {"dose:1:before": False, "dose:1:after": True, "silence:x": True}
 
 
 @pytest.mark.parametrize("at", [NOW, NOW - timedelta(days=1)])
@@ -136,5 +152,7 @@ async def test_a_fall_tells_of_who_lived_there_when_it_happened(migrated_url: st
             lambda each: devices.move(each, old.device, new.dwelling, new.resident, NOW - timedelta(hours=1))
         )
         await town.store(await town.held(), [fall(old, "1", at + MINUTE, NOW + MINUTE)], NOW + MINUTE)
-        (found,) = await town.rows("SELECT resident_id FROM alert")
-        assert found["resident_id"] == (new.resident if at == NOW else old.resident)
+        found = await town.rows("SELECT resident_id FROM alert WHERE track = 'care' ORDER BY id")
+        # A late one may be late, or its device's clock is slow and help is needed where it is now: both hear of it.
+        late = [old.resident, new.resident]
+        assert sorted(each["resident_id"] for each in found) == ([new.resident] if at == NOW else sorted(late))
