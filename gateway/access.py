@@ -16,6 +16,9 @@ from alerts.model import Track
 from gateway.errors import NotAllowed
 from gateway.store.views import Sight
 
+SESSION_COOKIE = "hjemmevakt_session"
+"""Holds a browser's session token, for the pages and the API alike."""
+
 
 class Role(StrEnum):
     RESPONDER = "responder"

@@ -11,12 +11,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sse_starlette import EventSourceResponse
 
-from gateway.access import ANYBODY, OVERSEERS, Role, Who
+from gateway.access import ANYBODY, OVERSEERS, SESSION_COOKIE, Role, Who
 from gateway.api import schemas
 from gateway.errors import NotAllowed, NotSignedIn
 from gateway.front import Front
 
-COOKIE = "hjemmevakt_session"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -170,4 +169,4 @@ def _token(request: Request) -> tuple[str | None, bool]:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return token, False
-    return request.cookies.get(COOKIE), True
+    return request.cookies.get(SESSION_COOKIE), True

@@ -42,8 +42,6 @@ KEEPALIVE = {
 }
 LOST_A_RACE = (errors.DeadlockDetected, errors.LockNotAvailable, errors.SerializationFailure, errors.UniqueViolation)
 
-DatabaseError = psycopg.Error
-"""Whatever a query can raise; what the rest of the gateway catches."""
 DatabaseGone = (
     psycopg.OperationalError,
     psycopg.InterfaceError,

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
+from gateway.access import SESSION_COOKIE
 from gateway.errors import NotAllowed
 
-SESSION_COOKIE = "hjemmevakt_session"
 LANGUAGE_COOKIE = "hjemmevakt_language"
 A_YEAR = 365 * 24 * 3600
 HOME = "/alerts"

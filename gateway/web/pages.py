@@ -12,7 +12,7 @@ Theory
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -27,7 +27,7 @@ from starlette.exceptions import HTTPException
 
 from alerts.render import LANGUAGES, translations
 from alerts.timeline import ACTIONS, CAUSES
-from gateway.access import OVERSEERS
+from gateway.access import OVERSEERS, SESSION_COOKIE
 from gateway.api.schemas import AlertDetail, AnswerRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
@@ -44,7 +44,6 @@ PER_PAGE = 50
 MAX_KEY = 64
 SEE_OTHER = 303
 Form = Mapping[str, str]
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
@@ -106,7 +105,7 @@ class Pages:
         who, _ = await self._signed_form(request)
         await self._front.sign_out(who)
         response = RedirectResponse("/sign-in", SEE_OTHER)
-        response.delete_cookie(guard.SESSION_COOKIE, path="/")
+        response.delete_cookie(SESSION_COOKIE, path="/")
         return response
 
     async def language(self, request: Request) -> Response:
@@ -222,7 +221,7 @@ class Pages:
 
 
 def _token(request: Request) -> str | None:
-    return request.cookies.get(guard.SESSION_COOKIE)
+    return request.cookies.get(SESSION_COOKIE)
 
 
 async def _form(request: Request) -> Form:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.api.routes import COOKIE, CSRF_HEADER
+from gateway.access import SESSION_COOKIE
+from gateway.api.routes import CSRF_HEADER
 from gateway.embedded import Broker
 from gateway.front import MOST_FAILURES
 from tests.gateway.served import API, problem, served
@@ -51,7 +52,7 @@ async def test_a_cookie_needs_the_sessions_own_token_to_change_anything(migrated
         begun = await it.town.gateway.front.sign_in("kari", PASSWORD, "")
         other = await it.town.gateway.front.sign_in("kari", PASSWORD, "")
         path, nynorsk = f"{API}/me/language", {"language": "nn"}
-        it.http.cookies.set(COOKIE, begun.token)
+        it.http.cookies.set(SESSION_COOKIE, begun.token)
         assert (await it.http.get(f"{API}/me")).status_code == 200, "reading changes nothing"
         problem(await it.http.put(path, json=nynorsk), 403, "csrf")
         for wrong in ("x", other.csrf_token, "\xe6"):
@@ -89,7 +90,7 @@ async def test_whose_assignment_ended_sees_nothing_and_can_sign_out(migrated_url
             problem(await it.get("Per", path), 403, "role")
         problem(await it.answer("Per", fall, "claim"), 403, "role")
         for page in ("/alerts", f"/alerts/{fall}"):
-            reply = await it.http.get(page, headers={"Cookie": f"{COOKIE}={it.tokens['Per']}"})
+            reply = await it.http.get(page, headers={"Cookie": f"{SESSION_COOKIE}={it.tokens['Per']}"})
             assert reply.status_code == 403
             assert "Beboer" not in reply.text
         reply = await it.http.delete(f"{API}/sessions/current", headers=await it.bearer("Per"))
