@@ -112,6 +112,7 @@ class Evidence:
     fields: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     device: str | None = None
+    kind: str | None = None
 
     @property
     def late_seconds(self) -> int:
@@ -127,6 +128,7 @@ class Evidence:
             fields=observation.fields,
             flags=tuple(sorted(observation.flags)),
             device=str(observation.device),
+            kind=observation.kind,
         )
 
 

@@ -17,43 +17,22 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from alerts.model import Severity
+from devices.health import HEALTH_WORDS
+from devices.kinds import kinds
+from devices.words import N_
 
 LANGUAGES = ("nb", "nn", "en")
 DEFAULT_LANGUAGE = "nb"
 
 
-def N_(message: str) -> str:  # noqa: N802 - the name that gettext's tools look for
-    """Mark a text for translation where it stands; it is translated where it is shown."""
-    return message
-
-
 CONDITIONS = {
-    "fall": N_("Fall"),
-    "button_pressed": N_("Button pressed"),
-    "dose_missed": N_("Dose not confirmed"),
-    "dose_not_dispensed": N_("Dose not dispensed"),
-    "no_medicine": N_("Dose prevented: no medicine"),
-    "technical_stop": N_("Dispenser stopped"),
-    "bag_unreadable": N_("Dose bag not read"),
-    "roll_fault": N_("Fault with the roll"),
-    "jam": N_("Roll jammed"),
-    "tray_full": N_("Tray full"),
-    "low_stock": N_("Medicine running out"),
-    "empty": N_("Out of medicine"),
-    "break_in": N_("Dispenser broken into"),
-    "left_open": N_("Dispenser left open"),
-    "battery_low": N_("Battery low"),
-    "battery_empty": N_("Battery empty"),
-    "mains_off": N_("Mains power off"),
-    "fault": N_("Device fault"),
-    "tamper": N_("Device tampered with"),
-    "device_silent": N_("Device silent"),
     "site_deaf": N_("Site not heard"),
     "session_lost": N_("The broker lost our session: messages may be missing"),
     "old_alarm": N_("An old alarm came, or a device's clock is wrong"),
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
 }
+"""What no kind of device brings words for."""
 
 SEVERITIES = {
     Severity.NOT_REPORTED: N_("Not reported"),
@@ -75,6 +54,13 @@ def translations(language: str) -> gettext.NullTranslations:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def condition_text(condition: str, kind: str | None, language: str) -> str:
+    """What a condition is called where a device of this kind has it; its name, legibly, where there are no words."""
+    own = kinds()[kind].words.conditions if kind is not None and kind in kinds() else {}
+    words = own.get(condition) or HEALTH_WORDS.conditions.get(condition) or CONDITIONS.get(condition)
+    return translations(language).gettext(words) if words else condition.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 from alerts.alert import Action, Cause, Stage
 from alerts.policy import Target
-from alerts.render import N_, SEVERITIES, translations
+from alerts.render import SEVERITIES, translations
 from alerts.words import said
 from devices.vkp import Severity
+from devices.words import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,11 @@ class _Blanks(dict[str, str]):
 
 def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
     _ = translations(language).gettext
+    evidence = params.get("evidence", {})
     words = {
         "number": str(params["step"] + 1) if isinstance(params.get("step"), int) else "",
         "channel": _(CHANNELS.get(str(params.get("channel")), str(params.get("channel", "")))),
-        "said": said(str(params.get("evidence", {}).get("type", "")), language),
+        "said": said(str(evidence.get("type", "")), evidence.get("kind"), language),
     }
     every: tuple[tuple[str, Mapping[Any, str]], ...] = (
         ("target", TARGETS),

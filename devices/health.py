@@ -8,6 +8,7 @@ from pydantic import Field
 
 from devices.kinds import Event
 from devices.vkp import Severity
+from devices.words import N_, Words
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 
@@ -54,6 +55,38 @@ HEALTH_EVENTS: dict[str, type[Event]] = {
     "mains_on": Event,
     "test": Event,
 }
+
+HEALTH_WORDS = Words(
+    says={
+        "heartbeat": N_("Sign of life"),
+        "presence": N_("Connected or not"),
+        "battery_low": N_("Battery low"),
+        "battery_empty": N_("Battery empty"),
+        "fault": N_("The device reports a fault"),
+        "tamper": N_("Somebody has tampered with the device"),
+        "mains_off": N_("Mains power off"),
+        "mains_on": N_("Mains power on"),
+        "test": N_("Test"),
+    },
+    conditions={
+        "battery_low": N_("Battery low"),
+        "battery_empty": N_("Battery empty"),
+        "mains_off": N_("Mains power off"),
+        "fault": N_("Device fault"),
+        "tamper": N_("Device tampered with"),
+        "device_silent": N_("Device silent"),
+    },
+    fields={
+        "battery": N_("Battery"),
+        "rssi": N_("Radio strength"),
+        "mains": N_("Mains power"),
+        "firmware": N_("Firmware"),
+        "fault": N_("Fault"),
+        "online": N_("Connected"),
+    },
+    units={"battery": "{} %", "rssi": "{} dBm"},
+)
+"""The words that all kinds share."""
 
 HEALTH_HARMLESS = frozenset({"heartbeat", PRESENCE, "mains_on", "test"})
 

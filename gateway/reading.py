@@ -11,7 +11,7 @@ from uuid import UUID
 from alerts.alert import Action, Cause, Contact, DueFor, HandOver, People, Refused, Stage
 from alerts.escalation import step
 from alerts.model import Severity, Track
-from alerts.render import CONDITIONS, SEVERITIES, translations
+from alerts.render import SEVERITIES, condition_text, translations
 from alerts.timeline import LINES, STAGES, tell
 from devices.vkp import ALERT_CODES, code_list
 from gateway import canary, cursors
@@ -117,7 +117,7 @@ def _summary(row: Mapping[str, Any], persons: Persons, who: Who) -> schemas.Aler
     severity, stage = Severity(row["severity"]), Stage(row["stage"])
     return schemas.AlertSummary(
         id=row["uid"],
-        title=_(CONDITIONS.get(row["condition"], row["condition"])),
+        title=condition_text(row["condition"], row["device_kind"], who.language),
         condition=row["condition"],
         vkp_code=row["vkp_code"],
         severity=severity,
@@ -202,6 +202,7 @@ def _evidence(told: Mapping[str, Any]) -> schemas.EvidenceView:
     evidence = evidence_of(told)
     return schemas.EvidenceView(
         type=evidence.type,
+        device_kind=evidence.kind,
         occurred_at=evidence.occurred_at,
         received_at=evidence.received_at,
         late_seconds=evidence.late_seconds,

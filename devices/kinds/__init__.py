@@ -18,7 +18,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
-from devices.model import Said, parse_time
+from devices.model import MessageClass, Said, parse_time
+from devices.words import Words
 
 Instant = Annotated[datetime, PlainValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 """A time a device names: read as ``time`` is, so that whoever reads the kept string again can."""
@@ -44,12 +45,31 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
+class Command:
+    """Something a device can be asked to do. ``done_by``: the event types that report it done; ``failed_by``: not done."""
+
+    done_by: frozenset[str]
+    failed_by: frozenset[str] = frozenset({"command_refused"})
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a simulated device says to a command, ``after`` it has come."""
+
+    after: timedelta
+    message_class: MessageClass
+    type: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Kind:
-    """A device kind: its name (also the topic level), what it can say, and its rules' defaults.
+    """A device kind: its name (also the topic level), what it can say, its rules' defaults, and its words.
 
     ``harmless``: types that raise nothing by themselves even on an alarm topic (a test, a cancellation).
     ``silent_after``: how long a device may say nothing before it counts as silent; a device's own contract wins.
-    ``day``: the simulator's script, one day in time order.
+    ``day``: the simulator's script, one day in time order. ``commands``: what it can be asked to do, by name;
+    ``obey``: what the simulator says to one.
     """
 
     name: str
@@ -57,7 +77,10 @@ class Kind:
     default_rules: tuple[Mapping[str, Any], ...]
     silent_after: timedelta
     day: Callable[[Rhythm, Random], Iterator[Said]]
+    words: Words
     harmless: frozenset[str] = field(default_factory=frozenset)
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    obey: Callable[[str, Random], Iterator[Reply]] = lambda _command, _random: iter(())
 
 
 @cache

@@ -104,9 +104,10 @@ class DeviceView(Schema):
 
 
 class EvidenceView(Schema):
-    """What the device said, or did not say; newest last."""
+    """What the device said, or did not say; newest last. ``device_kind``: None where no device said it."""
 
     type: str
+    device_kind: str | None
     occurred_at: datetime
     received_at: datetime
     late_seconds: int

@@ -18,7 +18,8 @@ from babel.dates import format_datetime
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from alerts.render import DEFAULT_LANGUAGE, LANGUAGES, N_, translations
+from alerts.render import DEFAULT_LANGUAGE, LANGUAGES, translations
+from devices.words import N_
 from gateway.web.guard import LANGUAGE_COOKIE
 
 STATIC = Path(__file__).parent / "static"

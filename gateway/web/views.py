@@ -13,8 +13,9 @@ from uuid import UUID, uuid4
 
 from alerts.alert import Stage
 from alerts.model import LATE_AFTER
-from alerts.render import N_, translations
+from alerts.render import translations
 from alerts.words import said as words_of
+from devices.words import N_
 from gateway.api.schemas import AlertDetail, AlertSummary, AnswerName, EvidenceView, TimelineEntry
 from gateway.web import words
 from gateway.web.html import Times
@@ -119,7 +120,7 @@ def _told(said: EvidenceView, language: str, times: Times) -> Told:
     gettext = translations(language).gettext
     return Told(
         said,
-        words_of(said.type, language),
+        words_of(said.type, said.device_kind, language),
         said.late_seconds >= LATE_SECONDS,
         tuple(words.field(name, value, gettext, times.clock) for name, value in said.fields.items()),
         tuple(words.word(words.FLAGS, flag, gettext) for flag in said.flags),

@@ -7,21 +7,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from alerts.render import N_
+from devices.health import HEALTH_WORDS
+from devices.kinds import kinds
+from devices.words import N_
 
 Gettext = Callable[[str], str]
 
+WORDS = (HEALTH_WORDS, *(kind.words for kind in kinds().values()))
 FIELDS = {
-    "impact_g": N_("Impact"),
-    "confidence": N_("Confidence"),
-    "dose_at": N_("Dose planned for"),
-    "doses_left": N_("Doses left"),
-    "battery": N_("Battery"),
-    "rssi": N_("Radio strength"),
-    "mains": N_("Mains power"),
-    "firmware": N_("Firmware"),
-    "fault": N_("Fault"),
-    "online": N_("Connected"),
+    **{name: text for words in WORDS for name, text in words.fields.items()},
     "topic": N_("Topic"),
     "reason": N_("Reason"),
     "detail": N_("Detail"),
@@ -29,7 +23,8 @@ FIELDS = {
     "version": N_("Version"),
 }
 
-UNITS = {"impact_g": "{} g", "battery": "{} %", "rssi": "{} dBm"}
+UNITS = {name: unit for words in WORDS for name, unit in words.units.items()}
+VALUES = {name: texts for words in WORDS for name, texts in words.values.items()}
 
 FLAGS = {
     "clock_ahead": N_("The device's clock is ahead. The time shown is when we received it."),
@@ -55,10 +50,7 @@ REASONS = {
 
 CLASSES = {"alarm": N_("Alarm"), "event": N_("Event"), "status": N_("Status"), "result": N_("Result")}
 
-KINDS = {
-    "fall_alarm": N_("Fall alarm"),
-    "medicine_dispenser": N_("Medicine dispenser"),
-}
+KINDS = {name: kind.words.name for name, kind in kinds().items()}
 
 REFUSALS = {
     "closed": N_("The alert is already closed. Nothing more is needed."),
@@ -108,6 +100,8 @@ def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str
         return f"{value * 100:.0f} %"
     if name == "reason" and isinstance(value, str) and value in REASONS:
         return gettext(REASONS[value])
+    if isinstance(value, str) and value in VALUES.get(name, {}):
+        return gettext(VALUES[name][value])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return UNITS.get(name, "{}").format(text)
 

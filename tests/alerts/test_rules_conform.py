@@ -12,8 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from alerts.model import Clear, Inform, Judgement, Raise, Watch, WatchState
-from alerts.render import CONDITIONS
+from alerts.render import condition_text
 from alerts.rules import Rule, RuleType, parse_rule, rule_types
+from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
 from devices.model import Flag, MessageClass
 from devices.vkp import ALERT_CODES, code_list
@@ -96,7 +97,8 @@ def test_it_refuses_what_it_does_not_know(kind: str, data: dict[str, Any], wrong
 @NAMED
 def test_its_condition_has_a_name_and_its_code_is_national(kind: str, data: dict[str, Any]) -> None:
     rule = parse_rule(data)
-    assert rule.condition in CONDITIONS
+    words = {**HEALTH_WORDS.conditions, **kinds()[kind].words.conditions}
+    assert condition_text(rule.condition, kind, "en") == words[rule.condition]
     assert rule.vkp_code is None or rule.vkp_code in code_list(ALERT_CODES)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from devices.dialects import dialect_of
 from devices.dialects.native import ENVELOPE, encode
-from devices.health import HEALTH_EVENTS, PRESENCE
+from devices.health import HEALTH_EVENTS, HEALTH_WORDS, PRESENCE
 from devices.kinds import Kind, Rhythm, kinds
 from devices.model import NAME, DecodeError, DeviceAddress, Message, MessageClass, Observation, Said
 from devices.vkp import ALERT_CODES, Severity, code_list
@@ -136,3 +136,24 @@ def test_simulated_day_decodes_to_itself(kind: Kind) -> None:
 def test_simulated_alarms_matter(kind: Kind) -> None:
     urgent = {said.type for said in one_day(kind, 1) if said.message_class is MessageClass.ALARM}
     assert not urgent & kind.harmless
+
+
+@every_kind
+def test_words_for_all_it_says(kind: Kind) -> None:
+    assert kind.words.name
+    assert kind.events.keys() == kind.words.says.keys() | HEALTH_WORDS.says.keys()
+    fields = {name for model in kind.events.values() for name in model.model_fields}
+    assert fields == (kind.words.fields.keys() | HEALTH_WORDS.fields.keys()) - (HEALTH_WORDS.fields.keys() - fields)
+    assert kind.words.units.keys() | kind.words.values.keys() <= kind.words.fields.keys()
+
+
+@every_kind
+def test_commands_are_done_when_the_device_says_so(kind: Kind) -> None:
+    for name, command in kind.commands.items():
+        assert NAME.fullmatch(name)
+        assert command.done_by
+        assert not command.done_by & command.failed_by
+        assert command.done_by | command.failed_by <= kind.events.keys()
+        replies = list(kind.obey(name, Random(1)))
+        assert {reply.type for reply in replies} <= kind.events.keys()
+        assert {reply.type for reply in replies} & command.done_by, "the simulator obeys"

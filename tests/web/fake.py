@@ -11,7 +11,7 @@ from uuid import UUID
 
 from alerts.alert import Stage
 from alerts.model import Severity, Track
-from alerts.render import CONDITIONS, SEVERITIES, translations
+from alerts.render import SEVERITIES, condition_text, translations
 from alerts.timeline import LINES, STAGES, tell
 from gateway.api import schemas
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
@@ -130,7 +130,7 @@ def _in_language(alert: schemas.AlertDetail, language: str) -> schemas.AlertDeta
         for each in alert.timeline
     ]
     texts = {
-        "title": _(CONDITIONS.get(alert.condition, alert.condition)),
+        "title": condition_text(alert.condition, alert.device_kind, language),
         "severity_text": _(SEVERITIES[alert.severity]),
         "stage_text": _(STAGES[alert.stage]),
         "timeline": timeline,
@@ -193,6 +193,7 @@ def evidence(
 ) -> schemas.EvidenceView:
     return schemas.EvidenceView(
         type=said,
+        device_kind="fall_alarm",
         occurred_at=ago(minutes),
         received_at=ago(minutes - late_minutes),
         late_seconds=int(late_minutes * 60),

@@ -12,9 +12,11 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 import alerts
+import devices
 from gateway import web
 
 CODE = Path(next(iter(alerts.__path__)))
+DEVICES = Path(next(iter(devices.__path__)))
 PAGES = Path(next(iter(web.__path__)))
 KEYWORDS = {**DEFAULT_KEYWORDS, "N_": None}
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%|\{\w*\}")
@@ -22,7 +24,11 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%|\{\w*\}")
 
 def texts() -> Iterator[str]:
     """Every text in the code and the templates."""
-    for folder, methods in ((CODE, [("**.py", "python")]), (PAGES, [("**.py", "python"), ("**.html", "jinja2")])):
+    for folder, methods in (
+        (CODE, [("**.py", "python")]),
+        (DEVICES, [("**.py", "python")]),
+        (PAGES, [("**.py", "python"), ("**.html", "jinja2")]),
+    ):
         for _, _, text, _, _ in extract_from_dir(folder, methods, {"jinja2": {"silent": "false"}}, KEYWORDS):
             yield from [text] if isinstance(text, str) else text
 

@@ -11,6 +11,7 @@ from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, immediate, silence, t
 from devices.kinds import Event, Kind
 from devices.kinds.fall_alarm.simulator import day
 from devices.vkp import Severity
+from devices.words import N_, Words
 
 
 class Fall(Event):
@@ -19,6 +20,20 @@ class Fall(Event):
     impact_g: Annotated[float, Field(ge=0, le=1000)] | None = None
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
 
+
+WORDS = Words(
+    name=N_("Fall alarm"),
+    says={
+        "fall": N_("Fall detected"),
+        "fall_cancelled": N_("The wearer has cancelled the fall alarm"),
+        "button_pressed": N_("The button was pressed"),
+        "worn": N_("The alarm was put on"),
+        "not_worn": N_("The alarm was taken off"),
+    },
+    conditions={"fall": N_("Fall"), "button_pressed": N_("Button pressed")},
+    fields={"impact_g": N_("Impact"), "confidence": N_("Confidence")},
+    units={"impact_g": "{} g"},
+)
 
 KIND = Kind(
     name="fall_alarm",
@@ -42,4 +57,5 @@ KIND = Kind(
     ),
     silent_after=timedelta(hours=25),
     day=day,
+    words=WORDS,
 )

@@ -11,6 +11,7 @@ from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, immediate, silence, t
 from devices.kinds import Event, Instant, Kind
 from devices.kinds.medicine_dispenser.simulator import day
 from devices.vkp import Severity
+from devices.words import N_, Words
 
 
 class Dose(Event):
@@ -24,6 +25,47 @@ class Stock(Event):
 
     doses_left: Annotated[int, Field(ge=0, le=10_000)] | None = None
 
+
+WORDS = Words(
+    name=N_("Medicine dispenser"),
+    says={
+        "dose_scheduled": N_("A dose is planned"),
+        "dose_dispensed": N_("The dose was dispensed"),
+        "dose_taken": N_("The dose was taken"),
+        "dose_missed": N_("The dose was not taken"),
+        "dose_not_dispensed": N_("The dose was not dispensed"),
+        "no_medicine": N_("No medicine for the dose"),
+        "technical_stop": N_("The dispenser has stopped"),
+        "bag_unreadable": N_("The dose bag could not be read"),
+        "roll_fault": N_("Fault with the roll"),
+        "jam": N_("The roll is stuck"),
+        "tray_full": N_("The tray is full"),
+        "low_stock": N_("Medicine is running out"),
+        "empty": N_("The dispenser is empty"),
+        "refilled": N_("The dispenser was refilled"),
+        "opened": N_("The dispenser was opened"),
+        "closed": N_("The dispenser was closed"),
+        "left_open": N_("The dispenser stands open"),
+        "break_in": N_("The dispenser was broken into"),
+        "tilted": N_("The dispenser was tilted"),
+        "message_read": N_("The message was read"),
+    },
+    conditions={
+        "dose_missed": N_("Dose not confirmed"),
+        "dose_not_dispensed": N_("Dose not dispensed"),
+        "no_medicine": N_("Dose prevented: no medicine"),
+        "technical_stop": N_("Dispenser stopped"),
+        "bag_unreadable": N_("Dose bag not read"),
+        "roll_fault": N_("Fault with the roll"),
+        "jam": N_("Roll jammed"),
+        "tray_full": N_("Tray full"),
+        "low_stock": N_("Medicine running out"),
+        "empty": N_("Out of medicine"),
+        "break_in": N_("Dispenser broken into"),
+        "left_open": N_("Dispenser left open"),
+    },
+    fields={"dose_at": N_("Dose planned for"), "doses_left": N_("Doses left")},
+)
 
 KIND = Kind(
     name="medicine_dispenser",
@@ -86,4 +128,5 @@ KIND = Kind(
     ),
     silent_after=timedelta(hours=2),
     day=day,
+    words=WORDS,
 )

@@ -1,0 +1,112 @@
+"""Electronic lock: what it and its door report, by whom and how, and the commands that it confirms with its new state."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, immediate, silence, technical
+from devices.kinds import Command, Event, Kind
+from devices.kinds.e_lock.simulator import day, obey
+from devices.vkp import Severity
+from devices.words import N_, Words
+
+
+class Moved(Event):
+    """The lock has moved. ``method``: app, code, fob, key, button (by hand, from inside), remote (a command) or auto (the
+    lock itself); one that is not known here is kept. ``by``: the lock's own number for who it was, never a name or a code; ``command``: the id of
+    the command that it obeys."""
+
+    method: Annotated[str, Field(max_length=32)] | None = None
+    by: Annotated[str, Field(max_length=64)] | None = None
+    command: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Stuck(Event):
+    """The lock could not move; ``command``: the id of the command that it could not obey."""
+
+    command: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Refused(Event):
+    """A command that the lock will not obey: its id, and why."""
+
+    command: Annotated[str, Field(max_length=64)] | None = None
+    reason: Annotated[str, Field(max_length=200)] | None = None
+
+
+WORDS = Words(
+    name=N_("Electronic lock"),
+    says={
+        "locked": N_("The door was locked"),
+        "unlocked": N_("The door was unlocked"),
+        "unlatched": N_("The door was unlocked and opened"),
+        "jammed": N_("The lock is stuck"),
+        "motor_blocked": N_("The lock's motor is blocked"),
+        "forced": N_("The lock was forced"),
+        "door_opened": N_("The door was opened"),
+        "door_closed": N_("The door was closed"),
+        "command_refused": N_("The lock has refused a command"),
+    },
+    conditions={
+        "jammed": N_("Lock stuck"),
+        "motor_blocked": N_("Lock motor blocked"),
+        "forced": N_("Lock forced"),
+    },
+    fields={
+        "method": N_("How"),
+        "by": N_("By"),
+        "command": N_("Command"),
+        "reason": N_("Reason"),
+    },
+    values={
+        "method": {
+            "app": N_("with the app"),
+            "code": N_("with a code"),
+            "fob": N_("with a fob"),
+            "key": N_("with the key"),
+            "button": N_("by hand, from inside"),
+            "remote": N_("from hjemmevakt"),
+            "auto": N_("by itself"),
+        }
+    },
+)
+
+KIND = Kind(
+    name="e_lock",
+    events={
+        **HEALTH_EVENTS,
+        "locked": Moved,
+        "unlocked": Moved,
+        "unlatched": Moved,
+        "jammed": Stuck,
+        "motor_blocked": Stuck,
+        "forced": Event,
+        "door_opened": Event,
+        "door_closed": Event,
+        "command_refused": Refused,
+    },
+    harmless=HEALTH_HARMLESS
+    | {"locked", "unlocked", "unlatched", "door_opened", "door_closed", "command_refused", "mains_off"},
+    default_rules=(
+        immediate("jammed", Severity.SERIOUS, "6"),
+        immediate("forced", Severity.CRITICAL, "6"),
+        technical("motor_blocked", Severity.SERIOUS),
+        technical("battery_low"),
+        technical("battery_empty", Severity.SERIOUS),
+        technical("fault", Severity.SERIOUS),
+        technical("tamper"),
+        silence(severity=Severity.SERIOUS),
+    ),
+    silent_after=timedelta(hours=2),
+    day=day,
+    words=WORDS,
+    commands={
+        "lock": Command(frozenset({"locked"}), frozenset({"jammed", "motor_blocked", "command_refused"})),
+        "unlock": Command(frozenset({"unlocked"}), frozenset({"jammed", "motor_blocked", "command_refused"})),
+        "unlatch": Command(frozenset({"unlatched"}), frozenset({"jammed", "motor_blocked", "command_refused"})),
+    },
+    obey=obey,
+)
