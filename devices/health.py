@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from devices.kinds import Event
+from devices.model import Flag, Observation
 from devices.vkp import Severity
 from devices.words import N_, Words
 
@@ -107,6 +108,12 @@ LOW, FULL_AGAIN = 20, 30
 DISCONNECTED_AFTER = 10 * MINUTE
 MANY, DAYS = 30, 30
 """So many alarms in so many days are too many. A Norwegian vendor: 1 % of users cause more than 30 a month."""
+
+
+def by_the_broker(said: Observation) -> bool:
+    """Whether the broker speaks in the device's name – a last will, or something retained – which is no sign of life."""
+    last_will = said.type == PRESENCE and said.fields.get("online") is False
+    return last_will or Flag.RETAINED in said.flags
 
 
 def rule(
