@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from alerts.model import Heard, Subject
 from alerts.replay import Fitted, Planned, Story, Told, replay
@@ -16,23 +15,20 @@ from alerts.schedule import DosePlan
 from devices.kinds import kinds
 from devices.model import Said
 from simulators.home import Fitting
-from tests.alerts.homes import default_rules, said
+from tests.alerts.homes import said
+from tests.alerts.replays import book_of, default_book
 
-OSLO = ZoneInfo("Europe/Oslo")
 EVERY_DAY = frozenset(range(7))
 
 
-def default_book(*enabled: str) -> Rulebook:
+def book_with(*enabled: str) -> Rulebook:
     """The default rules of every kind; those that are ``enabled`` by name are on, whatever the default."""
-    rules: dict[str, list[Rule]] = {}
-    for number, kind in enumerate(kinds(), start=1):
-        rules[kind] = [_numbered(rule, number * 1000, enabled) for rule in default_rules(kind)]
-    return Rulebook(rules=rules, ancestry={10: (10,)}, local=OSLO)
+    every = [rule for rules in default_book().rules.values() for rule in rules]
+    return book_of(_switched_on(rule) if rule.spec.name in enabled else rule for rule in every)
 
 
-def _numbered(rule: Rule, first: int, enabled: Iterable[str]) -> Rule:
-    spec = rule.spec.model_copy(update={"enabled": True}) if rule.spec.name in enabled else rule.spec
-    return replace(rule, id=first + rule.id, spec=spec)
+def _switched_on(rule: Rule) -> Rule:
+    return replace(rule, spec=rule.spec.model_copy(update={"enabled": True}))
 
 
 @dataclass

@@ -72,8 +72,8 @@ def test_a_fall_happens_while_the_alarm_is_worn() -> None:
     for number in range(60):
         said = script(of("fall_alarm", f"home-{number}"), DAY, Life(falls_per_day=1), 1)
         (fall,) = times(said, "fall")
-        assert times(said, "worn")[0] - timedelta(minutes=15) <= fall <= times(said, "not_worn")[0] + timedelta(
-            minutes=15
+        assert (
+            times(said, "worn")[0] - timedelta(minutes=15) <= fall <= times(said, "not_worn")[0] + timedelta(minutes=15)
         )
 
 
