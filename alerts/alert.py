@@ -156,6 +156,14 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same again and again: ``times`` within a short time. More people are called at once."""
+
+    severity: Severity
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class PagesFailed:
     """Every page of an attempt has failed for good."""
 
@@ -218,5 +226,5 @@ class NeedHelp:
 
 
 Answer = Claim | OnWay | Arrived | Close | UndoClose | HandOver | Release | NeedHelp
-Event = Raised | TimePassed | Joined | PagesFailed | Cleared | Answer
+Event = Raised | TimePassed | Joined | Repeated | PagesFailed | Cleared | Answer
 Outcome = Step | Refused

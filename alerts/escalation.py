@@ -7,7 +7,8 @@ Rules
     4. An answer withdraws every page that is not yet handed over. Whoever answers keeps the alert only as long as
        something is heard: each stage has a limit, and then it climbs again. Help that the holder wants is not answered
        by the holder: it is called for until somebody else comes, or the alert is closed.
-    5. Nothing is merged away: new evidence pages again and never lowers the severity.
+    5. Nothing is merged away: new evidence pages again and never lowers the severity. The same again and again climbs at
+       once, also where somebody has the alert.
 
 Theory
     ``stage`` says how far the answer has come, ``due_for`` what we are waiting for::
@@ -52,6 +53,7 @@ from alerts.alert import (
     Refusal,
     Refused,
     Release,
+    Repeated,
     Stage,
     Step,
     TimePassed,
@@ -59,6 +61,7 @@ from alerts.alert import (
 )
 from alerts.ladder import (
     LOOK_FOR_PEOPLE,
+    also_page,
     climb,
     climb_from,
     climbing,
@@ -159,6 +162,19 @@ def _joined(alert: Alert, event: Joined, now: datetime, people: People) -> Step:
         heavier = _reopened(heavier, now)
     joined = _page_holder(heavier, now, people) if heavier.holder is not None else _page_step(heavier, now, people)
     return replace(joined, entries=(entry, *joined.entries))
+
+
+def _repeated(alert: Alert, event: Repeated, now: datetime, people: People) -> Step:
+    """The next step at once, and whoever has it (or is offered it) besides; the ladder climbs on until one of them speaks."""
+    heavier = replace(alert, severity=max(alert.severity, event.severity), version=alert.version + 1)
+    entry = Entry("repeated", {"severity": int(heavier.severity), "times": event.times})
+    if heavier.stage is Stage.CLOSING:
+        heavier = _reopened(heavier, now)
+    concerned = (*contacts_of(heavier.holder, people), *contacts_of(heavier.offered_to, people))
+    if heavier.holder is not None and not climbing(heavier):
+        heavier = replace(heavier, step=None, due_for=DueFor.CONFIRM)
+    called = also_page(climb(heavier, now, people), concerned, "holder_paged")
+    return replace(called, entries=(entry, *called.entries))
 
 
 def _page_holder(alert: Alert, now: datetime, people: People) -> Step:
@@ -361,6 +377,7 @@ TABLE: Mapping[type, Transition] = {
     Raised: _raised,
     TimePassed: _time_passed,
     Joined: _joined,
+    Repeated: _repeated,
     PagesFailed: _pages_failed,
     Cleared: _cleared,
     Claim: _claim,

@@ -6,12 +6,17 @@ understood – an unknown type, a device that is fitted nowhere, a crashed rule 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from alerts.model import Evidence, Heard, Inform, Judgement, Lateness, Raise, Severity, Subject, Track, Watch
-from alerts.rules import Moment, Rule
+from alerts.model import Evidence, Heard, Inform, Judgement, Lateness, Raise, Severity, Signal, Subject, Track, Watch
+from alerts.rulebook import Rulebook
+from alerts.rules import LastWord, Moment, Rule, Scene, word_of
+from alerts.rules.compound import Compound
+from alerts.rules.dose import Dose
+from alerts.waiting import outstanding
 from devices.kinds import kinds
 from devices.model import DecodeError, Flag, Message
 
@@ -34,27 +39,113 @@ class Failure:
 Failures = list[Failure]
 
 
+@dataclass
+class Ledger:
+    """The watches and the homes' last words that a run of observations is judged with, each as the one before left them."""
+
+    watches: dict[str, Watch] = field(default_factory=dict)
+    words: dict[int, dict[str, LastWord]] = field(default_factory=dict)
+    _by_scope: dict[str, dict[str, Watch]] = field(default_factory=dict, init=False)
+    _by_home: dict[int, dict[str, Watch]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.take(tuple(self.watches.values()))
+
+    def take(self, watches: Iterable[Watch]) -> None:
+        """Watches as they are now."""
+        for watch in watches:
+            self.watches[watch.key] = watch
+            self._by_scope.setdefault(watch.subject.scope, {})[watch.key] = watch
+            if watch.subject.dwelling_id is not None:
+                self._by_home.setdefault(watch.subject.dwelling_id, {})[watch.key] = watch
+
+    def of(self, rule: Rule, subject: Subject) -> Sequence[Watch]:
+        """A rule's watches of one fitting; another fitting of the same device was in another home."""
+        here = self._by_scope.get(subject.scope, {})
+        if isinstance(rule.spec, Dose):
+            return [watch for key, watch in here.items() if key.startswith("dose:")]
+        watch = here.get(rule.spec.watch_key(subject))
+        return () if watch is None else (watch,)
+
+    def waiting_in(self, dwelling: int | None, besides: Subject) -> list[Watch]:
+        """The outstanding watches of the other fittings of a home."""
+        home = self._by_home.get(dwelling, {}) if dwelling is not None else {}
+        return [each for each in home.values() if each.subject.scope != besides.scope and outstanding(each)]
+
+    def say(self, dwelling: int | None, word: str, last: LastWord) -> None:
+        """A home's last word of a type, if it is newer."""
+        if dwelling is not None:
+            said = self.words.setdefault(dwelling, {})
+            said[word] = max(said.get(word, last), last, key=lambda each: each.rank)
+
+
+def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures) -> Judgement:
+    """What all rules make of something a device said, its own and those of the home's other devices that wait for it.
+
+    The ledger moves on; crashes go to ``failures``.
+    """
+    said, dwelling = heard.observation, heard.subject.dwelling_id
+    word = word_of(said)
+    if word in book.asked_for:
+        ledger.say(dwelling, word, LastWord(said.occurred_at, said.received_at))
+    neighbours = _by_neighbours(heard, book, ledger, failures) if word in book.listened_for else Judgement()
+    home = ledger.words.get(dwelling or 0, {})
+
+    def scene(rule: Rule) -> Scene:
+        return Scene(book.local, ledger.of(rule, heard.subject) if rule.spec.waits else (), home)
+
+    judged = judge_observation(heard, book.applying(said.kind, heard.subject), scene, failures) + neighbours
+    ledger.take(judged.watches)
+    return judged
+
+
 def judge_observation(
-    heard: Heard, rules: Sequence[Rule], watches: Mapping[int, Sequence[Watch]], failures: Failures
+    heard: Heard, rules: Sequence[Rule], scene: Callable[[Rule], Scene], failures: Failures
 ) -> Judgement:
-    """What all rules of a device make of something it said. ``watches`` by rule id; crashes go to ``failures``."""
+    """What the rules of a device make of something it said, each in its own scene."""
     before = len(failures)
     total = Judgement()
     for rule in rules:
-        try:
-            total += rule.spec.observe(rule.id, heard, watches.get(rule.id, ()))
-        except Exception as error:  # noqa: BLE001 - a crash of any kind must not stop the other rules
-            failures.append(Failure(rule.spec.name, error))
-            total += Judgement(signals=(_failed(rule, heard.subject, heard.observation.received_at),))
+        total += _guarded(partial(rule.spec.observe, rule.id, heard, scene(rule)), rule, heard, failures)
     crashed = len(failures) > before
     return _told_once(total) + _uninterpretable(heard, total, crashed=crashed) + _old_alarm(heard)
 
 
+def _by_neighbours(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures) -> Judgement:
+    total = Judgement()
+    for watch in ledger.waiting_in(heard.subject.dwelling_id, heard.subject):
+        rule = book.following(watch)
+        if rule is None or not isinstance(rule.spec, Compound):
+            continue
+        if word_of(heard.observation) in rule.spec.listens(rule.kind):
+            total += _guarded(partial(rule.spec.neighbour, rule.id, heard, watch), rule, heard, failures)
+    return total
+
+
+def _guarded(judge: Callable[[], Judgement], rule: Rule, heard: Heard, failures: Failures) -> Judgement:
+    try:
+        return judge()
+    except Exception as error:  # noqa: BLE001 - a crash of any kind must not stop the other rules
+        failures.append(Failure(rule.spec.name, error))
+        return Judgement(signals=(_failed(rule, heard.subject, heard.observation.received_at),))
+
+
 def _told_once(judged: Judgement) -> Judgement:
-    """Where several rules have the same to tell an open alert, it is told once."""
-    informs = {(each.key, each.code): each for each in reversed(judged.signals) if isinstance(each, Inform)}
-    kept = (each for each in judged.signals if not isinstance(each, Inform) or informs[each.key, each.code] is each)
-    return Judgement(judged.watches, tuple(kept))
+    """Where several rules have the same to tell, it is told once: of one key the severest is raised, and what informs an
+    alert comes after what raises it."""
+    raises: dict[str, Raise] = {}
+    others: dict[tuple[str, str], Signal] = {}
+    for each in judged.signals:
+        if isinstance(each, Raise):
+            raises[each.key] = _joined(raises[each.key], each) if each.key in raises else each
+        else:
+            others.setdefault((each.key, each.code if isinstance(each, Inform) else ""), each)
+    return Judgement(judged.watches, (*raises.values(), *others.values()))
+
+
+def _joined(one: Raise, other: Raise) -> Raise:
+    heavier = max(one, other, key=lambda each: each.severity)
+    return replace(heavier, repeats=max(one.repeats, other.repeats))
 
 
 def judge_time(watch: Watch, rule: Rule, moment: Moment, failures: Failures) -> Judgement:

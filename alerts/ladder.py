@@ -106,6 +106,22 @@ def page(alert: Alert, contacts: tuple[Contact, ...], code: str, params: Mapping
     return Step(replace(alert, attempt=attempt), (Entry(code, {**params, "attempt": attempt}),), pages)
 
 
+def also_page(step: Step, contacts: tuple[Contact, ...], code: str) -> Step:
+    """These contacts, too, in the same attempt; in one of their own where there was none."""
+    paged = {page.contact.id for page in step.pages}
+    others = tuple(each for each in contacts if each.id not in paged)
+    if not others:
+        return step
+    told = {"persons": persons_of(others)}
+    if not step.pages:
+        alone = page(step.alert, others, code, told)
+        return replace(alone, entries=(*step.entries, *alone.entries))
+    attempt = step.alert.attempt
+    entry = Entry(code, {**told, "attempt": attempt})
+    pages = (*step.pages, *(Page(attempt, contact) for contact in {each.id: each for each in others}.values()))
+    return replace(step, entries=(*step.entries, entry), pages=pages)
+
+
 def persons_of(contacts: tuple[Contact, ...]) -> list[int]:
     return sorted({each.person_id for each in contacts})
 

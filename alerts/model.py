@@ -8,7 +8,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -131,10 +131,24 @@ class Evidence:
             kind=observation.kind,
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """As the timeline and a watch's facts keep it."""
+        times = {"occurred_at": self.occurred_at.isoformat(), "received_at": self.received_at.isoformat()}
+        return {**asdict(self), **times}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Evidence:
+        """The inverse of :meth:`as_json`."""
+        times = {name: datetime.fromisoformat(told[name]) for name in ("occurred_at", "received_at")}
+        return cls(**{**told, **times, "flags": tuple(told["flags"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """A person must deal with this. Joins the open alert with the same key, else is a new one."""
+    """A person must deal with this. Joins the open alert with the same key, else is a new one.
+
+    ``repeats``: how often it has happened within a short time, where that calls more people at once; else 0.
+    """
 
     key: str
     condition: str
@@ -144,6 +158,7 @@ class Raise:
     subject: Subject
     evidence: Evidence
     rule_id: int | None = None
+    repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True)

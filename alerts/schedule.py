@@ -10,9 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 ONE_DAY = timedelta(days=1)
 ONE_WEEK = timedelta(days=7)
+
+
+def _in_order(days: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(days)))
+
+
+Weekdays = Annotated[tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1), AfterValidator(_in_order)]
+"""Days of the week; Monday is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,38 @@ def _planned(plan: DosePlan, after: datetime, until: datetime, zone: tzinfo) -> 
 def local(day: date, at: time, zone: tzinfo) -> datetime:
     """A local time of a day as UTC; of two the first."""
     return datetime.combine(day, at.replace(fold=0), tzinfo=zone).astimezone(UTC)
+
+
+class Window(BaseModel):
+    """A time of day that recurs, by the clock on the wall: from ``from_time`` until before ``to_time``, past midnight where
+    that is not later; on weekdays (Monday is 0) of its beginning. Equal times are the whole day.
+
+    The hour that the clocks repeat in autumn is in it twice, the one they skip in spring not at all.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    from_time: time
+    to_time: time
+    weekdays: Weekdays = tuple(range(7))
+
+    def covers(self, at: datetime, zone: tzinfo) -> bool:
+        """Whether an aware time is in it."""
+        local_at = at.astimezone(zone)
+        wall = local_at.time()
+        if self.from_time < self.to_time:
+            return self.from_time <= wall < self.to_time and local_at.weekday() in self.weekdays
+        began_today = wall >= self.from_time
+        began_on = local_at.date() if began_today else local_at.date() - ONE_DAY
+        return (began_today or wall < self.to_time) and began_on.weekday() in self.weekdays
+
+    def first_within(self, at: datetime, zone: tzinfo) -> datetime:
+        """``at`` where it is in the window, else the window's next beginning, in UTC."""
+        if self.covers(at, zone):
+            return at
+        today = at.astimezone(zone).date()
+        begins = (local(today + day * ONE_DAY, self.from_time, zone) for day in range(15))
+        return next(each for each in begins if each > at and self.covers(each, zone))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 An entry is stored as a code with parameters (ids, never names); this file turns it into a line of text. ``{actor}``,
 ``{persons}``, ``{to}``, ``{from_}`` and ``{holder}`` are names that the caller looked up, ``{target}``, ``{stage}``,
-``{cause}``, ``{action}`` and ``{severity}`` are translated here.
+``{cause}``, ``{action}`` and ``{severity}`` are translated here, ``{times}`` is a number.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ class Line:
 LINES: Mapping[str, Line] = {
     "raised": Line(N_("Alert raised"), "0"),
     "evidence_joined": Line(N_("It happened again (severity: {severity})"), "0"),
+    "repeated": Line(N_("{times} times within a short time (severity: {severity}); calling more people at once"), "0"),
+    "home_occupied": Line(N_("Somebody seems to be at home, as a device there last said")),
+    "home_empty": Line(N_("Nobody seems to be at home, as a device there last said")),
     "device_said": Line(N_("The device has since said: {said}")),
     "step_reached": Line(N_("Step {number}, {target}: {persons} paged")),
     "step_paged_again": Line(N_("Step {number}, {target}: {persons} paged again")),
@@ -117,6 +120,7 @@ def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
     _ = translations(language).gettext
     evidence = params.get("evidence", {})
     words = {
+        "times": str(params.get("times", "")),
         "number": str(params["step"] + 1) if isinstance(params.get("step"), int) else "",
         "channel": _(CHANNELS.get(str(params.get("channel")), str(params.get("channel", "")))),
         "said": said(str(evidence.get("type", "")), evidence.get("kind"), language),

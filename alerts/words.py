@@ -10,6 +10,8 @@ from devices.words import N_
 SAID = {
     "nothing_said": N_("Nothing was heard"),
     "heard_again": N_("The device was heard again"),
+    "calm_again": N_("It has become less frequent again"),
+    "no_longer_watched": N_("Nobody waits for it any more"),
     "undecodable": N_("A message that could not be read"),
     "rule_failed": N_("A rule failed"),
     "nothing_heard": N_("The site is not heard"),

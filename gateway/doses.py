@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from alerts.model import Watch
-from alerts.rules import Rule, nearest
-from alerts.rules.missed import Missed
+from alerts.rulebook import Rulebook
+from alerts.rules import Rule
+from alerts.rules.dose import Dose
 from alerts.schedule import doses
-from gateway.engine import Rulebook
 from gateway.store import watches
 from gateway.store.db import Connection
 from gateway.store.watches import Schedule
 
 LOOK_BACK = timedelta(days=7)
 """A schedule that nobody has watched for longer starts afresh: older doses are history."""
-ENDED = timedelta(days=1)
-"""How long to leave a schedule alone that has no next dose."""
 
 
 async def open_doses(connection: Connection, schedules: Sequence[Schedule], now: datetime, book: Rulebook) -> int:
@@ -31,11 +29,11 @@ async def open_doses(connection: Connection, schedules: Sequence[Schedule], now:
     for schedule in schedules:
         planned = doses(schedule.plan, max(schedule.watched_until, now - LOOK_BACK), now, book.local)
         rule = _rule(schedule, book)
-        if rule is not None and isinstance(rule.spec, Missed):
+        if rule is not None and isinstance(rule.spec, Dose):
             opened += [
                 rule.spec.open(rule.id, schedule.subject, schedule.id, at, schedule.grace_seconds) for at in planned
             ]
-        moved.append((schedule.id, planned[-1] if planned else now + ENDED))
+        moved.append((schedule.id, planned[-1] if planned else now))
     await watches.open_new(connection, opened)
     await watches.set_watched_until(connection, moved)
     return len(opened)
@@ -43,6 +41,5 @@ async def open_doses(connection: Connection, schedules: Sequence[Schedule], now:
 
 def _rule(schedule: Schedule, book: Rulebook) -> Rule | None:
     """The rule that says how long to wait for a dose of this schedule."""
-    zones = book.ancestry.get(schedule.subject.zone_id, ())
-    found = nearest(book.rules.get(schedule.kind, ()), schedule.kind, schedule.subject, zones)
-    return next((rule for rule in found if isinstance(rule.spec, Missed)), None)
+    found = book.applying(schedule.kind, schedule.subject)
+    return next((rule for rule in found if isinstance(rule.spec, Dose)), None)

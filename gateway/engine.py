@@ -6,34 +6,20 @@ announcement). Nothing here talks to a network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
-from alerts.alert import Alert, Cleared, Event, Joined, People, Raised, Refused, Step
+from alerts.alert import Alert, Cleared, Event, Joined, People, Raised, Refused, Repeated, Step
 from alerts.escalation import step
 from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
-from alerts.policy import StoredPolicy, choose
-from alerts.rules import Rule
+from alerts.policy import choose
+from alerts.rulebook import Rulebook
 from gateway.store import alerts as alert_store
 from gateway.store import audit, pages, people
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """Rules, policies and the zone tree (zone to itself and its ancestors) as they stand, and the channels set up."""
-
-    rules: Mapping[str, Sequence[Rule]]
-    by_id: Mapping[int, Rule]
-    policies: Sequence[StoredPolicy]
-    ancestry: Mapping[int, tuple[int, ...]]
-    local: ZoneInfo
-    channels: tuple[str, ...]
 
 
 async def act(connection: Connection, signals: Sequence[Signal], now: datetime, book: Rulebook) -> Changed:
@@ -60,12 +46,12 @@ async def _act_on(
         case Raise() if stored is None:
             return await _open(connection, signal, now, book)
         case Raise() if stored is not None:
-            joined = Joined(signal.severity)
-            return await _step(connection, stored, joined, now, book, evidence=signal.evidence)
+            again = Repeated(signal.severity, signal.repeats) if signal.repeats else Joined(signal.severity)
+            return await _step(connection, stored, again, now, book, evidence=signal.evidence)
         case Clear() if stored is not None:
             return await _step(connection, stored, Cleared(), now, book, evidence=signal.evidence)
         case Inform() if stored is not None:
-            entry = Entry(signal.code, {"evidence": evidence_json(signal.evidence)})
+            entry = Entry(signal.code, {"evidence": signal.evidence.as_json()})
             await alert_store.add_entries(connection, stored.id, (entry,), now)
             return stored, Changed(frozenset({stored.zone_id}))
     return None, Changed()
@@ -75,10 +61,15 @@ async def _open(connection: Connection, raised: Raise, now: datetime, book: Rule
     policy = choose(list(book.policies), raised.track, raised.severity)
     fresh = Alert(policy=policy.policy, severity=raised.severity)
     stored = await alert_store.add(connection, raised, policy, fresh, now)
-    first = Entry("raised", {"condition": raised.condition, "evidence": evidence_json(raised.evidence)})
+    first = Entry("raised", {"condition": raised.condition, "evidence": raised.evidence.as_json()})
     await alert_store.add_entries(connection, stored.id, (first,), now)
     await audit.add(connection, now, (Audited("alert.raised", "alert", stored.id, params={"key": raised.key}),))
-    return await _step(connection, stored, Raised(), now, book)
+    opened, changed = await _step(connection, stored, Raised(), now, book)
+    if not raised.repeats:
+        return opened, changed
+    repeated = Repeated(raised.severity, raised.repeats)
+    called, more = await _step(connection, opened, repeated, now, book)
+    return called, changed | more
 
 
 async def _step(
@@ -150,22 +141,10 @@ def _with_evidence(entries: Sequence[Entry], evidence: Evidence | None) -> tuple
     """The first entry says what happened, so the evidence is its."""
     if evidence is None or not entries:
         return tuple(entries)
-    first = replace(entries[0], params={**entries[0].params, "evidence": evidence_json(evidence)})
+    first = replace(entries[0], params={**entries[0].params, "evidence": evidence.as_json()})
     return (first, *entries[1:])
 
 
 def _audited(alert_id: int, entry: Entry) -> Audited:
     params = {name: value for name, value in entry.params.items() if name != "evidence"}
     return Audited(f"alert.{entry.code}", "alert", alert_id, entry.actor_id, params)
-
-
-def evidence_json(evidence: Evidence) -> dict[str, Any]:
-    """Evidence as the timeline stores it."""
-    told = asdict(evidence)
-    return {**told, "occurred_at": evidence.occurred_at.isoformat(), "received_at": evidence.received_at.isoformat()}
-
-
-def evidence_of(told: Mapping[str, Any]) -> Evidence:
-    """Evidence as the timeline stored it; the inverse of :func:`evidence_json`."""
-    times = {name: datetime.fromisoformat(told[name]) for name in ("occurred_at", "received_at")}
-    return Evidence(**{**told, **times, "flags": tuple(told["flags"])})

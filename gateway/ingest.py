@@ -19,11 +19,11 @@ from alerts.judge import Failure, undecodable
 from alerts.model import Judgement, Signal
 from devices.dialects import dialect_of, dialects
 from devices.model import DecodeError, Lane, Message, Observation, Reason
+from gateway import judging
 from gateway.engine import act
-from gateway.judging import judge_batch
 from gateway.rulebook import RulebookCache
 from gateway.stamping import note_signs, of_their_kind, speakers, store_new, subjects_of
-from gateway.store import audit, quarantine, sites, watches
+from gateway.store import audit, quarantine, sites
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, DatabaseGone, TooMuch
 from gateway.store.quarantine import Quarantined
@@ -109,9 +109,9 @@ async def _store(connection: Connection, held: Held, batch: _Sorted, now: dateti
     heard = await store_new(connection, observed, known, now)
     await note_signs(connection, held.site, observed, known, rejected)
     failures: list[Failure] = []
-    judged = await judge_batch(connection, heard, book, now, failures)
+    judged = await judging.judge_batch(connection, heard, book, now, failures)
     refused = await _quarantine(connection, held.site, rejected)
-    await watches.save(connection, judged.watches)
+    await judging.save(connection, judged)
     signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
     changed = await act(connection, signals, now, book)
     await audit.announce(connection, changed)

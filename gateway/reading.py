@@ -10,7 +10,7 @@ from uuid import UUID
 
 from alerts.alert import Action, Cause, Contact, DueFor, HandOver, People, Refused, Stage
 from alerts.escalation import step
-from alerts.model import Severity, Track
+from alerts.model import Evidence, Severity, Track
 from alerts.render import SEVERITIES, condition_text, translations
 from alerts.timeline import LINES, STAGES, tell
 from devices.vkp import ALERT_CODES, code_list
@@ -18,7 +18,6 @@ from gateway import canary, cursors
 from gateway.access import OVERSEERS, Who, may_be_handed
 from gateway.answering import event_of
 from gateway.api import schemas
-from gateway.engine import evidence_of
 from gateway.errors import NotFound
 from gateway.store import alerts as alert_store
 from gateway.store import audit, people, quarantine, views
@@ -199,7 +198,7 @@ def _entry(row: Mapping[str, Any], persons: Persons, language: str) -> schemas.T
 
 
 def _evidence(told: Mapping[str, Any]) -> schemas.EvidenceView:
-    evidence = evidence_of(told)
+    evidence = Evidence.from_json(told)
     return schemas.EvidenceView(
         type=evidence.type,
         device_kind=evidence.kind,

@@ -7,9 +7,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from alerts.policy import DEFAULT_POLICIES
+from alerts.rulebook import Rulebook
 from alerts.rules import Rule, parse_rule
 from devices.kinds import kinds
-from gateway.engine import Rulebook
 from gateway.store import rules, zones
 from gateway.store.db import Connection
 
@@ -38,14 +38,14 @@ class RulebookCache:
         return self._book
 
     async def _load(self, connection: Connection) -> Rulebook:
-        every = await rules.all_rules(connection)
+        every, unreadable = await rules.all_rules(connection)
         return Rulebook(
             rules=_by_kind(every),
-            by_id={rule.id: rule for rule in every},
-            policies=await rules.all_policies(connection),
             ancestry=await zones.ancestry(connection),
             local=self._local,
+            policies=await rules.all_policies(connection),
             channels=self._channels,
+            unreadable=unreadable,
         )
 
 

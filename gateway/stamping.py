@@ -72,8 +72,8 @@ def _mismatch(said: Observation, registered: str) -> Quarantined:
 
 async def store_new(
     connection: Connection, observed: Sequence[Observation], known: Known, now: datetime
-) -> list[tuple[Heard, str]]:
-    """Store what is not known yet, with its fitting; answers it with the device's kind."""
+) -> list[Heard]:
+    """Store what is not known yet, with its fitting; answers it with what it is about."""
     if not observed:
         return []
     fresh = await _unseen(connection, observed, known, now)
@@ -85,23 +85,23 @@ async def store_new(
     ]
     if stamped:
         await observations.add(connection, stamped)
-    heard = [(Heard(said, subject), said.kind) for said, subject in zip(fresh, subjects, strict=True)]
+    heard = [Heard(said, subject) for said, subject in zip(fresh, subjects, strict=True)]
     return [*heard, *await _also_where_it_is_now(connection, heard)]
 
 
-async def _also_where_it_is_now(connection: Connection, heard: Sequence[tuple[Heard, str]]) -> list[tuple[Heard, str]]:
+async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
     """A late alarm of a device that has been moved since: either it is late, or the device's clock is slow and help is
     needed where it is now. Both homes get an alert."""
     late = [
-        (each, kind)
-        for each, kind in heard
+        each
+        for each in heard
         if each.observation.is_alarm and each.lateness is Lateness.LATE and each.subject.device_id is not None
     ]
-    moments = [(each.subject.device_id or 0, each.observation.received_at) for each, _ in late]
+    moments = [(each.subject.device_id or 0, each.observation.received_at) for each in late]
     subjects = await devices.subjects_at(connection, moments) if moments else []
     return [
-        (Heard(each.observation, now), kind)
-        for (each, kind), now in zip(late, subjects, strict=True)
+        Heard(each.observation, now)
+        for each, now in zip(late, subjects, strict=True)
         if now.installation_id not in (None, each.subject.installation_id)
     ]
 

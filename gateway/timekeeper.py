@@ -15,13 +15,13 @@ import structlog
 from alerts.alert import TimePassed
 from alerts.judge import RETRY_CRASHED, Failure, judge_time
 from alerts.model import Clear, Evidence, Judgement, Raise, Severity, Signal, Subject, Track, Watch, WatchState
-from alerts.rules import Moment, nearest
-from alerts.rules.silence import Silence
+from alerts.rulebook import Rulebook
+from alerts.rules import Moment, Start
 from devices.kinds import kinds
 from gateway import canary
 from gateway.clock import Clock
 from gateway.doses import open_doses
-from gateway.engine import Rulebook, act, advance
+from gateway.engine import act, advance
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, devices, observations, sessions, sites, watches
@@ -106,29 +106,29 @@ class Timekeeper:
     # Watches --------------------------------------------------------------------------------------------------------
 
     async def _open_watches(self, connection: Connection) -> int:
-        """The next dose of every schedule and the silence of every fitted device have a watch."""
+        """The next dose of every schedule, and every standing rule of a fitted device, have a watch."""
         now = self._clock.now()
         book = await self._cache.read(connection)
         behind = await watches.schedules_behind(connection, now, MANY)
         if behind:
             await open_doses(connection, behind, now, book)
-        await self._open_silences(connection, now, book)
+        await self._open_standing(connection, now, book)
         return 0
 
-    async def _open_silences(self, connection: Connection, now: datetime, book: Rulebook) -> None:
+    async def _open_standing(self, connection: Connection, now: datetime, book: Rulebook) -> None:
         """Round and round by device, some at each pass, so that those whose rule is off hide nobody behind them."""
-        fittings = await devices.unwatched(connection, now, self._looked_at, MANY)
-        self._looked_at = fittings[-1].subject.device_id or 0 if len(fittings) == MANY else 0
-        deaf = {each.site_id: each.deaf_seconds for each in await sites.site_hearings(connection)} if fittings else {}
+        lacking = await devices.unwatched(connection, sorted(book.standing), now, self._looked_at, MANY)
+        self._looked_at = lacking[-1].subject.device_id or 0 if len(lacking) == MANY else 0
+        deaf = {each.site_id: each.deaf_seconds for each in await sites.site_hearings(connection)} if lacking else {}
         opened: list[Watch] = []
-        for fitting in fittings:
-            zones = book.ancestry.get(fitting.subject.zone_id, ())
-            for rule in nearest(book.rules.get(fitting.kind, ()), fitting.kind, fitting.subject, zones):
-                contract = _contract(fitting.kind, fitting.silent_after_seconds)
-                if isinstance(rule.spec, Silence) and contract is not None:
-                    total = deaf[fitting.subject.site_id]
-                    silent_after = timedelta(seconds=contract)
-                    opened.append(rule.spec.open(rule.id, fitting.subject, now, silent_after, total))
+        for fitting in lacking:
+            contract = _contract(fitting.kind, fitting.silent_after_seconds)
+            start = Start(now, book.local, contract or 0.0, deaf.get(fitting.subject.site_id, 0.0))
+            opened += [
+                rule.spec.begin(rule.id, fitting.subject, start)
+                for rule in book.applying(fitting.kind, fitting.subject)
+                if rule.spec.standing and rule.spec.watch_prefix == fitting.lacks and contract is not None
+            ]
         await watches.open_new(connection, opened)
 
     async def _watches(self, connection: Connection) -> int:
@@ -222,13 +222,15 @@ def _judge_one(
     contracts: Mapping[int, devices.Contract],
     failures: list[Failure],
 ) -> Judgement:
-    watch, rule = due.watch, book.by_id.get(due.watch.rule_id)
-    if rule is None:  # we cannot read it (rules are never deleted): what it waits for is not forgotten
+    watch, opened = due.watch, book.by_id.get(due.watch.rule_id)
+    if opened is None:  # we cannot read it (rules are never deleted): what it waits for is not forgotten
         return Judgement((replace(watch, due_at=now + RETRY_CRASHED),))
-    if due.fitting_ended or not rule.spec.enabled:
-        over = Clear(rule.spec.key(watch.subject), Evidence("fitting_ended", now, now))
-        signals = (over,) if rule.spec.track is Track.TECHNICAL and watch.state is WatchState.RAISED else ()
+    rule = None if due.fitting_ended else book.following(watch)
+    if rule is None:  # nobody waits for it any more: the device is gone from there, or the rule is switched off
+        over = Clear(opened.spec.key(watch.subject), Evidence("no_longer_watched", now, now))
+        signals = (over,) if opened.spec.track is Track.TECHNICAL and watch.state is WatchState.RAISED else ()
         return Judgement((replace(watch, due_at=None, state=WatchState.MET),), signals)
+    watch = replace(watch, rule_id=rule.id)
     device = watch.subject.device_id or 0
     contract = contracts.get(device)
     moment = Moment(
@@ -238,6 +240,7 @@ def _judge_one(
         deaf_seconds=due.deaf_seconds,
         last_seen=seen.get(device),
         silent_after_seconds=_contract(contract.kind, contract.silent_after_seconds) if contract else None,
+        local=book.local,
     )
     return judge_time(watch, rule, moment, failures)
 

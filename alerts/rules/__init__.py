@@ -3,66 +3,84 @@
 A rule is data: pydantic, stored with a version, set for a kind and overridden for a zone, a resident or a device (the
 nearest wins, by name). One file a rule type; the file's class subclasses :class:`RuleType` and is found by itself.
 
-    observe(heard, watches)       something was said; ``watches`` are the rule's own for that device
-    elapse(watch, moment)         a watch is due, and the site has been heard up to ``moment.heard_until``
+    wants(said)                    which of its watches the rule needs to see for something that was said
+    observe(rule_id, heard, scene) something was said
+    elapse(watch, moment)          a watch is due, and the site has been heard up to ``moment.heard_until``
+    begin(rule_id, subject, start) the watch that a standing rule keeps for a fitting from its beginning
 
-Both answer with a :class:`~alerts.model.Judgement` and touch nothing.
+All answer with values (a :class:`~alerts.model.Judgement`, a watch) and touch nothing. ``elapse`` reckons anew from the
+watch's ``since`` when it is due: a watch that falls due too early (the rule was changed) is moved on, nothing else.
 """
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
 from functools import cache, reduce
 from importlib import import_module
 from operator import or_
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
 
-from alerts.model import Evidence, Heard, Judgement, Raise, Severity, Subject, Track, Watch
+from alerts.model import Clear, Evidence, Heard, Inform, Judgement, Raise, Severity, Signal, Subject, Track, Watch
+from devices.model import Observation
+
+Scalar = str | int | float | bool
+EventTypes = Annotated[tuple[str, ...], Field(min_length=1)]
+OnlyIf = Mapping[str, tuple[Scalar, ...]]
+"""Field to the values that count. A field that was not sent counts, too: rules fail towards the alarm."""
 
 
-class RuleType(BaseModel):
-    """What every rule has: a name to be overridden by, and what it raises."""
+class Wanted(StrEnum):
+    """Which of its watches a rule needs to see: none, those that something may still come of, or also settled ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    NOTHING = "nothing"
+    OUTSTANDING = "outstanding"
+    ANY = "any"
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    condition: Annotated[str, Field(min_length=1, max_length=64)]
-    vkp_code: str | None = None
-    severity: Severity
-    track: Track
-    enabled: bool = True
 
-    waits: ClassVar[bool] = False
-    """Whether the rule keeps watches."""
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """When a device of a home last said something of a type."""
 
-    def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
-        """What the rule makes of something a device said."""
-        raise NotImplementedError
+    occurred_at: datetime
+    received_at: datetime
 
-    def elapse(self, watch: Watch, moment: Moment) -> Judgement:
-        """What the rule makes of a due watch."""
-        raise NotImplementedError
+    @property
+    def rank(self) -> tuple[datetime, datetime]:
+        return self.occurred_at, self.received_at
 
-    def key(self, subject: Subject) -> str:
-        """Alerts with the same key join while one is open."""
-        return f"{self.condition}:{subject.scope}"
 
-    def raised(self, rule_id: int, subject: Subject, evidence: Evidence) -> Raise:
-        return Raise(
-            key=self.key(subject),
-            condition=self.condition,
-            vkp_code=self.vkp_code,
-            severity=self.severity,
-            track=self.track,
-            subject=subject,
-            evidence=evidence,
-            rule_id=rule_id,
-        )
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an observation is judged in: local time, the rule's own watches of the fitting, and the home's last words.
+
+    ``home``: by ``kind/type``, of every device fitted in the dwelling; only words that some rule asks for.
+    """
+
+    local: tzinfo = UTC
+    watches: Sequence[Watch] = ()
+    home: Mapping[str, LastWord] = field(default_factory=dict)
+
+    @property
+    def watch(self) -> Watch | None:
+        """The watch of a rule that keeps one a fitting."""
+        return self.watches[0] if self.watches else None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the watch of a standing rule begins with. ``silent_after_seconds``: the device's contract;
+    ``deaf_seconds``: the site's total so far."""
+
+    now: datetime
+    local: tzinfo
+    silent_after_seconds: float
+    deaf_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +97,90 @@ class Moment:
     deaf_seconds: float = 0.0
     last_seen: datetime | None = None
     silent_after_seconds: float | None = None
+    local: tzinfo = UTC
+
+    @property
+    def known_until(self) -> datetime:
+        return min(self.now, self.heard_until)
+
+
+class RuleType(BaseModel):
+    """What every rule has: a name to be overridden by, and what it raises.
+
+    ``per``: what has one open alert of this condition at a time, a fitting or a whole dwelling.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    condition: Annotated[str, Field(min_length=1, max_length=64)]
+    vkp_code: str | None = None
+    severity: Severity
+    track: Track
+    enabled: bool = True
+    per: Literal["fitting", "dwelling"] = "fitting"
+
+    waits: ClassVar[bool] = False
+    """Whether the rule keeps watches."""
+
+    @property
+    def standing(self) -> bool:
+        """Whether the rule keeps a watch for every fitting all the time."""
+        return False
+
+    def wants(self, said: Observation) -> Wanted:
+        """Which watches it needs to see for this; it is asked to ``observe`` in any case."""
+        return Wanted.NOTHING
+
+    def hears(self) -> frozenset[str]:
+        """The types of its own kind that it may make something of."""
+        raise NotImplementedError
+
+    def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
+        """What the rule makes of something a device said."""
+        raise NotImplementedError
+
+    def elapse(self, watch: Watch, moment: Moment) -> Judgement:
+        """What the rule makes of a due watch."""
+        raise NotImplementedError
+
+    def begin(self, rule_id: int, subject: Subject, start: Start) -> Watch:
+        """The watch of a standing rule for a fitting."""
+        raise NotImplementedError
+
+    def watch_key(self, subject: Subject) -> str:
+        """The watch of a rule that keeps one a fitting."""
+        return f"{self.watch_prefix}{subject.scope}"
+
+    @property
+    def watch_prefix(self) -> str:
+        return f"{type(self).model_fields['type'].default}:{self.name}:"
+
+    def key(self, subject: Subject) -> str:
+        """Alerts with the same key join while one is open: of the same condition and track, about the same thing."""
+        scope = f"dwelling:{subject.dwelling_id}" if self.per == "dwelling" and subject.dwelling_id else subject.scope
+        technical = "technical:" if self.track is Track.TECHNICAL else ""
+        return f"{technical}{self.condition}:{scope}"
+
+    def raised(self, rule_id: int, subject: Subject, evidence: Evidence, *, repeats: int = 0) -> Raise:
+        """``repeats``: how often it has happened, where that calls more people at once."""
+        return Raise(
+            key=self.key(subject),
+            condition=self.condition,
+            vkp_code=self.vkp_code,
+            severity=self.severity,
+            track=self.track,
+            subject=subject,
+            evidence=evidence,
+            rule_id=rule_id,
+            repeats=repeats,
+        )
+
+    def over(self, subject: Subject, evidence: Evidence) -> Signal:
+        """What the alert was about is over: that closes a technical one. Of a care alert a human looks, and is told."""
+        if self.track is Track.TECHNICAL:
+            return Clear(self.key(subject), evidence)
+        return Inform(self.key(subject), "device_said", evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +206,16 @@ class Rule:
         )
 
 
+def fits(said: Observation, only_if: OnlyIf) -> bool:
+    """Whether each named field has one of its values, or was not sent."""
+    return all(said.fields.get(name) is None or said.fields[name] in values for name, values in only_if.items())
+
+
+def word_of(said: Observation) -> str:
+    """What was said, as rules of other kinds name it."""
+    return f"{said.kind}/{said.type}"
+
+
 @cache
 def rule_types() -> Mapping[str, type[RuleType]]:
     """Every rule type by the value of its ``type`` field."""
@@ -117,14 +229,19 @@ def parse_rule(data: Mapping[str, Any]) -> RuleType:
     return _adapter().validate_python(data)
 
 
-def nearest(rules: Sequence[Rule], kind: str, subject: Subject, zones: Collection[int]) -> tuple[Rule, ...]:
-    """The rules that apply to a device: of each name the nearest, disabled ones left out. In order of name.
+def concerning(rules: Sequence[Rule], kind: str, subject: Subject, zones: Collection[int]) -> tuple[Rule, ...]:
+    """The rules that are set for a device, the nearest of a name last; disabled ones too.
 
     ``zones``: the device's zone and those around it, from the inside out.
     """
     outwards = list(zones)
     concerned = [rule for rule in rules if rule.concerns(kind, subject, zones)]
-    chosen = {rule.spec.name: rule for rule in sorted(concerned, key=lambda rule: _nearness(rule, subject, outwards))}
+    return tuple(sorted(concerned, key=lambda rule: _nearness(rule, subject, outwards)))
+
+
+def nearest(rules: Sequence[Rule], kind: str, subject: Subject, zones: Collection[int]) -> tuple[Rule, ...]:
+    """The rules that apply to a device: of each name the nearest, disabled ones left out. In order of name."""
+    chosen = {rule.spec.name: rule for rule in concerning(rules, kind, subject, zones)}
     return tuple(chosen[name] for name in sorted(chosen) if chosen[name].spec.enabled)
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness, Watch
-from alerts.rules import RuleType
+from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness
+from alerts.rules import EventTypes, OnlyIf, RuleType, Scene, fits
 
 
 class Immediate(RuleType):
-    """``on``: event types that raise. ``inform_on``: types that are noted on the open alert and clear nothing."""
+    """``on``: event types that raise, where their fields fit ``only_if``. ``inform_on``: types that are noted on the open
+    alert and clear nothing."""
 
     type: Literal["immediate"] = "immediate"
-    on: Annotated[tuple[str, ...], Field(min_length=1)]
+    on: EventTypes
     inform_on: tuple[str, ...] = ()
+    only_if: OnlyIf = Field(default_factory=dict)
 
-    def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
+    def hears(self) -> frozenset[str]:
+        return frozenset({*self.on, *self.inform_on})
+
+    def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         said = heard.observation
         evidence = Evidence.of(said)
         if heard.lateness is Lateness.HISTORY:
             return NOTHING
-        if said.type in self.on:
+        if said.type in self.on and fits(said, self.only_if):
             return Judgement(signals=(self.raised(rule_id, heard.subject, evidence),))
         if said.type in self.inform_on:
             return Judgement(signals=(Inform(self.key(heard.subject), "device_said", evidence),))

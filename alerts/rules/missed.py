@@ -1,131 +1,104 @@
-"""Missed: something that had to happen by a time did not – above all a dose that nobody confirmed.
+"""Missed: something that should have happened did not – after something else, or by a time of day.
 
 Theory
-    The shell opens a watch per planned dose: ``since`` is the planned time, ``due_at`` planned + grace. What the
-    device says *meets* the watch (dispensed, taken) or *answers* it (it says itself that the dose was missed: another
-    rule raises that, so that one dose is one alert). Nothing said, and the site heard since: raised.
-
-Which dose an event is about
-    ``dose_at`` where the device says it. Else a dose hears each type of event once ("taken" after "dispensed" is the
-    same dose, a second "dispensed" is another), and what could be a late word on one dose is never taken for an early
-    word on the next: a dose watched in vain is a call too many, one taken for granted is a dose nobody misses.
-        1. the earliest dose from 10 minutes before its time to its ``due_at``;
-        2. the latest dose that was due up to ``early`` ago (too late to be met);
-        3. the next dose, from ``early`` before it;
-        4. the latest missed dose of the last 24 hours.
-    Something that comes after the watch was raised informs the alert and clears nothing: a human looks.
+    *After*: one of ``after`` begins a wait of ``within_seconds`` for one of ``met_by``; see :mod:`alerts.waiting`.
+    *By*: a watch for each fitting, day after day: between ``since`` and ``by``, by the clock on the wall, one of ``met_by``
+    has to come. A day that had begun when the watch was opened does not count. What comes too late is told on the alert.
+    (A planned dose is a rule of its own, :mod:`alerts.rules.dose`: which dose something is about takes more than this.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from datetime import datetime, time, timedelta, tzinfo
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness, Subject, Watch, WatchState
-from alerts.rules import Moment, RuleType
-from devices.model import parse_time
-
-SAME_DOSE = timedelta(minutes=1)
-ON_TIME = timedelta(minutes=10)
-"""How much earlier than planned still counts as on time: clocks differ."""
-INFORMED_FOR = timedelta(hours=24)
+from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Subject, Watch
+from alerts.rules import EventTypes, Moment, RuleType, Scene, Start, Wanted
+from alerts.schedule import ONE_DAY, Weekdays, local
+from alerts.waiting import begun, ended, lapsed, seconds
+from devices.model import Observation
 
 
 class Missed(RuleType):
-    """A planned dose that nobody confirmed within ``grace_seconds``."""
+    """Either ``after`` with ``within_seconds``, or ``by`` with ``since`` (local times, ``since`` the earlier) on ``weekdays``."""
 
     type: Literal["missed"] = "missed"
-    met_by: Annotated[tuple[str, ...], Field(min_length=1)]
-    answered_by: tuple[str, ...] = ()
-    grace_seconds: Annotated[int, Field(ge=300, le=5 * 3600)] = 3600
-    early_seconds: Annotated[int, Field(ge=0, le=12 * 3600)] = 3600
+    met_by: EventTypes
+    after: tuple[str, ...] = ()
+    within_seconds: Annotated[int, Field(ge=1, le=7 * 24 * 3600)] | None = None
+    since: time = time(0)
+    by: time | None = None
+    weekdays: Weekdays = tuple(range(7))
 
     waits = True
 
-    def open(self, rule_id: int, subject: Subject, schedule_id: int, dose_at: datetime, grace: int | None) -> Watch:
-        """The watch for one planned dose; a schedule's own grace, in seconds, wins."""
-        seconds = self.grace_seconds if grace is None else grace
-        return Watch(
-            key=f"dose:{schedule_id}:{dose_at.astimezone(UTC):%Y%m%dT%H%M%SZ}",
-            rule_id=rule_id,
-            subject=subject,
-            since=dose_at,
-            due_at=dose_at + timedelta(seconds=seconds),
-            facts={"due_at": (dose_at + timedelta(seconds=seconds)).isoformat()},
-        )
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.after) == (self.by is not None) or bool(self.after) != (self.within_seconds is not None):
+            raise ValueError("give either after and within_seconds, or by")
+        if self.by is not None and self.by <= self.since:
+            raise ValueError("by must be later in the day than since")
+        return self
 
-    def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
-        if not self._counts(heard):
-            return NOTHING
-        watch = self._watch_meant(heard, watches)
-        if watch is None:
-            return NOTHING
-        said = heard.observation
-        told = replace(watch, facts={**watch.facts, "heard": sorted({*_types_heard(watch), said.type})})
-        if watch.state is WatchState.RAISED:
-            inform = Inform(self.key(watch.subject), "device_said", Evidence.of(said))
-            return Judgement((told,), (inform,))
-        if _dose_at(heard) is None and said.occurred_at > _window_end(watch):
-            return Judgement((told,))
-        return Judgement((replace(told, due_at=None, state=WatchState.MET),))
+    @property
+    def standing(self) -> bool:
+        return self.by is not None
+
+    def hears(self) -> frozenset[str]:
+        return frozenset({*self.after, *self.met_by})
+
+    def wants(self, said: Observation) -> Wanted:
+        if said.type in self.after:
+            return Wanted.ANY
+        return Wanted.OUTSTANDING if said.type in self.met_by else Wanted.NOTHING
+
+    def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
+        said, watch = heard.observation, scene.watch
+        if self.by is not None:
+            return self._met_today(rule_id, heard, watch, scene.local) if said.type in self.met_by else NOTHING
+        if said.type in self.met_by and watch is not None:
+            return ended(self, rule_id, heard, watch)
+        if said.type in self.after:
+            return begun(self, rule_id, heard, watch, said.occurred_at + seconds(self.within_seconds or 0))
+        return NOTHING
 
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
-        if watch.state is not WatchState.WAITING:
-            return Judgement((replace(watch, due_at=None),))
-        if watch.due_at is None or watch.due_at > min(moment.now, moment.heard_until):
-            return Judgement((watch,))
-        evidence = Evidence(
-            type="nothing_said",
-            occurred_at=watch.since,
-            received_at=moment.now,
-            fields={"dose_at": watch.since.isoformat()},
-        )
-        done = replace(watch, due_at=None, state=WatchState.RAISED)
-        return Judgement((done,), (self.raised(watch.rule_id, watch.subject, evidence),))
+        if self.by is None:
+            return lapsed(self, watch, moment, watch.since + seconds(self.within_seconds or 0))
+        begins, ends = self._day(watch.since, moment.local)
+        if begins != watch.since or ends > moment.known_until:  # the rule has other times now, or it is not yet time
+            return Judgement((replace(watch, since=begins, due_at=ends),))
+        evidence = Evidence("nothing_said", watch.since, moment.now, {"by": ends.isoformat()})
+        missed = {"since": begins.isoformat(), "until": ends.isoformat()}
+        following = self._following(watch, ends, moment.local, {"missed": missed})
+        return Judgement((following,), (self.raised(watch.rule_id, watch.subject, evidence),))
 
-    def _counts(self, heard: Heard) -> bool:
-        """History is raised by no other rule, so it answers nothing; that a dose was given long ago still counts."""
-        said = heard.observation.type
-        answers = said in self.answered_by and heard.lateness is not Lateness.HISTORY
-        return answers or said in self.met_by
+    def begin(self, rule_id: int, subject: Subject, start: Start) -> Watch:
+        begins, ends = self._day(start.now, start.local)
+        return Watch(self.watch_key(subject), rule_id, subject, since=begins, due_at=ends)
 
-    def _watch_meant(self, heard: Heard, watches: Sequence[Watch]) -> Watch | None:
-        ordered = sorted(watches, key=lambda watch: watch.since)
-        planned = _dose_at(heard)
-        if planned is None:
-            return self._by_time(heard, ordered)
-        same = [watch for watch in ordered if abs(watch.since - planned) < SAME_DOSE]
-        return next((watch for watch in same if watch.state is WatchState.WAITING), same[0] if same else None)
+    def _met_today(self, rule_id: int, heard: Heard, watch: Watch | None, zone: tzinfo) -> Judgement:
+        at = heard.observation.occurred_at
+        if watch is None or watch.due_at is None:
+            return NOTHING
+        if watch.since <= at <= watch.due_at:
+            return Judgement((self._following(watch, watch.due_at, zone, {}),))
+        missed = watch.facts.get("missed")
+        if missed is None or at < datetime.fromisoformat(missed["since"]):
+            return NOTHING
+        told = Inform(self.key(watch.subject), "device_said", Evidence.of(heard.observation))
+        return Judgement((replace(watch, facts={}),), (told,))
 
-    def _by_time(self, heard: Heard, ordered: Sequence[Watch]) -> Watch | None:
-        at, early = heard.observation.occurred_at, timedelta(seconds=self.early_seconds)
-        unheard = [watch for watch in ordered if heard.observation.type not in _types_heard(watch)]
-        on_time = [each for each in unheard if each.since - min(early, ON_TIME) <= at <= _window_end(each)]
-        late = [each for each in unheard if _window_end(each) < at <= _window_end(each) + early]
-        ahead = [
-            each for each in unheard if each.state is WatchState.WAITING and each.since - early <= at <= each.since
-        ]
-        missed = [each for each in unheard if each.state is WatchState.RAISED]
-        informed = [each for each in missed if each.since <= at <= each.since + INFORMED_FOR]
-        return next(iter([*on_time[:1], *late[-1:], *ahead[:1], *informed[-1:]]), None)
+    def _following(self, watch: Watch, ends: datetime, zone: tzinfo, facts: dict[str, Any]) -> Watch:
+        since, due_at = self._day(ends + timedelta(microseconds=1), zone)
+        return replace(watch, since=since, due_at=due_at, facts=facts)
 
-
-def _window_end(watch: Watch) -> datetime:
-    return datetime.fromisoformat(watch.facts["due_at"])
-
-
-def _types_heard(watch: Watch) -> Sequence[str]:
-    heard: Sequence[str] = watch.facts.get("heard", ())
-    return heard
-
-
-def _dose_at(heard: Heard) -> datetime | None:
-    """The dose the device names; None where it names none, or in a way that nobody understands."""
-    try:
-        return parse_time(heard.observation.fields.get("dose_at"))
-    except ValueError:
-        return None
+    def _day(self, after: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+        """The first whole period that begins at ``after`` or later, in UTC."""
+        day = after.astimezone(zone).date() - ONE_DAY
+        while local(day, self.since, zone) < after or day.weekday() not in self.weekdays:
+            day += ONE_DAY
+        return local(day, self.since, zone), local(day, self.by or self.since, zone)

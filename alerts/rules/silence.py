@@ -12,13 +12,12 @@ Theory
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from alerts.model import NOTHING, Clear, Evidence, Heard, Judgement, Subject, Watch, WatchState
-from alerts.rules import Moment, RuleType
+from alerts.rules import Moment, RuleType, Scene, Start
 
 LOOK_AGAIN = timedelta(minutes=1)
 
@@ -30,15 +29,19 @@ class Silence(RuleType):
 
     waits = True
 
-    def open(
-        self, rule_id: int, subject: Subject, since: datetime, silent_after: timedelta, deaf_seconds: float = 0.0
-    ) -> Watch:
-        """The watch for one fitting of a device. ``deaf_seconds``: the site's total so far."""
-        key = f"silence:installation:{subject.installation_id}"
-        facts = {"silent_after_seconds": silent_after.total_seconds(), "deaf_seconds": deaf_seconds}
-        return Watch(key, rule_id, subject, since=since, due_at=since + silent_after, facts=facts)
+    @property
+    def standing(self) -> bool:
+        return True
 
-    def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
+    def hears(self) -> frozenset[str]:
+        return frozenset()
+
+    def begin(self, rule_id: int, subject: Subject, start: Start) -> Watch:
+        facts = {"silent_after_seconds": start.silent_after_seconds, "deaf_seconds": start.deaf_seconds}
+        due_at = start.now + timedelta(seconds=start.silent_after_seconds)
+        return Watch(self.watch_key(subject), rule_id, subject, since=start.now, due_at=due_at, facts=facts)
+
+    def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         return NOTHING
 
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -140,26 +140,33 @@ async def contracts(connection: Connection, device_ids: Sequence[int]) -> dict[i
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """A device that is fitted, with its kind and its own limit of silence where it has one."""
+    """A device that is fitted, with its kind, its own limit of silence where it has one, and the prefix of the keys of the
+    standing watches that it lacks."""
 
     subject: Subject
     kind: str
     silent_after_seconds: int | None
+    lacks: str
 
 
-async def unwatched(connection: Connection, now: datetime, after: int, limit: int) -> list[Fitting]:
-    """Fitted devices beyond an id that have no silence watch for this fitting, in order of id."""
+async def unwatched(
+    connection: Connection, standing: Collection[tuple[str, str]], now: datetime, after: int, limit: int
+) -> list[Fitting]:
+    """Fitted devices beyond an id that lack a standing watch of their kind, in order of id. ``standing``: (kind, prefix of
+    the watch's key)."""
     cursor = await connection.execute(
         """SELECT d.site_id, w.zone_id, d.id AS device_id, i.id AS installation_id, i.dwelling_id, i.resident_id,
-                  d.kind, d.silent_after_seconds
+                  d.kind, d.silent_after_seconds, s.prefix
            FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
+           JOIN unnest(%s::text[], %s::text[]) AS s (kind, prefix) ON s.kind = d.kind
            WHERE i.during @> %s AND d.id > %s
-             AND NOT EXISTS (SELECT 1 FROM watch x WHERE x.key = 'silence:installation:' || i.id)
-           ORDER BY d.id LIMIT %s""",
-        (now, after, limit),
+             AND NOT EXISTS (SELECT 1 FROM watch x
+                             WHERE x.key = s.prefix || 'installation:' || i.id AND x.due_at IS NOT NULL)
+           ORDER BY d.id, s.prefix LIMIT %s""",
+        ([kind for kind, _ in standing], [prefix for _, prefix in standing], now, after, limit),
     )
     return [
-        Fitting(Subject(*(row[name] for name in _SUBJECT)), row["kind"], row["silent_after_seconds"])
+        Fitting(Subject(*(row[name] for name in _SUBJECT)), row["kind"], row["silent_after_seconds"], row["prefix"])
         for row in await cursor.fetchall()
     ]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from psycopg.rows import class_row
 
@@ -41,7 +40,7 @@ async def reachable(
     zone_id: int,
     persons: Sequence[int],
     now: datetime,
-    local: ZoneInfo,
+    local: tzinfo,
     channels: Sequence[str],
 ) -> People:
     """Who can be reached for an alert of a zone at a moment, and how these persons can be, by the channels set up."""
@@ -57,7 +56,7 @@ async def reachable(
 
 
 def _targets(
-    assigned: Sequence[Assigned], shifts: Mapping[str, Sequence[Shift]], now: datetime, local: ZoneInfo
+    assigned: Sequence[Assigned], shifts: Mapping[str, Sequence[Shift]], now: datetime, local: tzinfo
 ) -> dict[Target, tuple[int, ...]]:
     def with_role(role: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(each.person_id for each in assigned if each.role == role))

@@ -10,20 +10,23 @@ import structlog
 
 from alerts.policy import DEFAULT_POLICIES, Policy, StoredPolicy
 from alerts.rules import Rule, RuleType, parse_rule
+from gateway.store import watches
 from gateway.store.db import Connection, as_json, new_uid
 
 log = structlog.get_logger()
 
 
-async def all_rules(connection: Connection) -> list[Rule]:
-    """Every rule in its current version. One that we cannot read is left out and reported: it must not stop the others."""
+async def all_rules(connection: Connection) -> tuple[list[Rule], tuple[int, ...]]:
+    """Every rule in its current version, and the ids of those that we cannot read: they must not stop the others."""
     cursor = await connection.execute(
         """SELECT r.id, r.version, r.kind, r.zone_id, r.resident_id, r.device_id, v.spec,
                   CASE WHEN r.device_id IS NOT NULL THEN 3 WHEN r.resident_id IS NOT NULL THEN 2
                        WHEN r.zone_id IS NOT NULL THEN 1 ELSE 0 END AS scope
            FROM rule r JOIN rule_version v ON v.rule_id = r.id AND v.version = r.version ORDER BY r.id"""
     )
-    return [rule for row in await cursor.fetchall() if (rule := _readable(row))]
+    rows = await cursor.fetchall()
+    read = [rule for row in rows if (rule := _readable(row))]
+    return read, tuple(row["id"] for row in rows if row["id"] not in {rule.id for rule in read})
 
 
 def _readable(row: Mapping[str, Any]) -> Rule | None:
@@ -97,6 +100,8 @@ async def _set_kind_rule(connection: Connection, kind: str, spec: RuleType, now:
         "INSERT INTO rule_version (rule_id, version, spec, created_at) VALUES (%s, %s, %s, %s)",
         (rule_id, version, as_json(spec.model_dump(mode="json")), now),
     )
+    if version > 1:
+        await watches.touch(connection, kind, spec.name, now)
     return 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,14 +27,39 @@ class Schedule:
     watched_until: datetime
 
 
-async def of_devices(connection: Connection, device_ids: Sequence[int], since: datetime) -> list[Watch]:
-    """The dose watches of these devices that something said may concern: open, or about a time after ``since``. Locked."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which watches a batch may concern: by key, also settled ones; by key, outstanding ones; the dose watches of devices,
+    outstanding or about a time after ``doses_since``; and the outstanding ones of compound rules in homes."""
+
+    keys: Collection[str]
+    outstanding: Collection[str]
+    dosing: Collection[int]
+    doses_since: datetime
+    listening: Collection[int]
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.keys or self.outstanding or self.dosing or self.listening)
+
+
+async def wanted(connection: Connection, wish: Wish) -> list[Watch]:
+    """Watches, locked in the order of their keys."""
     cursor = await connection.execute(
         f"""SELECT {_COLUMNS} FROM watch
-            WHERE device_id = ANY(%s) AND (due_at IS NOT NULL OR since > %s)
-              AND key LIKE 'dose:%%'
+            WHERE key = ANY(%(keys)s)
+               OR (key = ANY(%(outstanding)s) AND (due_at IS NOT NULL OR state = 'raised'))
+               OR (device_id = ANY(%(dosing)s) AND (due_at IS NOT NULL OR since > %(since)s) AND key LIKE 'dose:%%')
+               OR (dwelling_id = ANY(%(listening)s) AND (due_at IS NOT NULL OR state = 'raised')
+                   AND key LIKE 'compound:%%')
             ORDER BY key FOR UPDATE""",
-        (list(device_ids), since),
+        {
+            "keys": sorted(wish.keys),
+            "outstanding": sorted(wish.outstanding),
+            "dosing": sorted(wish.dosing),
+            "since": wish.doses_since,
+            "listening": sorted(wish.listening),
+        },
     )
     return [_watch(row) for row in await cursor.fetchall()]
 
@@ -76,18 +101,53 @@ async def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
 
 
 async def save(connection: Connection, watches: Sequence[Watch]) -> None:
-    """Store watches by key, new or changed."""
-    await _insert(
-        connection,
-        watches,
-        """(key) DO UPDATE SET rule_id = excluded.rule_id, since = excluded.since, due_at = excluded.due_at,
-           state = excluded.state, facts = excluded.facts""",
+    """Store how locked watches stand."""
+    newest = {watch.key: watch for watch in watches}
+    ordered = [newest[key] for key in sorted(newest)]
+    if not ordered:
+        return
+    await connection.execute(
+        """UPDATE watch w SET rule_id = u.rule_id, since = u.since, due_at = u.due_at, state = u.state, facts = u.facts
+           FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::jsonb[])
+                AS u (key, rule_id, since, due_at, state, facts)
+           WHERE w.key = u.key""",
+        (
+            [watch.key for watch in ordered],
+            [watch.rule_id for watch in ordered],
+            [watch.since for watch in ordered],
+            [watch.due_at for watch in ordered],
+            [watch.state for watch in ordered],
+            [as_json(dict(watch.facts)) for watch in ordered],
+        ),
     )
 
 
+async def add(connection: Connection, watches: Sequence[Watch]) -> None:
+    """Store new watches. UniqueViolation where one is not new."""
+    await _insert(connection, watches, "")
+
+
 async def open_new(connection: Connection, watches: Sequence[Watch]) -> None:
-    """Store watches whose keys are new; one that exists stays as it is."""
-    await _insert(connection, watches, "DO NOTHING")
+    """Store watches whose keys are new; one that exists stays as it is, but for one that is settled and waits anew."""
+    await _insert(
+        connection,
+        watches,
+        """ON CONFLICT (key) DO UPDATE SET rule_id = excluded.rule_id, since = excluded.since, due_at = excluded.due_at,
+           state = excluded.state, facts = excluded.facts
+           WHERE watch.due_at IS NULL AND watch.since < excluded.since""",
+    )
+
+
+async def touch(connection: Connection, kind: str, name: str, now: datetime) -> int:
+    """A rule of this kind and name was changed: what waits by it is judged anew at once, and moved on by the rule as it is
+    now. How many."""
+    cursor = await connection.execute(
+        """UPDATE watch SET due_at = %(now)s WHERE key = ANY(ARRAY(
+               SELECT w.key FROM watch w JOIN rule r ON r.id = w.rule_id
+               WHERE r.kind = %(kind)s AND r.name = %(name)s AND w.due_at > %(now)s ORDER BY w.key FOR UPDATE OF w))""",
+        {"kind": kind, "name": name, "now": now},
+    )
+    return cursor.rowcount
 
 
 async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict: str) -> None:
@@ -101,7 +161,7 @@ async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict:
             SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
                                  %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[],
                                  %s::jsonb[])
-            ON CONFLICT {on_conflict}""",
+            {on_conflict}""",
         (
             [watch.key for watch in ordered],
             [watch.rule_id for watch in ordered],
@@ -121,12 +181,18 @@ async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict:
 
 async def schedules_of(connection: Connection, device_ids: Sequence[int]) -> list[Schedule]:
     """The dose schedules of these devices' fittings, locked in order."""
-    return await _schedules(connection, "i.device_id = ANY(%s)", (list(device_ids),))
+    return await _schedules(connection, "i.device_id = ANY(%(devices)s)", {"devices": list(device_ids)})
 
 
 async def schedules_behind(connection: Connection, now: datetime, limit: int) -> list[Schedule]:
-    """Dose schedules that have no watch beyond now, locked in order."""
-    return await _schedules(connection, "s.watched_until <= %s AND i.during @> %s::timestamptz", (now, now), limit)
+    """Dose schedules that have no watch beyond now, locked in order; those that have ended have no next dose."""
+    return await _schedules(
+        connection,
+        """s.watched_until <= %(now)s AND i.during @> %(now)s::timestamptz
+           AND (s.to_date IS NULL OR s.to_date >= (%(now)s - interval '1 day')::date)""",
+        {"now": now},
+        limit,
+    )
 
 
 async def set_watched_until(connection: Connection, moments: Sequence[tuple[int, datetime]]) -> None:
@@ -164,25 +230,26 @@ async def oldest_overdue(connection: Connection, now: datetime) -> datetime | No
 
 
 async def prune(connection: Connection, before: datetime, limit: int = 10_000) -> int:
-    """Forget settled watches from before a time."""
+    """Forget settled watches from before a time; what was raised is not over before something says so, but a dose is."""
     cursor = await connection.execute(
         """DELETE FROM watch WHERE id = ANY(ARRAY(
-               SELECT id FROM watch WHERE due_at IS NULL AND since < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))""",
+               SELECT id FROM watch WHERE due_at IS NULL AND since < %s AND (state <> 'raised' OR key LIKE 'dose:%%')
+               ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))""",
         (before, limit),
     )
     return cursor.rowcount
 
 
 async def _schedules(
-    connection: Connection, condition: str, arguments: tuple[Any, ...], limit: int | None = None
+    connection: Connection, condition: str, arguments: dict[str, Any], limit: int | None = None
 ) -> list[Schedule]:
     cursor = await connection.execute(
         f"""SELECT s.id, s.local_time, s.weekdays, s.from_date, s.to_date, s.grace_seconds, s.watched_until,
                    d.kind, d.site_id, w.zone_id, i.device_id, i.id AS installation_id, i.dwelling_id, i.resident_id
             FROM dose_schedule s JOIN installation i ON i.id = s.installation_id
             JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
-            WHERE {condition} ORDER BY s.id LIMIT %s FOR UPDATE OF s""",
-        (*arguments, limit),
+            WHERE {condition} ORDER BY s.id LIMIT %(limit)s FOR UPDATE OF s""",
+        {**arguments, "limit": limit},
     )
     return [_schedule(row) for row in await cursor.fetchall()]
 

@@ -165,7 +165,10 @@ async def test_a_rule_that_crashes_is_a_technical_alert_and_the_others_go_on(mig
     async with world(migrated_url, broker) as town:
         home = await town.home(doses=[(town.now.replace(hour=18)).time()])
         sound = await town.home()
-        await town.rows("UPDATE watch SET facts = '{}' WHERE device_id = %s AND key LIKE 'dose:%%'", home.dispenser.id)
+        await town.rows(
+            "UPDATE watch SET facts = '{\"grace\": \"long\"}' WHERE device_id = %s AND key LIKE 'dose:%%'",
+            home.dispenser.id,
+        )
         await town.says(home.dispenser, "dose_missed")
         missed = await town.alert("dose_missed")
         assert missed["resident_id"] == home.resident

@@ -9,7 +9,7 @@ import pytest
 
 from alerts.judge import RETRY_CRASHED, Failures, judge_observation, judge_time, undecodable
 from alerts.model import Heard, Judgement, Raise, Severity, Track, Watch
-from alerts.rules import Moment, Rule
+from alerts.rules import Moment, Rule, Scene
 from alerts.rules.immediate import Immediate
 from devices.dialects.native import DIALECT
 from devices.model import DecodeError, Flag, Message, MessageClass
@@ -19,7 +19,7 @@ from tests.alerts.homes import HOME, NIGHT, SHELF, WEARABLE, default_rules, mome
 class Crashing(Immediate):
     """A rule with a bug."""
 
-    def observe(self, rule_id: int, heard: Heard, watches: Sequence[Watch]) -> Judgement:
+    def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         raise ZeroDivisionError("a bug")
 
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
@@ -37,7 +37,7 @@ BROKEN = Rule(
 def judged(heard: Heard, *extra: Rule, rules: Sequence[Rule] | None = None) -> tuple[list[Raise], Failures]:
     failures: Failures = []
     known = default_rules(WEARABLE) if rules is None else rules
-    judgement = judge_observation(heard, [*extra, *known], {}, failures)
+    judgement = judge_observation(heard, [*extra, *known], lambda _: Scene(), failures)
     return [signal for signal in judgement.signals if isinstance(signal, Raise)], failures
 
 

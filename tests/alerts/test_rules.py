@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from alerts.model import NOTHING, Clear, Inform, Judgement, Raise, Subject, Watch, WatchState
-from alerts.rules import Rule, nearest
+from alerts.rules import Rule, Scene, Start, nearest
+from alerts.rules.dose import Dose
 from alerts.rules.immediate import Immediate
-from alerts.rules.missed import Missed
 from alerts.rules.silence import LOOK_AGAIN, Silence
 from devices.model import Flag
 from tests.alerts.homes import DISPENSER, HOME, NIGHT, WEARABLE, default_rule, moment, said
@@ -35,31 +35,31 @@ FALL = default_rule(WEARABLE, "fall")
 
 @pytest.mark.parametrize("delay", [timedelta(0), 20 * MINUTE, 24 * HOUR])
 def test_a_fall_is_raised_fresh_and_late(delay: timedelta) -> None:
-    assert raised(FALL.observe(1, said("fall", delay=delay), ())) == ["fall"]
+    assert raised(FALL.observe(1, said("fall", delay=delay), Scene())) == ["fall"]
 
 
 def test_a_retained_fall_of_today_is_raised_and_says_so() -> None:
-    judged = FALL.observe(1, said("fall", delay=HOUR, flags=frozenset({Flag.RETAINED})), ())
+    judged = FALL.observe(1, said("fall", delay=HOUR, flags=frozenset({Flag.RETAINED})), Scene())
     assert [signal.evidence.flags for signal in judged.signals] == [("retained",)]
 
 
 @pytest.mark.parametrize("event", ["fall", "fall_cancelled"])
 def test_history_neither_raises_nor_tells_anything_of_todays_alert(event: str) -> None:
-    assert FALL.observe(1, said(event, delay=25 * HOUR), ()) == NOTHING
+    assert FALL.observe(1, said(event, delay=25 * HOUR), Scene()) == NOTHING
 
 
 def test_a_cancelled_fall_is_told_and_clears_nothing() -> None:
-    judged = FALL.observe(1, said("fall_cancelled"), ())
+    judged = FALL.observe(1, said("fall_cancelled"), Scene())
     assert (raised(judged), informed(judged)) == ([], ["fall_cancelled"])
     assert judged.signals[0].key == "fall:installation:1000"
 
 
-# Missed ---------------------------------------------------------------------------------------------------------------
+# Doses ----------------------------------------------------------------------------------------------------------------
 
 
-def _missed() -> Missed:
+def _dose() -> Dose:
     rule = default_rule(DISPENSER, "dose_unconfirmed")
-    assert isinstance(rule, Missed)
+    assert isinstance(rule, Dose)
     return rule
 
 
@@ -68,7 +68,7 @@ class Doses:
     """The watches of a dispenser, and the rule that keeps them."""
 
     times: tuple[datetime, ...] = (EIGHT,)
-    rule: Missed = field(default_factory=_missed)
+    rule: Dose = field(default_factory=_dose)
     watches: dict[datetime, Watch] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ class Doses:
     def hears(self, event: str, at: datetime, *, delay: timedelta = MINUTE, dose_at: str | None = None) -> Judgement:
         fields = {"dose_at": dose_at} if dose_at else {}
         heard = said(event, at, kind=DISPENSER, delay=delay, fields=fields)
-        return self._kept(self.rule.observe(1, heard, tuple(self.watches.values())))
+        return self._kept(self.rule.observe(1, heard, Scene(watches=tuple(self.watches.values()))))
 
     def time_is(self, now: datetime, *, heard_until: datetime | None = None) -> Judgement:
         """The timekeeper judges what is due."""
@@ -104,7 +104,7 @@ def test_a_dose_that_nobody_speaks_of_is_raised_when_its_grace_is_over() -> None
     assert doses.time_is(EIGHT + 5 * HOUR) == NOTHING
 
 
-def test_a_dose_is_not_missed_before_the_site_was_heard_so_far() -> None:
+def test_a_dose_is_not_dose_before_the_site_was_heard_so_far() -> None:
     doses = Doses()
     assert raised(doses.time_is(EIGHT + 2 * HOUR, heard_until=EIGHT + 30 * MINUTE)) == []
     assert doses.states == ["waiting"]
@@ -154,17 +154,17 @@ def test_what_was_on_time_and_came_late_informs_too() -> None:
     assert informed(doses.hears("dose_dispensed", EIGHT + 5 * MINUTE, delay=3 * HOUR)) == ["dose_dispensed"]
 
 
-def test_a_dose_the_device_says_is_missed_is_one_alert() -> None:
+def test_a_dose_the_device_says_is_dose_is_one_alert() -> None:
     doses, own = Doses(), default_rule(DISPENSER, "dose_missed")
     doses.hears("dose_missed", EIGHT + 45 * MINUTE)
     assert doses.time_is(EIGHT + 3 * HOUR) == NOTHING
-    by_device = own.observe(2, said("dose_missed", EIGHT + 45 * MINUTE, kind=DISPENSER), ())
+    by_device = own.observe(2, said("dose_missed", EIGHT + 45 * MINUTE, kind=DISPENSER), Scene())
     assert raised(by_device) == ["dose_missed"]
 
 
 def test_both_ways_of_missing_a_dose_join_in_one_alert() -> None:
     own = default_rule(DISPENSER, "dose_missed")
-    by_device = own.observe(2, said("dose_missed", EIGHT, kind=DISPENSER), ())
+    by_device = own.observe(2, said("dose_missed", EIGHT, kind=DISPENSER), Scene())
     by_silence = Doses().time_is(EIGHT + HOUR)
     assert by_device.signals[0].key == by_silence.signals[0].key
 
@@ -228,7 +228,7 @@ def test_a_missed_dose_given_late_is_no_early_word_on_the_next() -> None:
     assert doses.states == ["raised", "met"]
 
 
-def test_a_dose_given_too_late_while_the_site_was_deaf_is_missed_all_the_same() -> None:
+def test_a_dose_given_too_late_while_the_site_was_deaf_is_dose_all_the_same() -> None:
     doses = Doses((EIGHT, EIGHT + 2 * HOUR))
     doses.hears("dose_dispensed", EIGHT + 70 * MINUTE, delay=5 * MINUTE)
     assert doses.states == ["waiting", "waiting"]
@@ -244,13 +244,13 @@ def test_yesterdays_miss_does_not_take_this_mornings_dose() -> None:
 
 
 def test_a_schedules_own_grace_wins() -> None:
-    assert _missed().open(1, HOME, 4, EIGHT, 300).due_at == EIGHT + 5 * MINUTE
-    assert _missed().open(1, HOME, 4, EIGHT, None).due_at == EIGHT + HOUR
+    assert _dose().open(1, HOME, 4, EIGHT, 300).due_at == EIGHT + 5 * MINUTE
+    assert _dose().open(1, HOME, 4, EIGHT, None).due_at == EIGHT + HOUR
 
 
 def test_a_dose_has_one_key_however_its_time_is_written() -> None:
     local = EIGHT.astimezone(timezone(HOUR))
-    assert _missed().open(1, HOME, 4, local, None).key == _missed().open(1, HOME, 4, EIGHT, None).key
+    assert _dose().open(1, HOME, 4, local, None).key == _dose().open(1, HOME, 4, EIGHT, None).key
 
 
 # Silence --------------------------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def _silence() -> Silence:
 
 
 CONTRACT = timedelta(hours=25)
-WATCH = _silence().open(1, HOME, NIGHT, CONTRACT)
+WATCH = _silence().begin(1, HOME, Start(NIGHT, UTC, CONTRACT.total_seconds()))
 DUE = NIGHT + CONTRACT
 
 
@@ -342,7 +342,7 @@ def test_an_unknown_contract_is_the_one_the_watch_was_opened_with() -> None:
 
 
 def test_a_silent_device_says_nothing_by_speaking() -> None:
-    assert _silence().observe(1, said("heartbeat"), (WATCH,)) == NOTHING
+    assert _silence().observe(1, said("heartbeat"), Scene(watches=(WATCH,))) == NOTHING
 
 
 # The nearest wins -----------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from alerts.model import Clear, Inform, Judgement, Raise, Watch, WatchState
+from alerts.model import Clear, Evidence, Inform, Judgement, Raise, Watch, WatchState
 from alerts.render import condition_text
-from alerts.rules import Rule, RuleType, parse_rule, rule_types
+from alerts.rules import Rule, RuleType, Scene, parse_rule, rule_types
 from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
 from devices.model import Flag, MessageClass
@@ -42,7 +42,7 @@ ODD_FIELDS: tuple[dict[str, Any], ...] = (
 
 def watches_of(rule_id: int) -> list[Watch]:
     """A watch in each state, as the shell would open them."""
-    facts = {"due_at": NIGHT.isoformat(), "silent_after_seconds": 3600.0}
+    facts = {"silent_after_seconds": 3600.0, "evidence": Evidence.of(said("fall").observation).as_json()}
     return [
         Watch(f"watch:{state}", rule_id, HOME, NIGHT - timedelta(hours=1), NIGHT, state, facts) for state in WatchState
     ]
@@ -58,7 +58,7 @@ def check(judgement: Judgement, rule_id: int) -> None:
 
 def test_there_are_rule_types_and_every_one_is_used_by_default() -> None:
     assert {data["type"] for _, data in DEFAULTS} <= set(rule_types())
-    assert {"immediate", "missed", "silence"} <= set(rule_types())
+    assert {"immediate", "dose", "silence"} <= set(rule_types())
 
 
 @EVERY_TYPE
@@ -121,7 +121,7 @@ def test_it_takes_whatever_a_device_says(kind: str, data: dict[str, Any]) -> Non
         for message_class in MessageClass:
             for fields in ODD_FIELDS:
                 heard = said(event, kind=kind, message_class=message_class, fields=fields, subject=SHELF)
-                check(rule.spec.observe(rule.id, heard, watches_of(rule.id)), rule.id)
+                check(rule.spec.observe(rule.id, heard, Scene(watches=watches_of(rule.id))), rule.id)
 
 
 @NAMED
@@ -129,7 +129,7 @@ def test_history_raises_nothing(kind: str, data: dict[str, Any]) -> None:
     rule = Rule(3, 1, kind, parse_rule(data))
     for event in kinds()[kind].events:
         heard = said(event, kind=kind, delay=timedelta(hours=24, seconds=1), flags=frozenset({Flag.RETAINED}))
-        judged = rule.spec.observe(rule.id, heard, watches_of(rule.id))
+        judged = rule.spec.observe(rule.id, heard, Scene(watches=watches_of(rule.id)))
         assert not any(isinstance(signal, Raise) for signal in judged.signals)
 
 
@@ -150,7 +150,7 @@ def test_evidence_says_what_was_said_and_when(kind: str, delay: timedelta) -> No
     for data in kinds()[kind].default_rules:
         rule = Rule(3, 1, kind, parse_rule(data))
         for event in kinds()[kind].events:
-            judged = rule.spec.observe(rule.id, said(event, kind=kind, delay=delay), ())
+            judged = rule.spec.observe(rule.id, said(event, kind=kind, delay=delay), Scene())
             raised = [signal for signal in judged.signals if isinstance(signal, Raise)]
             assert all(each.evidence.type == event for each in raised)
             assert all(each.evidence.received_at - each.evidence.occurred_at == delay for each in raised)

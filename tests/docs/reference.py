@@ -50,7 +50,7 @@ def absence_table(kind: Kind) -> str:
     for rule in kind.default_rules:
         if rule["type"] == "silence":
             rows.append((f"nothing at all said for {_hours(kind)}", *_raised(rule)))
-        if rule["type"] == "missed":
+        if rule["type"] == "dose":
             met = " or ".join(f"`{each}`" for each in rule["met_by"])
             rows.append((f"no {met} within {rule['grace_seconds'] // 60} min of a planned dose", *_raised(rule)))
     return _table(("what does not happen", "alert", "VKP", "severity", "for"), rows)

@@ -96,7 +96,7 @@ KIND = Kind(
     | {"dose_scheduled", "dose_dispensed", "dose_taken", "refilled", "opened", "closed", "tilted", "message_read"},
     default_rules=(
         {
-            "type": "missed",
+            "type": "dose",
             "name": "dose_unconfirmed",
             "condition": "dose_missed",
             "vkp_code": "1.3",

@@ -17,6 +17,7 @@ from gateway.clock import ControlledClock
 from gateway.store import devices, observations, watches
 from gateway.store.db import Connection
 from gateway.store.devices import Sign
+from gateway.store.watches import Wish
 from gateway.timekeeper import Timekeeper
 from tests.gateway.place import NOW, Place, fall, heartbeat, place
 
@@ -118,7 +119,7 @@ async def test_sets_are_taken_in_the_order_of_their_keys(migrated_url: str) -> N
             async def batch(connection: Connection) -> None:
                 await observations.mark_seen(connection, [(each, "same", b"") for each in order], NOW)
                 await devices.save_signs(connection, [Sign(each, NOW, NOW, None, {}) for each in order])
-                await watches.of_devices(connection, order, NOW)
+                await watches.wanted(connection, Wish((), (), order, NOW, ()))
 
             await town.run(batch)
 

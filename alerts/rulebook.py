@@ -1,0 +1,86 @@
+"""The rulebook: rules, policies and the zone tree as they stand, and which rule applies to a device. Pure.
+
+Rules
+    Of each name the nearest rule applies: set for the device, its resident, its zone or one around it, else its kind.
+    A watch follows: whichever rule opened it, the one that applies now judges it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from functools import cached_property
+
+from alerts.model import Subject, Watch
+from alerts.policy import StoredPolicy
+from alerts.rules import Rule, nearest
+from alerts.rules.compound import Compound
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """``rules`` by kind. ``ancestry``: a zone to itself and those around it, from the inside out. ``channels`` that are set
+    up. ``unreadable``: ids of rules that nobody here can read."""
+
+    rules: Mapping[str, Sequence[Rule]]
+    ancestry: Mapping[int, tuple[int, ...]]
+    local: tzinfo
+    policies: Sequence[StoredPolicy] = ()
+    channels: tuple[str, ...] = ()
+    unreadable: tuple[int, ...] = ()
+    _found: dict[tuple[str, Subject], tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def by_id(self) -> Mapping[int, Rule]:
+        return {rule.id: rule for rules in self.rules.values() for rule in rules}
+
+    def applying(self, kind: str, subject: Subject) -> tuple[Rule, ...]:
+        """The rules that apply to a device of a kind, in order of name."""
+        found = self._found.get((kind, subject))
+        if found is None:
+            if len(self._found) > REMEMBERED:
+                self._found.clear()
+            found = nearest(self.rules.get(kind, ()), kind, subject, self.ancestry.get(subject.zone_id, ()))
+            self._found[kind, subject] = found
+        return found
+
+    def following(self, watch: Watch) -> Rule | None:
+        """The rule that judges a watch now; None where none of its name applies any more, or of another type."""
+        opened = self.by_id.get(watch.rule_id)
+        if opened is None:
+            return None
+        applying = self.applying(opened.kind, watch.subject)
+        now = next((rule for rule in applying if rule.spec.name == opened.spec.name), None)
+        return now if now is not None and type(now.spec) is type(opened.spec) else None
+
+    @cached_property
+    def compounds(self) -> Sequence[tuple[str, Compound]]:
+        """Every compound rule with its kind."""
+        return [(rule.kind, rule.spec) for rule in self.by_id.values() if isinstance(rule.spec, Compound)]
+
+    @cached_property
+    def asked_for(self) -> frozenset[str]:
+        """The words (``kind/type``) of a home that some rule has to know of."""
+        return frozenset(word for _, compound in self.compounds for word in compound.asks())
+
+    @cached_property
+    def asked_on(self) -> frozenset[str]:
+        """The words at which some rule looks at what the home last said."""
+        return frozenset(
+            f"{kind}/{type_}" for kind, compound in self.compounds if compound.given for type_ in compound.on
+        )
+
+    @cached_property
+    def listened_for(self) -> frozenset[str]:
+        """The words that may end a wait of another device of the home."""
+        return frozenset(word for kind, compound in self.compounds for word in compound.listens(kind))
+
+    @cached_property
+    def standing(self) -> frozenset[tuple[str, str]]:
+        """Kind and key prefix of the watches that fitted devices keep all the time."""
+        return frozenset((rule.kind, rule.spec.watch_prefix) for rule in self.by_id.values() if rule.spec.standing)
+
+
+REMEMBERED = 50_000
+"""Devices whose rules are remembered."""

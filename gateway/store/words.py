@@ -1,0 +1,43 @@
+"""The last words of homes: when a device of a home last said something that a rule asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from alerts.rules import LastWord
+from gateway.store.db import Connection
+
+
+async def of_homes(
+    connection: Connection, dwellings: Collection[int], asked_for: Collection[str]
+) -> dict[int, dict[str, LastWord]]:
+    """By dwelling and word (``kind/type``)."""
+    cursor = await connection.execute(
+        """SELECT dwelling_id, word, occurred_at, received_at FROM home_word
+           WHERE dwelling_id = ANY(%s) AND word = ANY(%s)""",
+        (sorted(dwellings), sorted(asked_for)),
+    )
+    found: dict[int, dict[str, LastWord]] = {}
+    for row in await cursor.fetchall():
+        found.setdefault(row["dwelling_id"], {})[row["word"]] = LastWord(row["occurred_at"], row["received_at"])
+    return found
+
+
+async def save(connection: Connection, words: Mapping[tuple[int, str], LastWord]) -> None:
+    """Move last words on, never back."""
+    ordered = sorted(words)
+    if not ordered:
+        return
+    await connection.execute(
+        """INSERT INTO home_word AS w (dwelling_id, word, occurred_at, received_at)
+           SELECT * FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+           ON CONFLICT (dwelling_id, word) DO UPDATE
+           SET occurred_at = excluded.occurred_at, received_at = excluded.received_at
+           WHERE (excluded.occurred_at, excluded.received_at) > (w.occurred_at, w.received_at)""",
+        (
+            [dwelling for dwelling, _ in ordered],
+            [word for _, word in ordered],
+            [words[each].occurred_at for each in ordered],
+            [words[each].received_at for each in ordered],
+        ),
+    )
