@@ -23,6 +23,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from devices.json import MAX_BYTES
 from devices.kinds import Event, Instant
 from devices.model import Observation, parse_time, settle_time
 
@@ -34,6 +35,9 @@ DISTANCE = "distance_from_home_m"
 
 EARTH_RADIUS_M = 6_371_008.8
 """The mean radius of the Earth (IUGG)."""
+
+TELLING_M = 500.0
+"""A position that is less accurate tells nothing of who is at home."""
 
 LONGEST_SOURCE = 32
 
@@ -98,6 +102,8 @@ def masked(raw: bytes) -> bytes:
         left.extend(name for name, value in pairs if _tells(name) and value is not None)
         return {name: None if _tells(name) else value for name, value in pairs}
 
+    if len(raw) > MAX_BYTES:
+        return hidden
     try:
         value = json.loads(hidden, object_pairs_hook=without)
     except (ValueError, RecursionError):
@@ -122,12 +128,16 @@ def distance_m(one: tuple[float, float], other: tuple[float, float]) -> float:
     return 2 * EARTH_RADIUS_M * asin(min(1.0, hypot(north, across * east)))
 
 
-def distance_from_home_m(position: Position, home: tuple[float, float]) -> int:
+def distance_from_home_m(position: Position, home: tuple[float, float]) -> int | None:
     """How far away at least: metres without the accuracy, in tens, from a kilometre on in hundreds; never negative.
 
     ``home``: (latitude, longitude) in degrees. Without an accuracy the position is taken at its word: rather too far.
+    None where the position is so coarse that it could be either at home or away: nobody is called home by that.
     """
-    at_least = max(0.0, distance_m((position.latitude, position.longitude), home) - (position.accuracy_m or 0.0))
+    accuracy = position.accuracy_m or 0.0
+    at_least = max(0.0, distance_m((position.latitude, position.longitude), home) - accuracy)
+    if accuracy > TELLING_M and at_least < accuracy:
+        return None
     unit = 10 if at_least < 1000 else 100
     return round(at_least / unit) * unit
 

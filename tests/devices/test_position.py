@@ -15,6 +15,7 @@ from devices.dialects.native import DIALECT
 from devices.model import DeviceAddress, Message, MessageClass, Observation
 from devices.position import (
     COORDINATES,
+    TELLING_M,
     Position,
     apart,
     distance_from_home_m,
@@ -200,11 +201,21 @@ def test_home_is_at_least_so_far_away(
 ) -> None:
     found = distance_from_home_m(Position(*place, accuracy, NOON), home)
     exact = max(0.0, distance_m(place, home) - (accuracy or 0))
+    if found is None:
+        assert accuracy is not None
+        assert accuracy > TELLING_M
+        assert exact < accuracy
+        return
     assert found >= 0
     assert math.isclose(found, exact, abs_tol=5 if exact < 1000 else 50)
     assert found % (10 if found < 1000 else 100) == 0
 
 
 def test_whoever_may_be_at_home_is_at_home() -> None:
-    at = Position(DOMKIRKEN[0] + 0.001, DOMKIRKEN[1], 150.0, NOON)
-    assert distance_from_home_m(at, DOMKIRKEN) == 0
+    def away(degrees: float, accuracy: float) -> int | None:
+        return distance_from_home_m(Position(DOMKIRKEN[0] + degrees, DOMKIRKEN[1], accuracy, NOON), DOMKIRKEN)
+
+    assert away(0.001, 150) == 0
+    assert away(0.01, 12) == 1100
+    assert away(0.01, 3000) is None, "at home, or four kilometres away"
+    assert away(1, 3000) == 108_200, "surely away, however coarse"
