@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from devices.kinds import Event
+from devices.model import Flag, Observation
 from devices.vkp import Severity
 from devices.words import N_, Words
 
@@ -89,6 +90,12 @@ HEALTH_WORDS = Words(
 """The words that all kinds share."""
 
 HEALTH_HARMLESS = frozenset({"heartbeat", PRESENCE, "mains_on", "test"})
+
+
+def by_the_broker(said: Observation) -> bool:
+    """Whether the broker speaks in the device's name – a last will, or something retained – which is no sign of life."""
+    last_will = said.type == PRESENCE and said.fields.get("online") is False
+    return last_will or Flag.RETAINED in said.flags
 
 
 def technical(event: str, severity: Severity = Severity.MODERATE, vkp_code: str | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from alerts.model import Heard, Lateness, Subject
 from devices.dialects.native import topic_of
-from devices.health import PRESENCE
+from devices.health import PRESENCE, by_the_broker
 from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
 from devices.position import without_position
 from gateway import positions
@@ -144,7 +144,7 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
     for each in in_order:
         if each.type in (PRESENCE, "heartbeat"):
             fields |= without_position(each.fields)
-    alive = [each for each in in_order if not _by_the_broker(each)]
+    alive = [each for each in in_order if not by_the_broker(each)]
     return Sign(
         device_id=device_id,
         seen_at=max((each.received_at for each in alive), default=None),
@@ -152,12 +152,6 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
         online=fields.get("online", True if alive else None),
         fields=fields,
     )
-
-
-def _by_the_broker(said: Observation) -> bool:
-    """A last will, or something retained: the broker speaks in the device's name, which is no sign of life."""
-    last_will = said.type == PRESENCE and said.fields.get("online") is False
-    return last_will or Flag.RETAINED in said.flags
 
 
 async def note_signs(
