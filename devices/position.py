@@ -96,7 +96,8 @@ def without_position(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def masked(raw: bytes) -> bytes:
     """A message's bytes with ``null`` for every coordinate, also where they are no JSON; else unchanged."""
-    hidden, left = _PAIR.sub(rb"\1null", raw), []
+    hidden = _PAIR.sub(rb"\1null", raw)
+    left: list[str] = []
 
     def without(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         left.extend(name for name, value in pairs if _tells(name) and value is not None)
@@ -153,8 +154,9 @@ def _found_at(said: Observation) -> datetime:
 
 def _number(fields: Mapping[str, Any], name: str, most: float) -> float | None:
     value = fields.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and -most <= value <= most else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -most <= value <= most else None
 
 
 def _tells(name: object) -> bool:

@@ -36,7 +36,7 @@ def made_parts() -> dict[str, Callable[[], str]]:
 
 def events_table(kind: Kind) -> str:
     """What a kind can say, and what comes of it by the default rules."""
-    raising = {event: rule for rule in kind.default_rules for event in rule.get("on", ())}
+    raising = {event: rule for rule in kind.default_rules if rule["type"] == "immediate" for event in rule["on"]}
     rows = []
     for event, model in kind.events.items():
         fields = "; ".join(_field(*each) for each in model.model_json_schema().get("properties", {}).items())

@@ -124,7 +124,7 @@ def test_every_reason_and_every_mark_is_explained() -> None:
 def test_what_is_shown_as_an_example_is_understood() -> None:
     shown = re.findall(r"^…/(\S+)/(\S+)  (.*)$", PROTOCOL.read_text("utf-8"), re.MULTILINE)
     assert len(shown) == sum(len(kind.events) for kind in kinds().values())
-    kind_of = {"fa-0042": "fall_alarm", "md-0007": "medicine_dispenser"}
+    kind_of = {"fa-0042": "fall_alarm", "md-0007": "medicine_dispenser", "sa-0011": "safety_alarm"}
     for device, class_, payload in shown:
         topic = f"hv/v1/stavanger/{kind_of[device]}/{device}/{class_}"
         DIALECT.decode(Message(topic, payload.encode(), SystemClock().now()))
@@ -133,7 +133,7 @@ def test_what_is_shown_as_an_example_is_understood() -> None:
 def test_what_raises_nothing_by_itself_is_harmless() -> None:
     """The protocol says of no known type that it is an uninterpretable alarm."""
     for kind in kinds().values():
-        raising = {event for rule in kind.default_rules for event in rule.get("on", ())}
+        raising = {event for rule in kind.default_rules if rule["type"] == "immediate" for event in rule["on"]}
         assert set(kind.events) == raising | kind.harmless
 
 

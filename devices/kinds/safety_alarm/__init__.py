@@ -11,11 +11,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, Heartbeat, immediate, silence, technical
+from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, Heartbeat
 from devices.kinds import Kind
+from devices.kinds.safety_alarm.rules import DEFAULT_RULES
 from devices.kinds.safety_alarm.simulator import day
 from devices.position import Located
-from devices.vkp import Severity
 from devices.words import N_, Words
 
 
@@ -65,7 +65,12 @@ WORDS = Words(
         "button_pressed": N_("Button pressed"),
         "fall": N_("Fall"),
         "zone_left": N_("Zone left"),
+        "far_from_home": N_("Far from home"),
         "immobility": N_("Does not move"),
+        "unprotected": N_("Unprotected: the battery is empty"),
+        "disconnected": N_("Device not connected"),
+        "low_coverage": N_("Weak mobile coverage"),
+        "cries_wolf": N_("Alarms unusually often"),
     },
     fields={
         "latitude": N_("Latitude"),
@@ -100,18 +105,7 @@ KIND = Kind(
     },
     harmless=HEALTH_HARMLESS
     | {"fall_cancelled", "position", "zone_entered", "low_coverage", "coverage_ok", "mains_off"},
-    default_rules=(
-        immediate("button_pressed", Severity.SERIOUS, "3"),
-        immediate("fall", Severity.CRITICAL, "4.1", inform_on=("fall_cancelled",)),
-        immediate("zone_left", Severity.SERIOUS, "2", inform_on=("zone_entered",)),
-        # 4.19 ("no movement") and not 4.9 ("inactivity"): the device feels its wearer, not the life in a home.
-        immediate("immobility", Severity.SERIOUS, "4.19"),
-        technical("battery_low"),
-        technical("battery_empty", Severity.SERIOUS),
-        technical("fault", Severity.SERIOUS),
-        technical("tamper"),
-        silence(severity=Severity.SERIOUS),
-    ),
+    default_rules=DEFAULT_RULES,
     # Alarm equipment is commonly heard every hour. Two of those may be lost under way (a lift, a tunnel, a ferry);
     # after the third somebody walks about unprotected. A day, as battery devices are given at home, is too long here.
     silent_after=timedelta(hours=3),
