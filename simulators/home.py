@@ -89,7 +89,8 @@ def class_of(kind: str, type_: str) -> MessageClass:
     """Urgent is what a default rule raises for care, seriously or worse."""
     if type_ in STATUS_TYPES:
         return MessageClass.STATUS
-    raised = [rule for rule in kinds()[kind].default_rules if type_ in rule.get("on", ())]
+    rules = kinds()[kind].default_rules
+    raised = [rule for rule in rules if type_ in rule.get("on", ()) and rule.get("enabled", True)]
     urgent = any(rule["track"] == "care" and rule["severity"] >= Severity.SERIOUS for rule in raised)
     return MessageClass.ALARM if urgent else MessageClass.EVENT
 
