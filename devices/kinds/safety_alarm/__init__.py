@@ -11,12 +11,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, Heartbeat
+from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, MINUTE, Heartbeat, health_rules, immediate, rule
 from devices.kinds import Kind
-from devices.kinds.safety_alarm.rules import DEFAULT_RULES
 from devices.kinds.safety_alarm.simulator import day
-from devices.position import Located
+from devices.position import DISTANCE, Located
+from devices.vkp import Severity
 from devices.words import N_, Words
+
+LOCATION, SAFETY_ALARM = "2", "3"
+"""VKP codes."""
 
 
 class LocatedHeartbeat(Heartbeat, Located):
@@ -67,10 +70,8 @@ WORDS = Words(
         "zone_left": N_("Zone left"),
         "far_from_home": N_("Far from home"),
         "immobility": N_("Does not move"),
-        "unprotected": N_("Unprotected: the battery is empty"),
-        "disconnected": N_("Device not connected"),
+        "unprotected": N_("Resident without protection: battery empty"),
         "low_coverage": N_("Weak mobile coverage"),
-        "cries_wolf": N_("Alarms unusually often"),
     },
     fields={
         "latitude": N_("Latitude"),
@@ -103,9 +104,48 @@ KIND = Kind(
         "low_coverage": Located,
         "coverage_ok": Located,
     },
-    harmless=HEALTH_HARMLESS
-    | {"fall_cancelled", "position", "zone_entered", "low_coverage", "coverage_ok", "mains_off"},
-    default_rules=DEFAULT_RULES,
+    harmless=HEALTH_HARMLESS | {"fall_cancelled", "position", "zone_entered", "low_coverage", "coverage_ok"},
+    default_rules=(
+        # Each press is evidence of its own; the third within ten minutes calls everybody at once.
+        immediate("button_pressed", Severity.SERIOUS, SAFETY_ALARM),
+        rule(
+            "repeat",
+            "button_pressed",
+            Severity.CRITICAL,
+            SAFETY_ALARM,
+            name="pressed_again",
+            on=["button_pressed"],
+            count=3,
+            within_seconds=10 * MINUTE,
+        ),
+        immediate("fall", Severity.CRITICAL, "4.1", inform_on=["fall_cancelled"]),
+        immediate("zone_left", Severity.SERIOUS, LOCATION, inform_on=["zone_entered"]),
+        # Off until it is set for a resident who loses the way, with a distance that is theirs.
+        rule(
+            "threshold",
+            "far_from_home",
+            Severity.SERIOUS,
+            LOCATION,
+            on=["position"],
+            field=DISTANCE,
+            above=1000,
+            clear_at=500,
+            enabled=False,
+        ),
+        # 4.19 ("no movement") and not 4.9 ("inactivity"): the device feels its wearer, not the life in a home.
+        immediate("immobility", Severity.SERIOUS, "4.19"),
+        immediate("unprotected", Severity.MODERATE, on=["battery_empty"]),
+        rule(
+            "state",
+            "low_coverage",
+            Severity.MODERATE,
+            track="technical",
+            enters=["low_coverage"],
+            leaves=["coverage_ok"],
+            for_seconds=30 * MINUTE,
+        ),
+        *health_rules(["button_pressed", "fall", "zone_left", "immobility"], end_of_life=Severity.SERIOUS),
+    ),
     # Alarm equipment is commonly heard every hour. Two of those may be lost under way (a lift, a tunnel, a ferry);
     # after the third somebody walks about unprotected. A day, as battery devices are given at home, is too long here.
     silent_after=timedelta(hours=3),

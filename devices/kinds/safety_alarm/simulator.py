@@ -1,5 +1,5 @@
-"""A mobile safety alarm's day: a sign of life every hour, a walk before noon with a position every few minutes, the
-charger at night; a fall when life has one. Nobody presses anything."""
+"""A mobile safety alarm's day: a sign of life every hour, a position every few minutes of a walk, the charger at night;
+a fall when life has one. Nobody presses anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import cos, pi, radians, sin
 from random import Random
 
-from devices.kinds import Rhythm
+from devices.kinds import Rhythm, Span
 from devices.model import MessageClass, Said
 
 NEAR = (58.97, 5.73)
@@ -22,33 +22,33 @@ def day(rhythm: Rhythm, random: Random) -> Iterator[Said]:
     """What the alarm says from midnight to midnight, in time order."""
     jitter = timedelta(minutes=random.uniform(0, 59))
     home = _around(NEAR, random.uniform(0, 3000), random)
-    said = [
-        Said(rhythm.midnight + timedelta(hours=hour) + jitter, MessageClass.STATUS, "heartbeat", _health(hour, random))
-        for hour in range(24)
-    ]
-    said.extend(_walk(rhythm.midnight + timedelta(hours=10) + jitter, home, random))
+    hours = [rhythm.midnight + timedelta(hours=hour) + jitter for hour in range(24)]
+    said = [Said(at, MessageClass.STATUS, "heartbeat", _health(at, rhythm.up, random)) for at in hours]
+    for walk in rhythm.walks:
+        said.extend(_walk(walk, home, random))
     if rhythm.fall_at is not None:
         where = _found(_around(home, random.uniform(0, 600), random), random)
         said.append(Said(rhythm.fall_at, MessageClass.ALARM, "fall", {"impact_g": 4.1, **where}))
     yield from sorted(said, key=lambda one: one.at)
 
 
-def _walk(start: datetime, home: tuple[float, float], random: Random) -> Iterator[Said]:
+def _walk(walk: Span, home: tuple[float, float], random: Random) -> Iterator[Said]:
     """Out and home again, on a loop of some hundred metres."""
-    steps, radius, begin = random.randint(6, 12), random.uniform(150, 500), random.uniform(0, 2 * pi)
+    steps = max(2, (walk.ends - walk.begins) // EVERY)
+    radius, begin = random.uniform(150, 400), random.uniform(0, 2 * pi)
     for step in range(steps + 1):
         turn = begin + 2 * pi * step / steps
         north, east = radius * (sin(turn) - sin(begin)), radius * (cos(turn) - cos(begin))
         where = _found(_moved(home, north, east), random)
-        speed = round(random.uniform(2, 5), 1)
-        yield Said(start + step * EVERY, MessageClass.EVENT, "position", {**where, "speed_kmh": speed})
+        at = walk.begins + step * (walk.ends - walk.begins) / steps
+        yield Said(at, MessageClass.EVENT, "position", {**where, "speed_kmh": round(random.uniform(2, 5), 1)})
 
 
-def _health(hour: int, random: Random) -> dict[str, object]:
+def _health(at: datetime, up: Span | None, random: Random) -> dict[str, object]:
     """Charged at night, three percent an hour by day."""
-    on_charger = hour < 7
-    battery = 100 if on_charger else 100 - 3 * (hour - 6) - random.randint(0, 2)
-    return {"battery": battery, "rssi": random.randint(-105, -65), "mains": on_charger}
+    worn = up is not None and up.begins <= at < up.ends
+    hours = (at - up.begins) // timedelta(hours=1) if worn and up else 0
+    return {"battery": 100 - 3 * hours - random.randint(0, 2), "rssi": random.randint(-105, -65), "mains": not worn}
 
 
 def _found(place: tuple[float, float], random: Random) -> dict[str, object]:
