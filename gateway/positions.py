@@ -106,9 +106,10 @@ async def of_alert(connection: Connection, alert: Mapping[str, Any], now: dateti
     if last is None:
         return []
     then = await store.latest(connection, last.device_id, last.installation_id, alert["occurred_at"])
-    shown = [_view("latest", last, alert, now)]
+    homes = await store.homes(connection, {alert["dwelling_id"] or 0})
+    shown = [_view("latest", last, alert, homes, now)]
     if then is not None and alert["occurred_at"] - then.occurred_at <= AROUND_ALERT and _elsewhere(then, last):
-        shown.append(_view("at_alert", then, alert, now))
+        shown.append(_view("at_alert", then, alert, homes, now))
     return shown
 
 
@@ -126,7 +127,15 @@ def _elsewhere(one: Shown, other: Shown) -> bool:
     return apart_m > ELSEWHERE_M + (one.accuracy_m or 0) + (other.accuracy_m or 0)
 
 
-def _view(when: schemas.PositionWhen, shown: Shown, alert: Mapping[str, Any], now: datetime) -> schemas.PositionView:
+def _view(
+    when: schemas.PositionWhen,
+    shown: Shown,
+    alert: Mapping[str, Any],
+    homes: Mapping[int, tuple[float, float]],
+    now: datetime,
+) -> schemas.PositionView:
+    home = homes.get(alert["dwelling_id"] or 0)
+    place = Position(shown.latitude, shown.longitude, shown.accuracy_m, shown.occurred_at)
     return schemas.PositionView(
         when=when,
         latitude=shown.latitude,
@@ -138,4 +147,5 @@ def _view(when: schemas.PositionWhen, shown: Shown, alert: Mapping[str, Any], no
         device=shown.device_uid,
         device_kind=shown.device_kind,
         own=shown.device_id == alert["device_id"],
+        distance_from_home_m=distance_from_home_m(place, home) if home else None,
     )

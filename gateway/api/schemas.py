@@ -111,7 +111,8 @@ class PositionView(Schema):
 
     ``accuracy_m``: the radius within which it probably was, None where the device does not say. ``at``: when that was
     found, ``age_seconds`` before this answer. ``source``: gps, wifi or cell, as the device says. ``own``: whether it is
-    the alert's own device; else another one of the same resident.
+    the alert's own device; else another one of the same resident. ``distance_from_home_m``: at least, rounded; None
+    where the dwelling's place is not known, or the position too coarse to tell.
     """
 
     when: PositionWhen
@@ -124,6 +125,7 @@ class PositionView(Schema):
     device: UUID
     device_kind: str
     own: bool
+    distance_from_home_m: int | None
 
 
 class EvidenceView(Schema):

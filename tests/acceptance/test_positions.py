@@ -19,9 +19,9 @@ from tests.support.town import Device, Home
 from tests.support.world import World, world
 
 AT_HOME = {"latitude": 58.97001234, "longitude": 5.73001234}
-DOMKIRKEN = {"latitude": 58.96992345, "longitude": 5.73318765, "accuracy_m": 12, "source": "gps"}
-HARBOUR = {"latitude": 58.97301234, "longitude": 5.72654321, "accuracy_m": 35, "source": "wifi"}
-SOLA = {"latitude": 58.88765432, "longitude": 5.63765432, "accuracy_m": 20, "source": "gps"}
+DOMKIRKEN: dict[str, Any] = {"latitude": 58.96992345, "longitude": 5.73318765, "accuracy_m": 12, "source": "gps"}
+HARBOUR: dict[str, Any] = {"latitude": 58.97301234, "longitude": 5.72654321, "accuracy_m": 35, "source": "wifi"}
+SOLA: dict[str, Any] = {"latitude": 58.88765432, "longitude": 5.63765432, "accuracy_m": 20, "source": "gps"}
 TELLTALE = [str(each[name]) for each in (DOMKIRKEN, HARBOUR, SOLA) for name in ("latitude", "longitude")]
 
 
@@ -76,6 +76,7 @@ async def test_where_a_press_came_from_and_where_the_wearer_went(migrated_url: s
         assert position.model_dump(exclude={"device", "at"}) == {
             "when": "latest", "latitude": 58.96992345, "longitude": 5.73318765, "accuracy_m": 12.0, "source": "gps",
             "age_seconds": 90, "device_kind": "safety_alarm", "own": True,
+            "distance_from_home_m": 170,
         }  # fmt: skip
         assert position.at == press["occurred_at"]
 

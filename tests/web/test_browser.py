@@ -26,6 +26,7 @@ PLACES = [
     f"/alerts/{FALL}",
     f"/alerts/{fake.late_button().id}",
     f"/alerts/{fake.battery().id}",
+    f"/alerts/{fake.out_of_doors().id}",
     "/sites",
     "/quarantine",
     "/sign-in",

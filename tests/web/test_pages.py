@@ -148,7 +148,7 @@ async def test_the_list_says_in_words_what_each_alert_is(nurse: httpx.AsyncClien
         "stavanger-vest er ikke hørt siden 02:32",
     ):
         assert told in page
-    assert "<title>(5) Varsler" in page
+    assert "<title>(6) Varsler" in page
     assert (
         page.index("Til deg") < page.index("Bjørg Mæland") < page.index("Andre i sonene dine") < page.index("Torleif")
     )
