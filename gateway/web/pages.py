@@ -169,6 +169,7 @@ class Pages:
             "buttons": views.buttons(detail, who.uid, who.language),
             "evidence": views.evidence(detail, who.language, times),
             "places": views.places(detail, agent, who.language, times),
+            "away": views.away(detail),
             "map_link": lambda latitude, longitude: map_link(latitude, longitude, agent),
             "timeline": detail.timeline,
             "holds": detail.holder is not None and detail.holder.id == who.uid,

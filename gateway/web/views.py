@@ -122,6 +122,11 @@ def places(alert: AlertDetail, user_agent: str, language: str, times: Times) -> 
     return [_place(each, user_agent, language, times) for each in alert.positions]
 
 
+def away(alert: AlertDetail) -> bool:
+    """Whether the resident may be somewhere else than at home: then that comes before the address."""
+    return any(each.distance_from_home_m != 0 for each in alert.positions if each.when == "latest")
+
+
 def late(alert: AlertSummary) -> bool:
     """Whether word of it came too late to pass over in silence."""
     return alert.late_seconds >= LATE_SECONDS
@@ -180,7 +185,9 @@ def _details(found: PositionView, language: str, times: Times) -> Iterator[str]:
 
 def _metres(metres: float) -> str:
     """As it is said: metres, and from a kilometre on kilometres."""
-    return f"{metres:.0f} m" if metres < 1000 else f"{metres / 1000:.1f}".removesuffix(".0").replace(".", ",") + " km"
+    if metres < 1000:
+        return f"{metres:.0f}\N{NO-BREAK SPACE}m"
+    return f"{metres / 1000:.1f}".removesuffix(".0").replace(".", ",") + "\N{NO-BREAK SPACE}km"
 
 
 def _told(said: EvidenceView, language: str, times: Times) -> Told:

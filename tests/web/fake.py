@@ -338,6 +338,11 @@ def out_of_doors() -> schemas.AlertDetail:
         what_vkp_calls_it="Trygghetsalarm",
         severity=Severity.SERIOUS,
         resident="Magnhild Sæbø",
+        resident_details=schemas.ResidentView(
+            id=UUID(int=101), name="Magnhild Sæbø", phone="51 55 07 31", notes="Glemmer veien hjem når det er mørkt."
+        ),
+        raised_at=ago(6),
+        occurred_at=ago(6),
         address="Lervigbrygga 12, H0401",
         device_kind="safety_alarm",
         device=schemas.DeviceView(
