@@ -15,7 +15,8 @@ from typing import Any
 
 from alerts.render import SEVERITIES
 from devices.dialects.native import ENVELOPE
-from devices.kinds import Kind, kinds
+from devices.kinds import Event, Kind, kinds
+from devices.position import Located
 from devices.vkp import ALERT_CODES, Severity, code_list
 from tests.devices.golden import Example, examples_of
 
@@ -39,8 +40,7 @@ def events_table(kind: Kind) -> str:
     raising = {event: rule for rule in kind.default_rules if rule["type"] == "immediate" for event in rule["on"]}
     rows = []
     for event, model in kind.events.items():
-        fields = "; ".join(_field(*each) for each in model.model_json_schema().get("properties", {}).items())
-        rows.append((f"`{event}`", fields or "–", *_raised(raising.get(event))))
+        rows.append((f"`{event}`", _fields(model) or "–", *_raised(raising.get(event))))
     return _table(("type", "own fields", "alert", "VKP", "severity", "for"), rows)
 
 
@@ -88,6 +88,14 @@ def _raised(rule: Mapping[str, Any] | None) -> tuple[str, str, str, str]:
 
 def _hours(kind: Kind) -> str:
     return f"{kind.silent_after.total_seconds() / 3600:g} h"
+
+
+def _fields(model: type[Event]) -> str:
+    """A type's own fields; those of a position are told once, in a place of their own."""
+    properties = model.model_json_schema().get("properties", {})
+    located = Located.model_fields.keys() if issubclass(model, Located) else set()
+    own = [_field(name, schema) for name, schema in properties.items() if name not in located]
+    return "; ".join([*own, *(["a [position](#positions)"] if located else [])])
 
 
 def _field(name: str, schema: Mapping[str, Any]) -> str:
