@@ -21,7 +21,7 @@ EVERY = timedelta(minutes=5)
 def day(rhythm: Rhythm, random: Random) -> Iterator[Said]:
     """What the alarm says from midnight to midnight, in time order."""
     jitter = timedelta(minutes=random.uniform(0, 59))
-    home = _around(NEAR, random.uniform(0, 3000), random)
+    home = rhythm.place or _around(NEAR, random.uniform(0, 3000), random)
     hours = [rhythm.midnight + timedelta(hours=hour) + jitter for hour in range(24)]
     said = [Said(at, MessageClass.STATUS, "heartbeat", _health(at, rhythm.up, random)) for at in hours]
     for walk in rhythm.walks:
