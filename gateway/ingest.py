@@ -19,7 +19,7 @@ from alerts.judge import Failure, undecodable
 from alerts.model import Judgement, Signal
 from devices.dialects import dialect_of, dialects
 from devices.model import DecodeError, Lane, Message, Observation, Reason
-from gateway import commanding, judging
+from gateway import commanding, judging, positions
 from gateway.engine import act
 from gateway.rulebook import RulebookCache
 from gateway.stamping import note_signs, of_their_kind, speakers, store_new, subjects_of
@@ -115,6 +115,7 @@ async def _store(connection: Connection, held: Held, batch: _Sorted, now: dateti
     signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
     changed = await commanding.hear(connection, heard, signals, now, book)
     changed |= await act(connection, signals, now, book)
+    changed |= await positions.noticed(connection, observed, known, now)
     await audit.announce(connection, changed)
     receipts = tuple(_receipts(batch, rejected))
     return Stored(

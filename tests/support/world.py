@@ -160,6 +160,10 @@ class World(Seen):
                 found.append(told["id"])
         return found
 
+    async def settle(self) -> None:
+        """What was published is stored, and everything that is due is done."""
+        await controlled.settle(self.gateway)
+
     async def passes(self, **duration: float) -> None:
         """Controlled time passes, and everything that falls due in it is done."""
         await controlled.advance(self.gateway, timedelta(**duration))
