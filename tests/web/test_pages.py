@@ -11,6 +11,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from alerts.command import State
+from alerts.words import said
 from gateway.api import schemas
 from gateway.web import guard, pages
 from gateway.web.maps import map_link
@@ -532,3 +534,69 @@ async def test_a_map_is_the_phones_own(nurse: httpx.AsyncClient) -> None:
 )  # fmt: skip
 def test_map_links(user_agent: str, link: str) -> None:
     assert map_link(-0.00001, 5.7, user_agent) == link
+
+
+# The door -------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_door_is_shown_where_there_is_a_lock_and_buttons_where_one_may_ask(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    assert 'class="box door"' not in (await nurse.get(f"/alerts/{FALL}")).text
+    front.change(FALL, locks=[fake.lock(commands=[], parts=[])])
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert "Låsen har ikke sagt noe ennå." in page
+    assert f'action="/alerts/{FALL}/command"' not in page
+    front.change(FALL, locks=[fake.lock(), fake.lock(device=UUID(int=202), placed="kjellerdør")])
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert "Døra, kjellerdør" in page
+    assert page.count(f'action="/alerts/{FALL}/command"') == 6
+    assert len(re.findall(r'value="get_in" required checked', page)) == 4
+    assert len(re.findall(r'value="secure" required checked', page)) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "told"),
+    [
+        (State.REQUESTED, None, "Bedt om; blir sendt"),
+        (State.SENT, None, "Sendt; venter på låsen"),
+        (State.DONE, "locked", "Døra ble låst"),
+        (State.FAILED, "jammed", "Låsen sitter fast"),
+        (State.FAILED, "alert_closed", "Ikke sendt: varselet var lukket."),
+        (State.EXPIRED, "not_sent", "Ingen forbindelse til låsen: bruk nøkkelen."),
+        (State.EXPIRED, "no_answer", "Låsen svarte ikke: bruk nøkkelen."),
+        (State.EXPIRED, "done_late", "Låsen har gjort det likevel, for sent."),
+    ],
+)
+async def test_what_became_of_a_command(
+    nurse: httpx.AsyncClient, front: fake.FakeFront, state: State, outcome: str | None, told: str
+) -> None:
+    text = said(outcome, "e_lock", "nb") if outcome in ("locked", "jammed") else None
+    given = fake.command("lock", state, outcome=outcome, outcome_text=text, settled_at=fake.NOW if outcome else None)
+    front.change(FALL, locks=[fake.lock(given=[given], parts=[])])
+    assert told in (await nurse.get(f"/alerts/{FALL}")).text
+
+
+async def test_a_command_is_a_form_of_this_session_and_a_refusal_is_told(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    front.change(FALL, locks=[fake.lock()])
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    found = re.search(r'<form[^>]*id="command-unlock-[^"]*".*?</form>', page, re.DOTALL)
+    assert found
+    sent = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[0]))
+    path = f"/alerts/{FALL}/command"
+    assert (await nurse.post(path, data={**sent, "reason": "get_in", "csrf_token": "x"})).status_code == 403
+    unchosen = await nurse.post(path, data=sent)
+    assert unchosen.status_code == 422
+    assert "du må velge noe først" in unchosen.text
+    assert front.asked == []
+    front.refuse = "busy"
+    refused = await nurse.post(path, data={**sent, "reason": "get_in"})
+    assert refused.status_code == 409
+    assert "Låsen er opptatt med noe annet." in refused.text
+    front.refuse = None
+    taken = await nurse.post(path, data={**sent, "reason": "get_in"})
+    assert (taken.status_code, taken.headers["location"]) == (303, f"/alerts/{FALL}")
+    assert [(each.command, each.reason, key) for _, each, key in front.asked] == [("unlock", "get_in", sent["key"])]
+    assert (await nurse.get(path)).headers["location"] == f"/alerts/{FALL}"
