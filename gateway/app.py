@@ -12,7 +12,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -65,7 +65,8 @@ class Gateway:
         self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
-        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits)
+        keep = timedelta(days=settings.position_days)
+        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, keep)
         self.dispatcher = self._dispatcher()
         self.lanes: dict[tuple[int, Lane], LaneWorker] = {}
         self.failing: dict[str, str] = {}

@@ -19,7 +19,7 @@ from alerts.judge import Failure, undecodable
 from alerts.model import Judgement, Signal
 from devices.dialects import dialect_of, dialects
 from devices.model import DecodeError, Lane, Message, Observation, Reason
-from gateway import judging
+from gateway import judging, positions
 from gateway.engine import act
 from gateway.rulebook import RulebookCache
 from gateway.stamping import note_signs, of_their_kind, speakers, store_new, subjects_of
@@ -113,7 +113,7 @@ async def _store(connection: Connection, held: Held, batch: _Sorted, now: dateti
     refused = await _quarantine(connection, held.site, rejected)
     await judging.save(connection, judged)
     signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
-    changed = await act(connection, signals, now, book)
+    changed = await act(connection, signals, now, book) | await positions.noticed(connection, observed, known, now)
     await audit.announce(connection, changed)
     receipts = tuple(_receipts(batch, rejected))
     return Stored(

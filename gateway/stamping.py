@@ -15,6 +15,8 @@ from alerts.model import Heard, Lateness, Subject
 from devices.dialects.native import topic_of
 from devices.health import PRESENCE, by_the_broker
 from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
+from devices.position import without_position
+from gateway import positions
 from gateway.store import devices, observations
 from gateway.store.db import Connection
 from gateway.store.devices import Device, Sign
@@ -73,20 +75,22 @@ def _mismatch(said: Observation, registered: str) -> Quarantined:
 async def store_new(
     connection: Connection, observed: Sequence[Observation], known: Known, now: datetime
 ) -> list[Heard]:
-    """Store what is not known yet, with its fitting; answers it with what it is about."""
+    """Store what is not known yet, with its fitting; answers it with what it is about, and without coordinates."""
     if not observed:
         return []
     fresh = await _unseen(connection, observed, known, now)
     moments = [(known[each.device].id, each.occurred_at) for each in fresh]
     subjects = await devices.subjects_at(connection, moments)
+    heard = [Heard(said, subject) for said, subject in zip(fresh, subjects, strict=True)]
+    moved = await _also_where_it_is_now(connection, heard)
+    apart = await positions.set_apart(connection, [*heard, *moved])
     stamped = [
-        Stamped(said, known[said.device].id, subject.installation_id)
-        for said, subject in zip(fresh, subjects, strict=True)
+        Stamped(each.observation, known[each.observation.device].id, each.subject.installation_id)
+        for each in apart[: len(heard)]
     ]
     if stamped:
         await observations.add(connection, stamped)
-    heard = [Heard(said, subject) for said, subject in zip(fresh, subjects, strict=True)]
-    return [*heard, *await _also_where_it_is_now(connection, heard)]
+    return apart
 
 
 async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
@@ -139,7 +143,7 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
     fields: dict[str, Any] = {}
     for each in in_order:
         if each.type in (PRESENCE, "heartbeat"):
-            fields |= each.fields
+            fields |= without_position(each.fields)
     alive = [each for each in in_order if not by_the_broker(each)]
     return Sign(
         device_id=device_id,

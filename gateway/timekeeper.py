@@ -24,7 +24,7 @@ from gateway.doses import open_doses
 from gateway.engine import act, advance
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import audit, devices, observations, sessions, sites, watches
+from gateway.store import audit, devices, observations, positions, sessions, sites, watches
 from gateway.store.audit import Changed
 from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone
 from gateway.store.sites import SiteHearing
@@ -55,11 +55,19 @@ class Passed:
 class Timekeeper:
     """Makes passes; the caller decides when."""
 
-    def __init__(self, database: Database, clock: Clock, cache: RulebookCache, limits: canary.Limits) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        cache: RulebookCache,
+        limits: canary.Limits,
+        keep_positions: timedelta = timedelta(days=7),
+    ) -> None:
         self._database = database
         self._clock = clock
         self._cache = cache
         self._limits = limits
+        self._keep_positions = keep_positions
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = 0
 
@@ -85,8 +93,11 @@ class Timekeeper:
         return Passed(watches=total, alerts=alerts)
 
     async def prune(self) -> None:
-        """Forget identities, settled watches and sessions that nothing can concern any more."""
+        """Forget positions that are old, and identities, settled watches and sessions that nothing can concern any more."""
         before = self._clock.now() - PRUNE_AFTER
+        forgotten = self._clock.now() - self._keep_positions
+        while await self._database.run(lambda each: positions.prune(each, forgotten)):
+            pass
         while await self._database.run(lambda each: observations.prune_seen(each, before)):
             pass
         while await self._database.run(lambda each: watches.prune(each, before)):

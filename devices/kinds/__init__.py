@@ -47,7 +47,8 @@ class Rhythm:
     """What a simulated resident's day gives a device to report; every device of a home lives the same one.
 
     Times are UTC, doses as scheduled. ``up``: from getting up to going to bed. ``walks``: out of the house and back.
-    ``visits``: home care, from coming to leaving. Neither falls into the night.
+    ``visits``: home care, from coming to leaving. Neither falls into the night. ``place``: the home's latitude and
+    longitude, where it has one.
     """
 
     midnight: datetime
@@ -57,6 +58,7 @@ class Rhythm:
     up: Span | None = None
     walks: tuple[Span, ...] = ()
     visits: tuple[Span, ...] = ()
+    place: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

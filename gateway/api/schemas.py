@@ -103,6 +103,31 @@ class DeviceView(Schema):
     state: dict[str, Any]
 
 
+PositionWhen = Literal["latest", "at_alert"]
+
+
+class PositionView(Schema):
+    """Where a device was, in degrees (WGS 84). ``when``: last, or when the alert occurred, where that is elsewhere.
+
+    ``accuracy_m``: the radius within which it probably was, None where the device does not say. ``at``: when that was
+    found, ``age_seconds`` before this answer. ``source``: gps, wifi or cell, as the device says. ``own``: whether it is
+    the alert's own device; else another one of the same resident. ``distance_from_home_m``: at least, rounded; None
+    where the dwelling's place is not known, or the position too coarse to tell.
+    """
+
+    when: PositionWhen
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+    source: str | None
+    at: datetime
+    age_seconds: int
+    device: UUID
+    device_kind: str
+    own: bool
+    distance_from_home_m: int | None
+
+
 class EvidenceView(Schema):
     """What the device said, or did not say; newest last. ``device_kind``: None where no device said it."""
 
@@ -133,12 +158,16 @@ AnswerName = Literal[
 
 
 class AlertDetail(AlertSummary):
-    """An alert with all that whoever answers it needs. ``answers``: what the reader may answer now."""
+    """An alert with all that whoever answers it needs. ``answers``: what the reader may answer now.
+
+    ``positions``: where to look, the newest first; of an open alert only.
+    """
 
     what_vkp_calls_it: str | None
     resident_details: ResidentView | None
     dwelling: DwellingView | None
     device: DeviceView | None
+    positions: list[PositionView]
     evidence: list[EvidenceView]
     timeline: list[TimelineEntry]
     answers: list[AnswerName]

@@ -34,6 +34,7 @@ from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
 from gateway.web import guard, live, views, words
 from gateway.web.html import STATIC, Times, environment, guest_language
+from gateway.web.maps import map_link
 from gateway.web.seam import Front, Who
 
 log = structlog.get_logger()
@@ -161,12 +162,15 @@ class Pages:
     def _alert_page(
         self, request: Request, who: Who, detail: AlertDetail, status: int = 200, refused: str | None = None
     ) -> Response:
-        times = Times(self._clock.now(), who.language)
+        times, agent = Times(self._clock.now(), who.language), request.headers.get("user-agent", "")
         shown = {
             "alert": detail,
             "refused": refused,
             "buttons": views.buttons(detail, who.uid, who.language),
             "evidence": views.evidence(detail, who.language, times),
+            "places": views.places(detail, agent, who.language, times),
+            "away": views.away(detail),
+            "map_link": lambda latitude, longitude: map_link(latitude, longitude, agent),
             "timeline": detail.timeline,
             "holds": detail.holder is not None and detail.holder.id == who.uid,
             "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,

@@ -9,6 +9,7 @@ from typing import Any
 
 from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
+from devices.position import DISTANCE
 from devices.words import N_
 
 Gettext = Callable[[str], str]
@@ -21,9 +22,10 @@ FIELDS = {
     "detail": N_("Detail"),
     "rule": N_("Rule"),
     "version": N_("Version"),
+    DISTANCE: N_("Distance from home"),
 }
 
-UNITS = {name: unit for words in WORDS for name, unit in words.units.items()}
+UNITS = {**{name: unit for words in WORDS for name, unit in words.units.items()}, DISTANCE: "{} m"}
 VALUES = {name: texts for words in WORDS for name, texts in words.values.items()}
 
 FLAGS = {
@@ -94,7 +96,7 @@ def refusal(reason: str, status: int, detail: str, gettext: Gettext) -> str:
 def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str]) -> str:
     if isinstance(value, bool):
         return gettext(N_("Yes")) if value else gettext(N_("No"))
-    if name == "dose_at" and isinstance(value, str):
+    if name in ("dose_at", "position_at") and isinstance(value, str):
         return _moment(value, at)
     if name == "confidence" and isinstance(value, int | float) and 0 <= value <= 1:
         return f"{value * 100:.0f} %"

@@ -16,7 +16,8 @@ from typing import Any
 from alerts.render import SEVERITIES
 from devices.dialects.native import ENVELOPE
 from devices.health import HOUR, MINUTE
-from devices.kinds import Kind, kinds
+from devices.kinds import Event, Kind, kinds
+from devices.position import Located
 from devices.vkp import ALERT_CODES, Severity, code_list
 from tests.devices.golden import Example, examples_of
 
@@ -39,9 +40,8 @@ def events_table(kind: Kind) -> str:
     """What a kind can say, and what comes of it at once by the default rules; a row for each rule."""
     rows = []
     for event, model in kind.events.items():
-        fields = "; ".join(_field(*each) for each in model.model_json_schema().get("properties", {}).items())
         at_once = [rule for rule in kind.default_rules if rule["type"] == "immediate" and event in rule["on"]]
-        rows.append((f"`{event}`", fields or "–", *_raised(at_once[0] if at_once else None)))
+        rows.append((f"`{event}`", _fields(model) or "–", *_raised(at_once[0] if at_once else None)))
         rows += [("", "", *_raised(rule)) for rule in at_once[1:]]
     return _table(("type", "own fields", "alert", "VKP", "severity", "for"), rows)
 
@@ -185,6 +185,14 @@ def _raised(rule: Mapping[str, Any] | None) -> tuple[str, str, str, str]:
     shown = f"{code} {code_list(ALERT_CODES)[code]}" if code else "no code"
     severity = Severity(rule["severity"])
     return f"`{rule['condition']}`", shown, f"{int(severity)} {SEVERITIES[severity].lower()}", str(rule["track"])
+
+
+def _fields(model: type[Event]) -> str:
+    """A type's own fields; those of a position are told once, in a place of their own."""
+    properties = model.model_json_schema().get("properties", {})
+    located = Located.model_fields.keys() if issubclass(model, Located) else set()
+    own = [_field(name, schema) for name, schema in properties.items() if name not in located]
+    return "; ".join([*own, *(["a [position](#positions)"] if located else [])])
 
 
 def _field(name: str, schema: Mapping[str, Any]) -> str:

@@ -124,7 +124,10 @@ def test_every_reason_and_every_mark_is_explained() -> None:
 def test_what_is_shown_as_an_example_is_understood() -> None:
     shown = re.findall(r"^…/(\S+)/(\S+)  (.*)$", PROTOCOL.read_text("utf-8"), re.MULTILINE)
     assert len(shown) == sum(len(kind.events) for kind in kinds().values())
-    kind_of = {"ds": "door_sensor", "el": "e_lock", "fa": "fall_alarm", "fs": "fire_sensor", "md": "medicine_dispenser"}
+    kind_of = {
+        "ds": "door_sensor", "el": "e_lock", "fa": "fall_alarm", "fs": "fire_sensor", "md": "medicine_dispenser",
+        "sa": "safety_alarm",
+    }  # fmt: skip
     for device, class_, payload in shown:
         topic = f"hv/v1/stavanger/{kind_of[device[:2]]}/{device}/{class_}"
         DIALECT.decode(Message(topic, payload.encode(), SystemClock().now()))

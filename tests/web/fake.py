@@ -255,6 +255,7 @@ def alert(number: int = 10, **changed: Any) -> schemas.AlertDetail:
             online=True,
             state={},
         ),
+        "positions": [],
         "evidence": [evidence("fall", 4, impact_g=4.2, confidence=0.93)],
         "timeline": [
             entry(ago(4), "raised"),
@@ -308,6 +309,67 @@ def late_button() -> schemas.AlertDetail:
     )
 
 
+def position(minutes: float, **changed: Any) -> schemas.PositionView:
+    """Beside the cathedral, by satellite."""
+    base = {
+        "when": "latest",
+        "latitude": 58.969923,
+        "longitude": 5.733187,
+        "accuracy_m": 12.0,
+        "source": "gps",
+        "at": ago(minutes),
+        "age_seconds": int(minutes * 60),
+        "device": UUID(int=201),
+        "device_kind": "safety_alarm",
+        "own": True,
+        "distance_from_home_m": 1200,
+    }
+    return schemas.PositionView.model_validate({**base, **changed})
+
+
+def out_of_doors() -> schemas.AlertDetail:
+    """Pressed in the town, and since then walked on to where only masts are seen."""
+    at_alert = position(6, when="at_alert", accuracy_m=8.0)
+    now_at = position(3, latitude=58.9741, longitude=5.7402, accuracy_m=850.0, source="cell", distance_from_home_m=2400)
+    return alert(
+        15,
+        condition="button_pressed",
+        vkp_code="3",
+        what_vkp_calls_it="Trygghetsalarm",
+        severity=Severity.SERIOUS,
+        resident="Magnhild Sæbø",
+        resident_details=schemas.ResidentView(
+            id=UUID(int=101), name="Magnhild Sæbø", phone="51 55 07 31", notes="Glemmer veien hjem når det er mørkt."
+        ),
+        raised_at=ago(6),
+        occurred_at=ago(6),
+        address="Lervigbrygga 12, H0401",
+        device_kind="safety_alarm",
+        device=schemas.DeviceView(
+            id=UUID(int=201),
+            kind="safety_alarm",
+            address="sa-0011",
+            model="Følge 4",
+            placed="rundt halsen",
+            registered=True,
+            last_seen=ago(3),
+            online=True,
+            state={},
+        ),
+        positions=[now_at, at_alert],
+        evidence=[
+            evidence(
+                "button_pressed",
+                6,
+                accuracy_m=8.0,
+                source="gps",
+                position_at=ago(6).isoformat(),
+                distance_from_home_m=1200,
+            ).model_copy(update={"device_kind": "safety_alarm"})
+        ],
+    )
+
+
 def battery() -> schemas.AlertDetail:
     return alert(
         13,
@@ -344,7 +406,7 @@ def offered() -> schemas.AlertDetail:
 def night() -> FakeFront:
     """An ordinary bad night."""
     return FakeFront(
-        alerts=[alert(), offered(), late_button(), missed_dose(), battery()],
+        alerts=[alert(), offered(), late_button(), missed_dose(), out_of_doors(), battery()],
         closed=[
             alert(20, stage=Stage.CLOSED, holder=KARI, closed_at=ago(55), raised_at=ago(80), answers=[], due_at=None)
         ],

@@ -167,6 +167,8 @@ function tick() {
     const told = fill(text, { hours: Math.floor(minutes / 60), minutes: minutes < 60 ? minutes : minutes % 60 });
     if (time.textContent !== told) time.textContent = told;
   }
+  for (const part of document.querySelectorAll("[data-shows-at]"))
+    part.hidden = Date.now() - clockAhead < new Date(part.dataset.showsAt);
 }
 
 // Answering -----------------------------------------------------------------------------------------------------------
