@@ -16,7 +16,7 @@ from gateway.cli import app
 from gateway.clock import SystemClock
 from gateway.settings import PREFIX, Settings, load
 from simulators.cli import main as simulate
-from tests.docs.reference import PROTOCOL, ROOT, with_made_parts
+from tests.docs.reference import CONDITIONS, PROTOCOL, ROOT, with_made_parts
 
 README = ROOT / "README.md"
 DOCUMENTS = sorted(
@@ -110,8 +110,9 @@ def test_the_package_shows_the_readme() -> None:
 # The protocol -------------------------------------------------------------------------------------------------------
 
 
-def test_the_protocols_tables_are_those_of_the_models() -> None:
-    text = PROTOCOL.read_text("utf-8")
+@pytest.mark.parametrize("document", [PROTOCOL, CONDITIONS], ids=name)
+def test_the_tables_are_those_of_the_models(document: Path) -> None:
+    text = document.read_text("utf-8")
     assert with_made_parts(text) == text, "run: python -m tests.docs.reference"
 
 
@@ -145,6 +146,7 @@ def test_every_kind_has_its_section() -> None:
     for kind in kinds().values():
         assert f"`{kind.name}`" in text
         assert all(f"<!-- made: {part} {kind.name} -->" in text for part in ("events", "rules", "examples"))
+        assert f"<!-- made: conditions {kind.name} -->" in CONDITIONS.read_text("utf-8")
 
 
 # Every document ---------------------------------------------------------------------------------------------------
