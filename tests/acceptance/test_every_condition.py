@@ -47,7 +47,7 @@ PLAN: Mapping[str, Mapping[str, tuple[tuple[str, str | None], ...]]] = {
         "technical": (("battery_critical", None), ("motor_blocked", None), ("disconnected", None), ("device_silent", None)),
     },
     "safety_alarm": {
-        "care": (("button_pressed", "3"), ("fall", "4.1"), ("zone_left", "2"), ("immobility", "4.9")),
+        "care": (("button_pressed", "3"), ("fall", "4.1"), ("zone_left", "2"), ("immobility", "4.19")),
         "technical": (("battery_low", None), ("battery_empty", None), ("low_coverage", None), ("device_silent", None)),
     },
     "fire_sensor": {
