@@ -146,9 +146,9 @@ async def accounts(connection: Connection) -> list[dict[str, Any]]:
 
 
 async def simulated(connection: Connection) -> list[dict[str, Any]]:
-    """Every fitted device with its kind, the local times of its doses, and the place of its home where that is known."""
+    """Every fitted device with its kind, its home and its place where that is known, and the local times of its doses."""
     cursor = await connection.execute(
-        """SELECT d.address, d.kind, coalesce(array_agg(DISTINCT to_char(s.local_time, 'HH24:MI'))
+        """SELECT d.address, d.kind, w.id::text AS home, coalesce(array_agg(DISTINCT to_char(s.local_time, 'HH24:MI'))
                   FILTER (WHERE s.id IS NOT NULL), '{}') AS doses,
                   CASE WHEN w.latitude IS NOT NULL AND w.longitude IS NOT NULL
                        THEN ARRAY[w.latitude, w.longitude] END AS place

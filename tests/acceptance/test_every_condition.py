@@ -79,9 +79,8 @@ async def provoked(town: World, kind: str, rules: Sequence[Mapping[str, Any]]) -
                     if act.kind is not None and act.kind not in others:
                         others[act.kind] = await town.fits(home, act.kind)
                     speaker = device if act.kind is None else others[act.kind]
-                    await town.says(
-                        speaker, act.type, message_class=act.message_class(kind), settle=False, **act.fields
-                    )
+                    told = {"message_class": act.message_class(kind), "settle": act.kind is not None, **act.fields}
+                    await town.says(speaker, act.type, **told)
         every.append(Provoked(rule, home))
     await town.settle()
     await town.passes(seconds=waits)
