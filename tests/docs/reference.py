@@ -15,7 +15,7 @@ from typing import Any
 
 from alerts.render import SEVERITIES
 from devices.dialects.native import ENVELOPE
-from devices.health import HOUR, MINUTE
+from devices.health import HEALTH_WORDS, HOUR, MINUTE
 from devices.kinds import Event, Kind, kinds
 from devices.position import Located
 from devices.vkp import ALERT_CODES, Severity, code_list
@@ -23,6 +23,7 @@ from tests.devices.golden import Example, examples_of
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = ROOT / "docs/protocol.md"
+CONDITIONS = ROOT / "docs/conditions.md"
 MADE = re.compile(r"(<!-- made: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -33,6 +34,7 @@ def made_parts() -> dict[str, Callable[[], str]]:
         parts[f"events {kind.name}"] = lambda kind=kind: events_table(kind)  # type: ignore[misc]
         parts[f"rules {kind.name}"] = lambda kind=kind: rules_table(kind)  # type: ignore[misc]
         parts[f"examples {kind.name}"] = lambda kind=kind: examples(kind)  # type: ignore[misc]
+        parts[f"conditions {kind.name}"] = lambda kind=kind: conditions_table(kind)  # type: ignore[misc]
     return parts
 
 
@@ -57,9 +59,24 @@ def rules_table(kind: Kind) -> str:
     return _table(("rule", "when", "alert", "VKP", "severity", "for"), rows)
 
 
+def conditions_table(kind: Kind) -> str:
+    """Every default rule of a kind, as tests/acceptance/test_every_condition.py walks them."""
+    words = {**HEALTH_WORDS.conditions, **kind.words.conditions}
+    rows = []
+    for rule in kind.default_rules:
+        named = words[rule["condition"]] + ("" if rule.get("enabled", True) else " (off)")
+        told = ("told on the open alert", "", "") if rule.get("tells") else _raised(rule)[1:]
+        rows.append((named, in_words(rule, kind), *told))
+    return _table(("condition", "when", "VKP", "severity", "for"), rows)
+
+
 def in_words(rule: Mapping[str, Any], kind: Kind) -> str:
     """When a default rule raises, or tells, in words."""
     return WORDS[rule["type"]](rule, kind)
+
+
+def _immediate(rule: Mapping[str, Any], kind: Kind) -> str:
+    return f"{_any_of(rule['on'])}{_where(rule, kind)}"
 
 
 def _silence(rule: Mapping[str, Any], kind: Kind) -> str:
@@ -112,6 +129,7 @@ def _compound(rule: Mapping[str, Any], kind: Kind) -> str:
 
 
 WORDS: Mapping[str, Callable[[Mapping[str, Any], Kind], str]] = {
+    "immediate": _immediate,
     "silence": _silence,
     "dose": _dose,
     "window": _window,
@@ -135,7 +153,7 @@ def _where(rule: Mapping[str, Any], kind: Kind) -> str:
     named = [f"`{field}` is {_any_of(_value(each) for each in values)}" for field, values in wanted.items()]
     required = {
         name
-        for event in rule["enters"]
+        for event in rule.get("enters") or rule["on"]
         for name, field in kind.events[event].model_fields.items()
         if field.is_required()
     }
@@ -218,4 +236,5 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 if __name__ == "__main__":
-    PROTOCOL.write_text(with_made_parts(PROTOCOL.read_text("utf-8")), "utf-8")
+    for document in (PROTOCOL, CONDITIONS):
+        document.write_text(with_made_parts(document.read_text("utf-8")), "utf-8")
