@@ -20,6 +20,7 @@ from alerts.rules import Moment, Start
 from devices.kinds import kinds
 from gateway import canary
 from gateway.clock import Clock
+from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
 from gateway.rulebook import RulebookCache
@@ -46,10 +47,11 @@ class Passed:
 
     watches: int = 0
     alerts: int = 0
+    commands: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.watches or self.alerts)
+        return bool(self.watches or self.alerts or self.commands)
 
 
 class Timekeeper:
@@ -79,6 +81,7 @@ class Timekeeper:
         """
         errors: list[Exception] = []
         alerts = await self._part(self._alerts, errors)
+        commands = await self._part(self._commands, errors)
         await self._part(self._sites, errors)
         await self._part(self._open_watches, errors)
         total = 0
@@ -90,7 +93,7 @@ class Timekeeper:
                 break
         if errors:
             raise errors[0]
-        return Passed(watches=total, alerts=alerts)
+        return Passed(watches=total, alerts=alerts, commands=commands)
 
     async def prune(self) -> None:
         """Forget positions that are old, and identities, settled watches and sessions that nothing can concern any more."""
@@ -203,6 +206,11 @@ class Timekeeper:
                 log.exception("alert.failed_to_advance", alert=str(stored.uid))
         await audit.announce(connection, changed)
         return len(due)
+
+    async def _commands(self, connection: Connection) -> int:
+        """What a device was asked and has not answered in time."""
+        book = await self._cache.read(connection)
+        return await expire(connection, self._clock.now(), book, MANY)
 
     # Sites ----------------------------------------------------------------------------------------------------------
 

@@ -13,11 +13,22 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from alerts.alert import Stage
+from alerts.command import Reason
 from alerts.model import LATE_AFTER
 from alerts.render import translations
 from alerts.words import said as words_of
 from devices.words import N_
-from gateway.api.schemas import AlertDetail, AlertSummary, AnswerName, EvidenceView, PositionView, TimelineEntry
+from gateway.api.schemas import (
+    AlertDetail,
+    AlertSummary,
+    AnswerName,
+    CommandOffer,
+    CommandView,
+    EvidenceView,
+    LockView,
+    PositionView,
+    TimelineEntry,
+)
 from gateway.web import words
 from gateway.web.html import Times
 from gateway.web.maps import map_link
@@ -45,6 +56,8 @@ LABELS: Mapping[AnswerName, str] = {
     "release": N_("I can't after all"),
     "need_help": N_("I need help"),
 }
+PURPOSE = {"unlock": Reason.GET_IN, "unlatch": Reason.GET_IN, "lock": Reason.SECURE}
+"""Why somebody asks for it, most often: chosen already, and easily changed."""
 OLD_AFTER = timedelta(minutes=15)
 """A position that was found longer ago is no longer where somebody is."""
 COARSE_M = 100
@@ -77,6 +90,27 @@ class Buttons:
     first: Button | None
     beside: tuple[Button, ...]
     more: tuple[Button, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something to ask a lock for. ``purpose``: the reason that is likeliest; ``key``: as a :class:`Button` has it."""
+
+    offer: CommandOffer
+    purpose: Reason | None
+    key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock as the page shows it. ``last``: the newest command, told with its progress."""
+
+    lock: LockView
+    offers: tuple[Offer, ...]
+
+    @property
+    def last(self) -> CommandView | None:
+        return self.lock.given[0] if self.lock.given else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +149,14 @@ def buttons(alert: AlertDetail, reader: UUID, language: str) -> Buttons:
 def evidence(alert: AlertDetail, language: str, times: Times) -> list[Told]:
     """What the device said, newest first: what it says now matters most."""
     return [_told(each, language, times) for each in reversed(alert.evidence)]
+
+
+def locks(alert: AlertDetail) -> list[Lock]:
+    """The doors of the home: what is known of each, and what can be asked."""
+    return [
+        Lock(each, tuple(Offer(offer, PURPOSE.get(offer.command), uuid4()) for offer in each.commands))
+        for each in alert.locks
+    ]
 
 
 def places(alert: AlertDetail, user_agent: str, language: str, times: Times) -> list[Place]:

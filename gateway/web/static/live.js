@@ -77,7 +77,7 @@ async function refresh() {
 
 async function fetchPage() {
   const before = answers;
-  const address = new URL(location.href.replace(/\/answer$/, ""));
+  const address = new URL(location.href.replace(/\/(answer|command)$/, ""));
   address.searchParams.set("fragment", "1");
   address.hash = "";
   const response = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(SEND_TIME_OUT) });
