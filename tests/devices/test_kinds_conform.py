@@ -188,9 +188,17 @@ def test_words_for_all_it_says(kind: Kind) -> None:
 
 
 @every_kind
+def test_parts_are_told_of_by_what_it_says(kind: Kind) -> None:
+    assert kind.parts.keys() <= kind.events.keys()
+    done = {type_ for command in kind.commands.values() for type_ in command.done_by}
+    assert done <= kind.parts.keys(), "what a command changes is shown as it was last said"
+
+
+@every_kind
 def test_commands_are_done_when_the_device_says_so(kind: Kind) -> None:
     for name, command in kind.commands.items():
         assert NAME.fullmatch(name)
+        assert command.label
         assert command.done_by
         assert not command.done_by & command.failed_by
         assert command.done_by | command.failed_by <= kind.events.keys()
