@@ -123,6 +123,9 @@ async def test_coordinates_stand_in_one_table_and_not_for_long(migrated_url: str
         assert {"accuracy_m": 35, "source": "wifi", "impact_g": 4.0}.items() <= evidence.items()
         assert not {"latitude", "longitude"} & evidence.keys()
 
+        for track, name in (("care", "Vakt"), ("technical", "Tek")):
+            for each in await town.alerts(track=track):
+                await town.done(name, each["uid"])
         await town.passes(days=2, hours=23)
         await town.gateway.timekeeper.prune()
         assert await telling_tables(town) == {"position"}
