@@ -361,6 +361,11 @@ def late_button() -> schemas.AlertDetail:
         occurred_at=ago(31),
         late_seconds=20 * 60,
         unanswered_since=ago(6),
+        locks=[
+            lock(
+                given=[command("unlatch", State.FAILED, outcome="jammed", outcome_text=said("jammed", "e_lock", "nb"))]
+            )
+        ],
         evidence=[evidence("button_pressed", 31, 20, flags=("clock_ahead", "retained"))],
     )
 
