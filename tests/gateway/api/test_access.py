@@ -29,6 +29,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", f"{API}/alerts/{{uid}}/answers"): ANYBODY,
     ("GET", f"{API}/changes"): ANYBODY,
     ("GET", f"{API}/quarantine"): OVERSEERS,
+    ("POST", f"{API}/quarantine/decode"): OVERSEERS,
+    ("POST", f"{API}/quarantine/{{uid}}/decode"): OVERSEERS,
     ("GET", f"{API}/sites"): ANYBODY,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
@@ -48,6 +50,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", "/alerts/{uid}"): PAGE,
     ("POST", "/alerts/{uid}/answer"): PAGE,
     ("GET", "/quarantine"): PAGE,
+    ("POST", "/quarantine/decode"): PAGE,
+    ("POST", "/quarantine/{uid}/decode"): PAGE,
     ("GET", "/sites"): PAGE,
     ("GET", "/events"): PAGE,
 }
