@@ -15,7 +15,6 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
-from devices.kinds import kinds
 from gateway.store import municipality as store
 from gateway.store.db import Connection
 
@@ -231,8 +230,8 @@ async def _homes(connection: Connection, zones: dict[str, int], random: Random, 
 
 
 def _equipment(index: int) -> list[Equipment]:
-    """What the home of a resident has, of the kinds that there are."""
-    return [each for each in EQUIPMENT if str(index % 10) in each.whose and each.kind in kinds()]
+    """What the home of a resident has."""
+    return [each for each in EQUIPMENT if str(index % 10) in each.whose]
 
 
 async def _dwelling(connection: Connection, zone: int, index: int, random: Random) -> int:

@@ -54,6 +54,14 @@ AT_ONCE: dict[str, dict[str, list[Alert]]] = {
         "battery_empty": [("unprotected", None, MODERATE, CARE), ("battery_empty", None, SERIOUS, TECHNICAL)],
         "end_of_life": [("end_of_life", None, SERIOUS, TECHNICAL)],
     },
+    "safety_alarm": {
+        "button_pressed": [("button_pressed", "3", SERIOUS, CARE)],
+        "fall": [("fall", "4.1", CRITICAL, CARE)],
+        "zone_left": [("zone_left", "2", SERIOUS, CARE)],
+        "immobility": [("immobility", "4.19", SERIOUS, CARE)],
+        "battery_empty": [("unprotected", None, MODERATE, CARE), ("battery_empty", None, SERIOUS, TECHNICAL)],
+        "end_of_life": [("end_of_life", None, SERIOUS, TECHNICAL)],
+    },
     "medicine_dispenser": {
         "dose_missed": [("dose_missed", "1.3", SERIOUS, CARE)],
         "dose_not_dispensed": [("dose_not_dispensed", "1.1", SERIOUS, CARE)],
@@ -79,6 +87,10 @@ HEALTH: dict[str, list[Alert]] = {
     "tamper": [("tamper", None, MODERATE, TECHNICAL)],
     "end_of_life": [("end_of_life", None, MODERATE, TECHNICAL)],
 }
+
+
+def test_the_table_has_every_kind() -> None:
+    assert AT_ONCE.keys() == kinds().keys()
 
 
 @pytest.mark.parametrize("kind", AT_ONCE)
@@ -138,6 +150,18 @@ def test_a_door_at_night_is_told_at_once_and_who_does_not_come_back_is_searched_
 @pytest.mark.parametrize("back", [[(9, "opened"), (9.2, "closed")], [(9, "came_in")]])
 def test_who_comes_back_within_ten_minutes_is_not_searched_for(back: list[Said]) -> None:
     assert raised("door_sensor", [(0, "opened"), (0.2, "closed"), *back], since=NIGHT) == [AT_NIGHT]
+
+
+@pytest.mark.parametrize(("home", "expected"), [("one", [AT_NIGHT]), ("another", [AT_NIGHT, NOT_BACK])])
+def test_the_safety_alarm_of_the_home_sees_who_comes_back(home: str, expected: list[Alert]) -> None:
+    homes = Households(NIGHT)
+    homes.fit(Fitting(address="door", kind="door_sensor", home="one"))
+    homes.fit(Fitting(address="alarm", kind="safety_alarm", home=home))
+    for second, type_ in enumerate(("opened", "went_out", "closed")):
+        homes.says("door", NIGHT + timedelta(seconds=second), type_)
+    homes.says("alarm", NIGHT + timedelta(minutes=7), "zone_entered")
+    alerts = told(homes.alerts(NIGHT + timedelta(hours=1)))
+    assert [(each["condition"], each["vkp"], each["severity"], each["track"]) for each in alerts] == expected
 
 
 def test_a_third_opening_is_somebody_going_out_again() -> None:

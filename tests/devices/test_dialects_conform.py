@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.dialects import Dialect, dialect_of, dialects
-from devices.kinds import kinds
+from devices.kinds import Kind, kinds
 from devices.model import NAME, DecodeError, DeviceAddress, Lane, Message, Observation, Reason
 from tests.devices.fuzz import JUNK, SEEDS, mutated
 from tests.devices.golden import all_examples, assert_storable
@@ -102,6 +102,24 @@ def test_receipt(dialect: Dialect) -> None:
         topic, payload = receipt
         assert json.loads(payload) == {"id": 'odd "id" æ\n😀'}
         assert not any(matches(each, topic) for each in filters(dialect)), "a gateway that hears itself never stops"
+
+
+@every_dialect
+@pytest.mark.parametrize("kind", [kind for kind in kinds().values() if kind.commands], ids=lambda kind: kind.name)
+def test_command(dialect: Dialect, kind: Kind) -> None:
+    """It reaches one device, and the gateway does not hear itself; it says which it is, what it asks, and until when."""
+    one, other = (DeviceAddress("stavanger", dialect.name, name) for name in ("one", "other"))
+    until = NOW + timedelta(seconds=60)
+    for name in kind.commands:
+        command = dialect.command(one, kind.name, "c-1", name, until, NOW)
+        if command is None:
+            continue
+        topic, payload = command
+        assert dialect.owns(topic)
+        assert topic != (dialect.command(other, kind.name, "c-1", name, until, NOW) or ("",))[0]
+        assert not any(matches(each, topic) for each in filters(dialect))
+        assert payload == (dialect.command(one, kind.name, "c-1", name, until, NOW) or ("", b""))[1]
+        assert len({dialect.command(one, kind.name, "c-1", each, until, NOW) for each in kind.commands}) > 1
 
 
 @every_dialect

@@ -27,6 +27,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", f"{API}/alerts"): ANYBODY,
     ("GET", f"{API}/alerts/{{uid}}"): ANYBODY,
     ("POST", f"{API}/alerts/{{uid}}/answers"): ANYBODY,
+    ("POST", f"{API}/alerts/{{uid}}/commands"): ANYBODY,
     ("GET", f"{API}/changes"): ANYBODY,
     ("GET", f"{API}/quarantine"): OVERSEERS,
     ("POST", f"{API}/quarantine/decode"): OVERSEERS,
@@ -45,10 +46,12 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/sign-in"): OPEN_PAGE,
     ("POST", "/language"): OPEN_PAGE,
     ("GET", "/alerts/{uid}/answer"): OPEN_PAGE,
+    ("GET", "/alerts/{uid}/command"): OPEN_PAGE,
     ("POST", "/sign-out"): PAGE,
     ("GET", "/alerts"): PAGE,
     ("GET", "/alerts/{uid}"): PAGE,
     ("POST", "/alerts/{uid}/answer"): PAGE,
+    ("POST", "/alerts/{uid}/command"): PAGE,
     ("GET", "/quarantine"): PAGE,
     ("POST", "/quarantine/decode"): PAGE,
     ("POST", "/quarantine/{uid}/decode"): PAGE,
@@ -58,6 +61,10 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
 BODIES: dict[str, dict[str, Any]] = {
     f"{API}/me/language": {"json": {"language": "nb"}},
     f"{API}/alerts/{{uid}}/answers": {"json": {"answer": "on_way"}, "headers": {"Idempotency-Key": "k"}},
+    f"{API}/alerts/{{uid}}/commands": {
+        "json": {"device": str(uuid4()), "command": "unlock", "reason": "test"},
+        "headers": {"Idempotency-Key": "k"},
+    },
 }
 HAVE = {"Kari": Role.RESPONDER, "Siri": Role.LEAD, "Vakt": Role.CENTRE, "Tek": Role.TECHNICAL, "Ada": Role.ADMIN}
 
