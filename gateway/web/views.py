@@ -76,7 +76,7 @@ STILL_MINE = N_("I still have it")
 
 
 DECODED_AGAIN: Mapping[str, str] = {
-    "decoded": N_("Decoded and stored: %(count)s. What they raise is among the alerts, with how late it is."),
+    "decoded": N_("Decoded and stored: %(count)s. What they raise is among the alerts."),
     "seen_before": N_("Had already come in another way, and raise nothing twice: %(count)s."),
     "already_decoded": N_("Had been decoded before: %(count)s."),
     "unreadable": N_("Still cannot be read: %(count)s. Each says why."),
