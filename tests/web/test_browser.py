@@ -30,6 +30,8 @@ PLACES = [
     f"/alerts/{fake.out_of_doors().id}",
     "/sites",
     "/quarantine",
+    "/quarantine?decoded=3&unreadable=1&rest=1",
+    "/quarantine?state=decoded",
     "/sign-in",
 ]
 
@@ -64,6 +66,10 @@ SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top
   .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
 
 
+def _name(place: str) -> str:
+    return place.split("/")[1].partition("?")[0]
+
+
 async def _page(browser: Browser, served: Served, **options: Any) -> AsyncIterator[Page]:
     context = await browser.new_context(locale="nb-NO", timezone_id="Europe/Oslo", **options)
     await context.add_cookies([{"name": "hjemmevakt_session", "value": "token", "url": served.url}])
@@ -94,8 +100,8 @@ async def test_every_page_fits_the_phone_and_can_be_read(
             if place == "/sign-in":
                 await page.context.clear_cookies()
             await page.goto(served.url + place)
-            await page.screenshot(path=screenshots / f"{number}-{place.split('/')[1]}.png")
-            await page.screenshot(path=screenshots / f"{number}-{place.split('/')[1]}-whole.png", full_page=True)
+            await page.screenshot(path=screenshots / f"{number}-{_name(place)}.png")
+            await page.screenshot(path=screenshots / f"{number}-{_name(place)}-whole.png", full_page=True)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 390
             assert await page.evaluate(CONTRAST) == []
             assert await page.evaluate(SMALL) == []

@@ -30,6 +30,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", f"{API}/alerts/{{uid}}/commands"): ANYBODY,
     ("GET", f"{API}/changes"): ANYBODY,
     ("GET", f"{API}/quarantine"): OVERSEERS,
+    ("POST", f"{API}/quarantine/decode"): OVERSEERS,
+    ("POST", f"{API}/quarantine/{{uid}}/decode"): OVERSEERS,
     ("GET", f"{API}/sites"): ANYBODY,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
@@ -51,6 +53,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/alerts/{uid}/answer"): PAGE,
     ("POST", "/alerts/{uid}/command"): PAGE,
     ("GET", "/quarantine"): PAGE,
+    ("POST", "/quarantine/decode"): PAGE,
+    ("POST", "/quarantine/{uid}/decode"): PAGE,
     ("GET", "/sites"): PAGE,
     ("GET", "/events"): PAGE,
 }
