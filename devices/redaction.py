@@ -192,7 +192,7 @@ def _nested(text: str) -> str:
 
 # Text -----------------------------------------------------------------------------------------------------------------
 
-_ESCAPED = re.compile(r"\\+u00([2-7][0-9a-fA-F])")
+_ESCAPED = re.compile(r"\\+u00([2-7a-fA-F][0-9a-fA-F])")
 _STEM = re.compile("|".join(STEMS), re.IGNORECASE)
 _STEM_OR_VALUE = re.compile("|".join((*STEMS, *(rf"\b\w{{0,16}}?{value}\b" for value in VALUES))), re.IGNORECASE)
 _PART = r"[A-Za-z0-9_.\x80-\xff-]"

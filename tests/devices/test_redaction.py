@@ -200,6 +200,11 @@ def test_a_named_secret_is_nowhere_in_what_is_broken_off(told: tuple[str, str, b
     assert redact(message.payload) == message.payload
 
 
+def test_a_name_with_an_escaped_letter_in_what_is_broken_off() -> None:
+    broken = b'{"type": "heartbeat", "name": "n\\u00f8kkelkode", "value": "1000000"}}'
+    assert b"1000000" not in redact(broken)
+
+
 @given(names, secrets, st.integers(0, 3))
 def test_a_text_in_a_text_that_is_broken_off(name: str, secret: str, depth: int) -> None:
     text = json.dumps({name: secret}, ensure_ascii=False)
