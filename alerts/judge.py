@@ -91,8 +91,11 @@ def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures
     neighbours = _by_neighbours(heard, book, ledger, failures) if word in book.listened_for else Judgement()
     home = ledger.words.get(dwelling or 0, {})
 
+    ended = {watch.key.split(":")[1] for watch in neighbours.watches}
+
     def scene(rule: Rule) -> Scene:
-        return Scene(book.local, ledger.of(rule, heard.subject) if rule.spec.waits else (), home)
+        own = ledger.of(rule, heard.subject) if rule.spec.waits else ()
+        return Scene(book.local, own, home, ended=rule.spec.name in ended)
 
     judged = judge_observation(heard, book.applying(said.kind, heard.subject), scene, failures) + neighbours
     ledger.take(judged.watches)

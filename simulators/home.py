@@ -3,6 +3,8 @@
 Rules
     A day is a local day, in Europe/Oslo: its doses are local times, also when the clocks change.
     The same seed, device and day give the same script, whatever else is simulated.
+    The devices of a home live with the same people: who goes for a walk opens the lock and the door, and wears the alarm.
+    A healthy home raises nothing: nobody goes out at night, and doors are closed and locked again.
     The script is told in order; what runs past midnight is told after midnight.
 """
 
@@ -17,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from devices.kinds import Rhythm, kinds
+from devices.kinds import Rhythm, Span, kinds
 from devices.model import NAME, MessageClass, Said
 from devices.vkp import Severity
 
@@ -39,13 +41,14 @@ def _a_kind(value: str) -> str:
 
 
 class Fitting(BaseModel):
-    """A device fitted in a home. ``doses``: local times, each day."""
+    """A device fitted in a home. ``doses``: local times, each day. ``home``: which one; a device without has its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: Annotated[str, AfterValidator(_an_address)]
     kind: Annotated[str, AfterValidator(_a_kind)]
     doses: tuple[time, ...] = ()
+    home: Annotated[str, AfterValidator(_an_address)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def midnight(day: date) -> datetime:
 def script(fitting: Fitting, day: date, life: Life, seed: int) -> list[Said]:
     """What a device says of one day, in order."""
     random = Random(f"{seed}:{fitting.address}:{day}")
-    rhythm = _rhythm(fitting, day, life, random)
+    rhythm = _rhythm(fitting, day, life, seed, random)
     return list(kinds()[fitting.kind].day(rhythm, random))
 
 
@@ -86,19 +89,54 @@ def saying(kind: str, type_: str, fields: Mapping[str, Any], now: datetime) -> S
 
 
 def class_of(kind: str, type_: str) -> MessageClass:
-    """Urgent is what a default rule raises for care, seriously or worse."""
+    """Urgent is what a default rule raises for care, at once, seriously or worse."""
     if type_ in STATUS_TYPES:
         return MessageClass.STATUS
-    raised = [rule for rule in kinds()[kind].default_rules if type_ in rule.get("on", ())]
-    urgent = any(rule["track"] == "care" and rule["severity"] >= Severity.SERIOUS for rule in raised)
+    at_once = [rule for rule in kinds()[kind].default_rules if rule["type"] == "immediate" and type_ in rule["on"]]
+    urgent = any(rule["track"] == "care" and rule["severity"] >= Severity.SERIOUS for rule in at_once)
     return MessageClass.ALARM if urgent else MessageClass.EVENT
 
 
-def _rhythm(fitting: Fitting, day: date, life: Life, random: Random) -> Rhythm:
+@dataclass(frozen=True, slots=True)
+class _People:
+    """What the people of a home do of a day."""
+
+    up: Span
+    walks: tuple[Span, ...]
+    visits: tuple[Span, ...]
+
+
+def _rhythm(fitting: Fitting, day: date, life: Life, seed: int, random: Random) -> Rhythm:
     doses = sorted(_at(day, dose) for dose in fitting.doses if random.random() >= life.missed_per_dose)
-    falls, minute = random.random() < life.falls_per_day, random.randrange(24 * 60)
-    fall_at = midnight(day) + timedelta(minutes=minute, seconds=random.randrange(60))
-    return Rhythm(midnight(day), day, tuple(doses), fall_at if falls else None)
+    people = _people(fitting.home or fitting.address, day, seed)
+    falls, when = random.random() < life.falls_per_day, random.random()
+    fall_at = people.up.begins + when * (people.up.ends - people.up.begins)
+    return Rhythm(
+        midnight(day), day, tuple(doses), fall_at if falls else None, people.up, people.walks, people.visits
+    )
+
+
+def _people(home: str, day: date, seed: int) -> _People:
+    """Habits are the home's, and each day is a little different."""
+    habits, today = Random(f"{seed}:home:{home}"), Random(f"{seed}:home:{home}:{day}")
+    comes = habits.choice(((), (8,), (8, 19), (8, 13, 19)))
+    walks = habits.random() < 0.6 and today.random() < 0.8
+    return _People(
+        up=Span(_some_time(day, 6, 7, today), _some_time(day, 21, 22, today)),
+        walks=(_span(_some_time(day, 10, 12, today), 20, 55, today),) if walks else (),
+        visits=tuple(_span(_some_time(day, hour, hour + 1, today), 9, 25, today) for hour in comes),
+    )
+
+
+def _some_time(day: date, first: int, last: int, random: Random) -> datetime:
+    """A moment between two hours, by the clock on the wall."""
+    begins = _at(day, time(first))
+    return begins + random.random() * (_at(day, time(last)) - begins)
+
+
+def _span(begins: datetime, shortest: float, longest: float, random: Random) -> Span:
+    """From a moment on, for so many minutes."""
+    return Span(begins, begins + timedelta(minutes=random.uniform(shortest, longest)))
 
 
 def _at(day: date, local: time) -> datetime:

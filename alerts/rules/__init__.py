@@ -59,12 +59,14 @@ class LastWord:
 class Scene:
     """What an observation is judged in: local time, the rule's own watches of the fitting, and the home's last words.
 
-    ``home``: by ``kind/type``, of every device fitted in the dwelling; only words that some rule asks for.
+    ``home``: by ``kind/type``, of every device fitted in the dwelling; only words that some rule asks for. ``ended``: whether
+    this word has ended a wait of the same rule at another device of the home.
     """
 
     local: tzinfo = UTC
     watches: Sequence[Watch] = ()
     home: Mapping[str, LastWord] = field(default_factory=dict)
+    ended: bool = False
 
     @property
     def watch(self) -> Watch | None:

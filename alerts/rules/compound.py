@@ -6,7 +6,7 @@ Theory
     Then, unless one of ``unless`` comes within ``within_seconds`` – from this device, another of its kind in the home
     (own types by their name), or one of another kind (``kind/type``) – it is raised. With 0 seconds it is raised at once.
     A type that is in ``on`` and in ``unless`` ends a wait where there is one, and begins one where there is none: a door
-    that opens again has somebody coming back.
+    that opens again has somebody coming back, and so has the back door after the front door.
     With ``tells`` it raises nothing, but tells whoever deals with the open alert of its condition.
 """
 
@@ -102,6 +102,7 @@ class Compound(RuleType):
         said, at = heard.observation, heard.observation.occurred_at
         return (
             said.type in self.on
+            and not scene.ended
             and heard.lateness is not Lateness.HISTORY
             and fits(said, self.only_if)
             and (self.window is None or self.window.covers(at, scene.local))

@@ -35,13 +35,28 @@ class Event(BaseModel):
 
 
 @dataclass(frozen=True)
+class Span:
+    """A part of a day, in UTC."""
+
+    begins: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True)
 class Rhythm:
-    """What a simulated resident's day gives a device to report. Times are UTC, doses as scheduled."""
+    """What a simulated resident's day gives a device to report; every device of a home lives the same one.
+
+    Times are UTC, doses as scheduled. ``up``: from getting up to going to bed. ``walks``: out of the house and back.
+    ``visits``: home care, from coming to leaving. Neither falls into the night.
+    """
 
     midnight: datetime
     day: date
     doses: tuple[datetime, ...] = ()
     fall_at: datetime | None = None
+    up: Span | None = None
+    walks: tuple[Span, ...] = ()
+    visits: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)

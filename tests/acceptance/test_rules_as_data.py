@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 
 from gateway.embedded import Broker
-from tests.support.world import World, world
+from tests.support.world import world
 
 NINE = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 PRESSED = {
     "type": "immediate", "name": "button_pressed", "on": ["button_pressed"], "condition": "button_pressed",
     "vkp_code": "4.13", "severity": 30, "track": "care",
 }  # fmt: skip
-
-
-async def _set(town: World, spec: dict[str, Any], kind: str = "fall_alarm", **scope: int) -> None:
-    """A rule for a zone, a resident or a device."""
-    (rule,) = await town.rows(
-        """INSERT INTO rule (uid, kind, name, zone_id, resident_id, device_id, version)
-           VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, 1) RETURNING id""",
-        kind,
-        spec["name"],
-        *(scope.get(name) for name in ("zone_id", "resident_id", "device_id")),
-    )
-    await town.rows(
-        "INSERT INTO rule_version (rule_id, version, spec, created_at) VALUES (%s, 1, %s, %s)",
-        rule["id"],
-        json.dumps(spec),
-        town.now,
-    )
 
 
 async def test_the_nearest_rule_of_a_name_holds(migrated_url: str, broker: Broker) -> None:
@@ -45,23 +26,23 @@ async def test_the_nearest_rule_of_a_name_holds(migrated_url: str, broker: Broke
             return [each["severity"] for each in found]
 
         assert await pressed() == [30]
-        await _set(town, {**PRESSED, "severity": 40}, zone_id=town.zones["Senter"])
+        await town.rule("fall_alarm", {**PRESSED, "severity": 40}, zone_id=town.zones["Senter"])
         assert await pressed() == [40]
-        await _set(town, {**PRESSED, "severity": 20}, zone_id=town.zones["Kommune"])
+        await town.rule("fall_alarm", {**PRESSED, "severity": 20}, zone_id=town.zones["Kommune"])
         assert await pressed() == [20]
-        await _set(town, {**PRESSED, "severity": 10}, zone_id=town.zones["Sone"])
+        await town.rule("fall_alarm", {**PRESSED, "severity": 10}, zone_id=town.zones["Sone"])
         assert await pressed() == [10]
-        await _set(town, {**PRESSED, "severity": 30}, resident_id=other.resident)
-        await _set(town, {**PRESSED, "severity": 40}, resident_id=home.resident)
+        await town.rule("fall_alarm", {**PRESSED, "severity": 30}, resident_id=other.resident)
+        await town.rule("fall_alarm", {**PRESSED, "severity": 40}, resident_id=home.resident)
         assert await pressed() == [40]
-        await _set(town, {**PRESSED, "severity": 20, "inform_on": ["worn"]}, device_id=home.fall_alarm.id)
+        await town.rule("fall_alarm", {**PRESSED, "severity": 20, "inform_on": ["worn"]}, device_id=home.fall_alarm.id)
         assert await pressed() == [20]
 
 
 async def test_a_rule_that_is_switched_off_leaves_an_alarm_to_be_looked_at(migrated_url: str, broker: Broker) -> None:
     async with world(migrated_url, broker) as town:
         home = await town.home()
-        await _set(town, {**PRESSED, "enabled": False}, device_id=home.fall_alarm.id)
+        await town.rule("fall_alarm", {**PRESSED, "enabled": False}, device_id=home.fall_alarm.id)
         await town.says(home.fall_alarm, "button_pressed", message_class="event")
         assert await town.alerts() == []
         await town.says(home.fall_alarm, "button_pressed")
@@ -84,7 +65,7 @@ async def test_a_rule_that_nobody_can_read_stops_no_other(migrated_url: str, bro
     """A newer version of ours may have written it, or a hand."""
     async with world(migrated_url, broker) as town:
         home = await town.home()
-        await _set(town, {"type": "of_tomorrow", "name": "button_pressed"}, zone_id=town.zones["Sone"])
+        await town.rule("fall_alarm", {"type": "of_tomorrow", "name": "button_pressed"}, zone_id=town.zones["Sone"])
         await town.says(home.fall_alarm, "fall")
         assert (await town.alert())["condition"] == "fall"
         assert await town.news() == ["Kari"]

@@ -29,6 +29,7 @@ from alerts.alert import (
     Raised,
     Refusal,
     Release,
+    Repeated,
     Stage,
     Step,
     TimePassed,
@@ -42,6 +43,7 @@ from tests.alerts.stories import ANNE, BJARTE, CECILIE, DAG, POLICY, START, Stor
 
 CLOSE = Close(ANNE, Cause.REAL, Action.VISITED)
 EVIDENCE = Joined(Severity.SERIOUS)
+THIRD_TIME = Repeated(Severity.CRITICAL, 3)
 
 
 def claimed() -> Story:
@@ -324,6 +326,30 @@ def test_evidence_pages_the_holder_and_after_a_minute_the_ladder() -> None:
     assert story.waits(1).paged == [BJARTE, BJARTE]
     assert story.alert.holder == ANNE
     assert story.waits(120).paged == [CECILIE]
+
+
+def test_the_third_time_climbs_at_once_and_weighs_more() -> None:
+    story = Story().happens(THIRD_TIME, after=10)
+    assert (story.paged, story.codes) == ([ANNE, ANNE, BJARTE, BJARTE], ["repeated", "step_reached"])
+    assert (story.alert.severity, story.alert.step, story.due_in) == (Severity.CRITICAL, 1, 120)
+    assert story.happens(THIRD_TIME, after=1).paged == [CECILIE]
+    assert story.happens(THIRD_TIME, after=1).paged == [DAG]
+    assert story.happens(THIRD_TIME, after=1).paged == [DAG], "the last step again"
+
+
+def test_the_third_time_calls_others_also_where_somebody_has_it() -> None:
+    story = claimed().happens(THIRD_TIME, after=100)
+    assert story.paged == [BJARTE, BJARTE, ANNE, ANNE]
+    assert len({page.attempt for page in story.last.pages}) == 1
+    assert (story.alert.stage, story.alert.holder, story.alert.due_for) == (Stage.CLAIMED, ANNE, DueFor.CONFIRM)
+    assert story.waits(120).paged == [CECILIE]
+    assert story.happens(Claim(ANNE)).waits(590).paged == [], "the holder's word is enough"
+
+
+def test_the_third_time_takes_a_closing_back() -> None:
+    story = claimed().happens(Arrived(ANNE)).happens(CLOSE).happens(THIRD_TIME, after=2)
+    assert story.alert.stage is Stage.ARRIVED
+    assert set(story.paged) == {ANNE, BJARTE}
 
 
 def test_more_evidence_does_not_put_the_ladder_off() -> None:

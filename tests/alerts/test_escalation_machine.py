@@ -34,6 +34,7 @@ from alerts.alert import (
     Refusal,
     Refused,
     Release,
+    Repeated,
     Stage,
     Step,
     TimePassed,
@@ -161,6 +162,19 @@ class Escalation(RuleBasedStateMachine):
     def evidence_joins(self, severity: Severity) -> None:
         self._joins(severity)
 
+    @rule(severity=SEVERITIES, times=st.integers(2, 9))
+    @precondition(lambda self: self._alive())
+    def it_happens_again_and_again(self, severity: Severity, times: int) -> None:
+        before = self._alert()
+        outcome = self._happens(Repeated(severity, times))
+        assert isinstance(outcome, Step)
+        assert outcome.pages or not self._anybody(), "it must reach somebody"
+        assert climbing(outcome.alert), "more people are called, whoever has it"
+        holder = outcome.alert.holder
+        if holder is not None and self.people.persons.get(holder):
+            assert holder in {page.contact.person_id for page in outcome.pages}
+        assert before.stage is Stage.CLOSING or outcome.alert.stage is before.stage
+
     @rule(back=st.integers(0, 2))
     @precondition(lambda self: self._alive())
     def pages_fail(self, back: int) -> None:
@@ -178,7 +192,16 @@ class Escalation(RuleBasedStateMachine):
     def it_is_over(self) -> None:
         self._happens(Cleared())
 
-    @rule(event=st.one_of(ANSWERS, ENDS, st.builds(Joined, SEVERITIES), st.just(Raised()), st.just(TimePassed())))
+    @rule(
+        event=st.one_of(
+            ANSWERS,
+            ENDS,
+            st.builds(Joined, SEVERITIES),
+            st.builds(Repeated, SEVERITIES, st.just(3)),
+            st.just(Raised()),
+            st.just(TimePassed()),
+        )
+    )
     @precondition(lambda self: not self._alive())
     def closed_is_closed(self, event: Event) -> None:
         assert self._happens(event) == Refused(Refusal.CLOSED)

@@ -13,23 +13,45 @@ import pytest
 from devices.dialects import dialect_of
 from devices.dialects.native import ENVELOPE, encode
 from devices.health import HEALTH_EVENTS, HEALTH_WORDS, PRESENCE
-from devices.kinds import Kind, Rhythm, kinds
+from devices.kinds import Kind, Rhythm, Span, kinds
 from devices.model import NAME, DecodeError, DeviceAddress, Message, MessageClass, Observation, Said
 from devices.vkp import ALERT_CODES, Severity, code_list
 from tests.devices.golden import Example, all_examples, assert_storable, examples_of
 
 every_kind = pytest.mark.parametrize("kind", kinds().values(), ids=kinds().keys())
-EVENT_KEYS = ("on", "inform_on", "met_by", "answered_by")
+EVENT_KEYS = ("on", "inform_on", "met_by", "answered_by", "after", "enters", "leaves", "unless")
+KINDS_TO_COME = {"safety_alarm"}
+"""Kinds whose words a rule may name before they are here."""
 MIDNIGHT = datetime(2026, 11, 21, 23, tzinfo=UTC)
 
 
-def named_events(rule: Any) -> Iterator[str]:
-    return (event for key in EVENT_KEYS for event in rule.get(key, ()))
+def named(rule: Any) -> Iterator[str]:
+    """Every type that a rule names; those of another kind as ``kind/type``."""
+    yield from (event for key in EVENT_KEYS for event in rule.get(key, ()))
+    yield from (word for given in rule.get("given", ()) for word in (*given["of"], *given["is_one_of"]))
+
+
+def raising_at_once(kind: Kind) -> set[str]:
+    """The types that a default rule raises by themselves, at any time."""
+    return {event for rule in kind.default_rules if rule["type"] == "immediate" for event in rule["on"]}
+
+
+def span(hour: float, minutes: float) -> Span:
+    begins = MIDNIGHT + timedelta(hours=hour)
+    return Span(begins, begins + timedelta(minutes=minutes))
 
 
 def one_day(kind: Kind, seed: int) -> list[Said]:
     doses = tuple(MIDNIGHT + timedelta(hours=hour) for hour in (8, 20))
-    rhythm = Rhythm(MIDNIGHT, date(2026, 11, 22), doses, fall_at=MIDNIGHT + timedelta(hours=14, minutes=3))
+    rhythm = Rhythm(
+        MIDNIGHT,
+        date(2026, 11, 22),
+        doses,
+        fall_at=MIDNIGHT + timedelta(hours=14, minutes=3),
+        up=span(6.5, 15 * 60),
+        walks=(span(11, 40),),
+        visits=(span(8.25, 12), span(19, 20)),
+    )
     return list(kind.day(rhythm, Random(seed)))
 
 
@@ -87,7 +109,10 @@ def test_says_its_health(kind: Kind) -> None:
 
 @every_kind
 def test_rules_name_what_the_kind_says(kind: Kind) -> None:
-    assert {event for rule in kind.default_rules for event in named_events(rule)} <= kind.events.keys()
+    every = {word for rule in kind.default_rules for word in named(rule)}
+    assert {word for word in every if "/" not in word} <= kind.events.keys()
+    for other, event in (word.split("/") for word in every if "/" in word):
+        assert (other not in kinds() and other in KINDS_TO_COME) or event in kinds()[other].events
     names = [rule["name"] for rule in kind.default_rules]
     assert len(set(names)) == len(names), "a rule is overridden by name"
 
@@ -103,9 +128,10 @@ def test_rules_use_the_national_codes(kind: Kind) -> None:
 @every_kind
 def test_nothing_that_matters_goes_unheard(kind: Kind) -> None:
     assert kind.harmless <= kind.events.keys()
-    raising = {event for rule in kind.default_rules for event in rule.get("on", ())}
+    raising = raising_at_once(kind)
     assert kind.events.keys() - kind.harmless <= raising, "an event is harmless or a default rule raises it"
     assert not kind.harmless & raising, "and never both"
+    assert all(rule.get("enabled", True) for rule in kind.default_rules if rule["type"] == "immediate")
     assert PRESENCE in kind.harmless, "a lost connection is the silence rule's business"
 
 
@@ -136,6 +162,22 @@ def test_simulated_day_decodes_to_itself(kind: Kind) -> None:
 def test_simulated_alarms_matter(kind: Kind) -> None:
     urgent = {said.type for said in one_day(kind, 1) if said.message_class is MessageClass.ALARM}
     assert not urgent & kind.harmless
+
+
+@every_kind
+def test_every_kind_is_watched_over_by_the_same_rules(kind: Kind) -> None:
+    """A battery that runs low without a warning, a lost connection, and alarms without end."""
+    by_condition: dict[str, set[str]] = {}
+    for rule in kind.default_rules:
+        by_condition.setdefault(rule["condition"], set()).add(rule["type"])
+    assert by_condition["battery_low"] == {"immediate", "threshold"}
+    assert by_condition["disconnected"] == {"state"}
+    urgent = [
+        rule for rule in kind.default_rules if rule["type"] == "immediate" and rule["track"] == "care" and
+        rule["severity"] >= Severity.SERIOUS
+    ]  # fmt: skip
+    counted = {event for rule in kind.default_rules if rule["type"] == "rate" for event in rule["on"]}
+    assert {event for rule in urgent for event in rule["on"]} <= counted
 
 
 @every_kind

@@ -68,6 +68,18 @@ async def move_in(connection: Connection, site: str, dwelling: int, plan: HomePl
     return Home(dwelling, resident, *made)
 
 
+async def fit(
+    connection: Connection, site: str, home: Home, kind: str, address: str, silent_after: timedelta, now: datetime
+) -> Device:
+    """One more device in a home, for thirty days already."""
+    device = await municipality.add_device(connection, site, address, kind)
+    await municipality.fit(connection, device, home.dwelling, home.resident, "gang", now - timedelta(days=30))
+    await connection.execute(
+        "UPDATE device SET silent_after_seconds = %s WHERE id = %s", (int(silent_after.total_seconds()), device)
+    )
+    return Device(device, DeviceAddress(site, "native", address), kind)
+
+
 async def found(connection: Connection, site: str, now: datetime) -> tuple[dict[str, int], dict[str, int]]:
     """Centre → municipality → «Sone»: Kari on duty first, Ola behind her, Siri leads, Vakt at the centre, Tek repairs.
 

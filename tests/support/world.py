@@ -37,7 +37,7 @@ from gateway.store import municipality
 from gateway.store.db import Connection
 from tests.support.mail import MailServer
 from tests.support.seen import Seen
-from tests.support.town import A_YEAR, PASSWORD, Device, Home, HomePlan, add_dwelling, employ, found, move_in
+from tests.support.town import A_YEAR, PASSWORD, Device, Home, HomePlan, add_dwelling, employ, fit, found, move_in
 
 __all__ = ["NOON", "PASSWORD", "World", "connected", "settings_for", "until", "world"]
 
@@ -86,6 +86,31 @@ class World(Seen):
         made = await self.gateway.database.run(make)
         await controlled.settle(self.gateway)
         return made
+
+    async def fits(self, home: Home, kind: str, silent_after: timedelta = A_YEAR) -> Device:
+        """One more device in a home, for its resident."""
+        address = f"{kind.replace('_', '-')}-{next(self._ids)}"
+        made = await self.gateway.database.run(
+            lambda connection: fit(connection, self.site, home, kind, address, silent_after, self.now)
+        )
+        await controlled.settle(self.gateway)
+        return made
+
+    async def rule(self, kind: str, spec: dict[str, Any], **scope: int) -> None:
+        """A rule of a kind, set for `zone_id`, `resident_id` or `device_id`."""
+        (made,) = await self.rows(
+            """INSERT INTO rule (uid, kind, name, zone_id, resident_id, device_id, version)
+               VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, 1) RETURNING id""",
+            kind,
+            spec["name"],
+            *(scope.get(name) for name in ("zone_id", "resident_id", "device_id")),
+        )
+        await self.rows(
+            "INSERT INTO rule_version (rule_id, version, spec, created_at) VALUES (%s, 1, %s, %s)",
+            made["id"],
+            json.dumps(spec),
+            self.now,
+        )
 
     async def says(self, device: Device, type_: str, *, settle: bool = True, **said: Any) -> str:
         """A device says something now, or at `at`, by id; returns the id. Waits until it is stored and acted upon."""

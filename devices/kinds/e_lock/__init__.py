@@ -7,7 +7,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, immediate, silence, technical
+from devices.health import (
+    HEALTH_EVENTS,
+    HEALTH_HARMLESS,
+    MINUTE,
+    battery_below,
+    health_rules,
+    immediate,
+    rule,
+    technical,
+)
 from devices.kinds import Command, Event, Kind
 from devices.kinds.e_lock.simulator import day, obey
 from devices.vkp import Severity
@@ -54,6 +63,10 @@ WORDS = Words(
         "jammed": N_("Lock stuck"),
         "motor_blocked": N_("Lock motor blocked"),
         "forced": N_("Lock forced"),
+        "left_unlocked": N_("Door left unlocked"),
+        "door_left_open": N_("Door left open"),
+        "needs_repair": N_("Lock to be repaired"),
+        "battery_critical": N_("Battery almost empty"),
     },
     fields={
         "method": N_("How"),
@@ -89,16 +102,34 @@ KIND = Kind(
         "command_refused": Refused,
     },
     harmless=HEALTH_HARMLESS
-    | {"locked", "unlocked", "unlatched", "door_opened", "door_closed", "command_refused", "mains_off"},
+    | {"locked", "unlocked", "unlatched", "door_opened", "door_closed", "command_refused"},
     default_rules=(
         immediate("jammed", Severity.SERIOUS, "6"),
+        technical("needs_repair", Severity.SERIOUS, on=["jammed"]),
         immediate("forced", Severity.CRITICAL, "6"),
+        # Who unlocks with the key or from inside lives there.
+        rule(
+            "state",
+            "left_unlocked",
+            Severity.MODERATE,
+            "6",
+            enters=["unlocked", "unlatched"],
+            only_if={"method": ["app", "code", "fob", "remote"]},
+            leaves=["locked"],
+            for_seconds=10 * MINUTE,
+        ),
+        rule(
+            "state",
+            "door_left_open",
+            Severity.MODERATE,
+            "6",
+            enters=["door_opened"],
+            leaves=["door_closed"],
+            for_seconds=10 * MINUTE,
+        ),
         technical("motor_blocked", Severity.SERIOUS),
-        technical("battery_low"),
-        technical("battery_empty", Severity.SERIOUS),
-        technical("fault", Severity.SERIOUS),
-        technical("tamper"),
-        silence(severity=Severity.SERIOUS),
+        battery_below(10, "battery_critical", Severity.SERIOUS, name="battery_critical"),
+        *health_rules(["jammed", "forced"]),
     ),
     silent_after=timedelta(hours=2),
     day=day,

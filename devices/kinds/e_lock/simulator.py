@@ -1,9 +1,9 @@
-"""A lock's day: a sign of life every half hour, opened and locked again at visits; and how it obeys."""
+"""A lock's day: a sign of life every half hour, whoever comes and goes, locked again behind them; and how it obeys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from random import Random
 
 from devices.kinds import Reply, Rhythm
@@ -19,8 +19,12 @@ def day(rhythm: Rhythm, random: Random) -> Iterator[Said]:
         Said(rhythm.midnight + timedelta(minutes=30 * half) + jitter, MessageClass.STATUS, "heartbeat", _health(random))
         for half in range(48)
     ]
-    for hour in (9, 20):
-        said.extend(_visit(rhythm, hour, random))
+    for visit in rhythm.visits:
+        said.extend(_passes(visit.begins, random, {"method": "app", "by": f"staff-{random.randint(1, 40)}"}))
+        said.extend(_passes(visit.ends, random, {"method": "button"}))
+    for walk in rhythm.walks:
+        said.extend(_passes(walk.begins, random, {"method": "button"}))
+        said.extend(_passes(walk.ends, random, {"method": "key"}))
     yield from sorted(said, key=lambda one: one.at)
 
 
@@ -31,11 +35,12 @@ def obey(command: str, random: Random) -> Iterator[Reply]:
         yield Reply(after, MessageClass.RESULT, DONE[command], {"method": "remote"})
 
 
-def _visit(rhythm: Rhythm, hour: int, random: Random) -> Iterator[Said]:
-    comes = rhythm.midnight + timedelta(hours=hour, minutes=random.uniform(0, 59))
-    goes = comes + timedelta(minutes=random.uniform(2, 8))
-    yield Said(comes, MessageClass.EVENT, "unlocked", {"method": "app", "by": f"staff-{random.randint(1, 40)}"})
-    yield Said(goes, MessageClass.EVENT, "locked", {"method": "app"})
+def _passes(at: datetime, random: Random, how: Mapping[str, object]) -> Iterator[Said]:
+    """Somebody unlocks and goes through the door; minutes later it locks itself."""
+    yield Said(at - timedelta(seconds=random.uniform(4, 12)), MessageClass.EVENT, "unlocked", how)
+    yield Said(at, MessageClass.EVENT, "door_opened")
+    yield Said(at + timedelta(seconds=random.uniform(5, 40)), MessageClass.EVENT, "door_closed")
+    yield Said(at + timedelta(minutes=random.uniform(1, 3)), MessageClass.EVENT, "locked", {"method": "auto"})
 
 
 def _health(random: Random) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, immediate, silence, technical
+from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, HOUR, MINUTE, health_rules, immediate, rule
 from devices.kinds import Event, Kind
 from devices.kinds.fall_alarm.simulator import day
 from devices.vkp import Severity
@@ -30,7 +30,13 @@ WORDS = Words(
         "worn": N_("The alarm was put on"),
         "not_worn": N_("The alarm was taken off"),
     },
-    conditions={"fall": N_("Fall"), "button_pressed": N_("Button pressed")},
+    conditions={
+        "fall": N_("Fall"),
+        "button_pressed": N_("Button pressed"),
+        "unprotected": N_("Resident without protection: battery empty"),
+        "not_worn": N_("Alarm not worn for a day"),
+        "not_put_on": N_("Alarm not put on this morning"),
+    },
     fields={"impact_g": N_("Impact"), "confidence": N_("Confidence")},
     units={"impact_g": "{} g"},
 )
@@ -45,15 +51,25 @@ KIND = Kind(
         "worn": Event,
         "not_worn": Event,
     },
-    harmless=HEALTH_HARMLESS | {"fall_cancelled", "worn", "not_worn", "mains_off"},
+    harmless=HEALTH_HARMLESS | {"fall_cancelled", "worn", "not_worn"},
     default_rules=(
-        immediate("fall", Severity.CRITICAL, "4.1", inform_on=("fall_cancelled",)),
+        immediate("fall", Severity.CRITICAL, "4.1", inform_on=["fall_cancelled"]),
         immediate("button_pressed", Severity.SERIOUS, "4.13"),
-        technical("battery_low"),
-        technical("battery_empty", Severity.SERIOUS),
-        technical("fault", Severity.SERIOUS),
-        technical("tamper"),
-        silence(severity=Severity.SERIOUS),
+        rule(
+            "repeat",
+            "button_pressed",
+            Severity.CRITICAL,
+            "4.13",
+            name="pressed_again",
+            on=["button_pressed"],
+            count=3,
+            within_seconds=10 * MINUTE,
+        ),
+        immediate("unprotected", Severity.MODERATE, on=["battery_empty"]),
+        rule("state", "not_worn", Severity.NORMAL, enters=["not_worn"], leaves=["worn"], for_seconds=24 * HOUR),
+        # Off until somebody wants it: whoever sleeps with the alarm on does not put it on in the morning.
+        rule("missed", "not_put_on", Severity.NORMAL, met_by=["worn"], since="05:00", by="11:00", enabled=False),
+        *health_rules(["fall", "button_pressed"], end_of_life=Severity.SERIOUS),
     ),
     silent_after=timedelta(hours=25),
     day=day,

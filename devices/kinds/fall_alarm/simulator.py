@@ -1,4 +1,4 @@
-"""A fall alarm's day: worn in the morning, a sign of life every hour, taken off at night; a fall when life has one."""
+"""A fall alarm's day: put on in the morning, a sign of life every hour, taken off at night; a fall when life has one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 
-from devices.kinds import Rhythm
+from devices.kinds import Rhythm, Span
 from devices.model import MessageClass, Said
 
 
@@ -17,8 +17,9 @@ def day(rhythm: Rhythm, random: Random) -> Iterator[Said]:
         Said(rhythm.midnight + timedelta(hours=hour) + jitter, MessageClass.STATUS, "heartbeat", _health(random))
         for hour in range(24)
     ]
-    said.append(Said(rhythm.midnight + timedelta(hours=7) + jitter, MessageClass.EVENT, "worn"))
-    said.append(Said(rhythm.midnight + timedelta(hours=22) + jitter, MessageClass.EVENT, "not_worn"))
+    up = rhythm.up or Span(rhythm.midnight + timedelta(hours=7), rhythm.midnight + timedelta(hours=22))
+    said.append(Said(up.begins + timedelta(minutes=random.uniform(0, 15)), MessageClass.EVENT, "worn"))
+    said.append(Said(up.ends - timedelta(minutes=random.uniform(0, 15)), MessageClass.EVENT, "not_worn"))
     if rhythm.fall_at is not None:
         said.append(Said(rhythm.fall_at, MessageClass.ALARM, "fall", _impact(random)))
     yield from sorted(said, key=lambda one: one.at)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, immediate, silence, technical
+from devices.health import HEALTH_EVENTS, HEALTH_HARMLESS, HOUR, MINUTE, health_rules, immediate, rule, technical
 from devices.kinds import Event, Instant, Kind
 from devices.kinds.medicine_dispenser.simulator import day
 from devices.vkp import Severity
@@ -63,9 +63,20 @@ WORDS = Words(
         "empty": N_("Out of medicine"),
         "break_in": N_("Dispenser broken into"),
         "left_open": N_("Dispenser left open"),
+        "needs_repair": N_("Dispenser to be repaired"),
+        "not_taken": N_("Dose dispensed, not taken"),
     },
     fields={"dose_at": N_("Dose planned for"), "doses_left": N_("Doses left")},
 )
+
+ALARMS = ["dose_missed", "dose_not_dispensed", "no_medicine", "technical_stop", "jam", "empty", "break_in"]
+CODES = {
+    "battery_low": "1.17",
+    "battery_empty": "1.18",
+    "fault": "1.5",
+    "disconnected": "1.20",
+    "device_silent": "1.20",
+}
 
 KIND = Kind(
     name="medicine_dispenser",
@@ -95,36 +106,63 @@ KIND = Kind(
     harmless=HEALTH_HARMLESS
     | {"dose_scheduled", "dose_dispensed", "dose_taken", "refilled", "opened", "closed", "tilted", "message_read"},
     default_rules=(
-        {
-            "type": "dose",
-            "name": "dose_unconfirmed",
-            "condition": "dose_missed",
-            "vkp_code": "1.3",
-            "severity": int(Severity.SERIOUS),
-            "track": "care",
-            "met_by": ["dose_dispensed", "dose_taken"],
-            "answered_by": ["dose_missed", "dose_not_dispensed", "no_medicine"],
-            "grace_seconds": 60 * 60,
-            "early_seconds": 60 * 60,
-        },
-        immediate("dose_missed", Severity.SERIOUS, "1.3", inform_on=("dose_taken",)),
+        rule(
+            "dose",
+            "dose_missed",
+            Severity.SERIOUS,
+            "1.3",
+            name="dose_unconfirmed",
+            met_by=["dose_dispensed", "dose_taken"],
+            answered_by=["dose_missed", "dose_not_dispensed", "no_medicine"],
+            grace_seconds=HOUR,
+            early_seconds=HOUR,
+        ),
+        # Off until it is known that the model reports it: many do not.
+        rule(
+            "missed",
+            "not_taken",
+            Severity.MODERATE,
+            "1.10",
+            after=["dose_dispensed"],
+            met_by=["dose_taken"],
+            within_seconds=30 * MINUTE,
+            enabled=False,
+        ),
+        immediate("dose_missed", Severity.SERIOUS, "1.3", inform_on=["dose_taken"]),
         immediate("dose_not_dispensed", Severity.SERIOUS, "1.1"),
         immediate("no_medicine", Severity.SERIOUS, "1.2"),
         immediate("technical_stop", Severity.SERIOUS, "1.5"),
         immediate("bag_unreadable", Severity.MODERATE, "1.6"),
         immediate("roll_fault", Severity.MODERATE, "1.7"),
         immediate("jam", Severity.SERIOUS, "1.8"),
+        technical("needs_repair", Severity.SERIOUS, "1.5", on=["technical_stop", "jam"]),
         immediate("tray_full", Severity.MODERATE, "1.9"),
         immediate("low_stock", Severity.NORMAL, "1.12"),
         immediate("empty", Severity.SERIOUS, "1.13"),
         immediate("break_in", Severity.SERIOUS, "1.22"),
-        technical("battery_low", vkp_code="1.17"),
-        technical("battery_empty", Severity.SERIOUS, "1.18"),
-        technical("mains_off", vkp_code="1.19"),
         technical("left_open", vkp_code="1.21"),
-        technical("fault", Severity.SERIOUS, "1.5"),
-        technical("tamper"),
-        silence("1.20", Severity.SERIOUS),
+        rule(
+            "state",
+            "left_open",
+            Severity.MODERATE,
+            "1.21",
+            track="technical",
+            name="stands_open",
+            enters=["opened"],
+            leaves=["closed"],
+            for_seconds=10 * MINUTE,
+        ),
+        rule(
+            "state",
+            "mains_off",
+            Severity.MODERATE,
+            "1.19",
+            track="technical",
+            enters=["mains_off"],
+            leaves=["mains_on"],
+            for_seconds=MINUTE,
+        ),
+        *health_rules(ALARMS, codes=CODES),
     ),
     silent_after=timedelta(hours=2),
     day=day,
