@@ -111,9 +111,7 @@ def _rhythm(fitting: Fitting, day: date, life: Life, seed: int, random: Random) 
     people = _people(fitting.home or fitting.address, day, seed)
     falls, when = random.random() < life.falls_per_day, random.random()
     fall_at = people.up.begins + when * (people.up.ends - people.up.begins)
-    return Rhythm(
-        midnight(day), day, tuple(doses), fall_at if falls else None, people.up, people.walks, people.visits
-    )
+    return Rhythm(midnight(day), day, tuple(doses), fall_at if falls else None, people.up, people.walks, people.visits)
 
 
 def _people(home: str, day: date, seed: int) -> _People:

@@ -101,8 +101,7 @@ KIND = Kind(
         "door_closed": Event,
         "command_refused": Refused,
     },
-    harmless=HEALTH_HARMLESS
-    | {"locked", "unlocked", "unlatched", "door_opened", "door_closed", "command_refused"},
+    harmless=HEALTH_HARMLESS | {"locked", "unlocked", "unlatched", "door_opened", "door_closed", "command_refused"},
     default_rules=(
         immediate("jammed", Severity.SERIOUS, "6"),
         technical("needs_repair", Severity.SERIOUS, on=["jammed"]),
