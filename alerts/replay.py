@@ -2,8 +2,9 @@
 
 Theory
     A replay is the path without its surroundings: observations in the order in which they were received, a clock that jumps
-    from one thing due to the next, and a ledger of watches in memory. Nobody answers: each time something is raised is
-    told, and an alert is what was raised under one key until it is cleared, or for ``joins`` after it was raised last.
+    from one thing due to the next, and a ledger of watches in memory. Each time something is raised is told, and an alert is
+    what was raised under one key until it is cleared. Nobody answers in a replay: an alert that there was in truth is open
+    until it was closed in truth, and of any other it is taken for over ``JOINS`` after it was raised last.
     What was not heard is not held against anybody: ``deaf`` are the times in which the site was not heard.
 """
 
@@ -62,9 +63,20 @@ class Deaf:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """From when until when an alert was open in truth (None: it still is)."""
+
+    since: datetime
+    until: datetime | None
+
+
 @dataclass(frozen=True)
 class Story:
-    """What is replayed: a site's observations from ``since`` until ``until``, in the order in which they were received."""
+    """What is replayed: a site's observations from ``since`` until ``until``, in the order in which they were received.
+
+    ``lived``: the alerts that there were in truth, by key, in order.
+    """
 
     heard: Iterable[Heard]
     since: datetime
@@ -72,6 +84,7 @@ class Story:
     fitted: Sequence[Fitted] = ()
     planned: Sequence[Planned] = ()
     deaf: Sequence[Deaf] = ()
+    lived: Mapping[str, Sequence[Lived]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +218,19 @@ class _Replay:
 
     def _raise(self, raised: Raise, now: datetime) -> None:
         alerts, index = self._result.alerts, self._open.get(raised.key)
-        if index is not None and now - (alerts[index].last_at or now) <= JOINS:
+        if index is not None and self._still_open(raised.key, alerts[index].last_at or now, now):
             before = alerts[index]
             severity = max(before.severity, int(raised.severity))
             alerts[index] = replace(before, times=before.times + 1, severity=severity, last_at=now)
             return
         self._open[raised.key] = len(alerts)
         alerts.append(Told(raised, now, severity=int(raised.severity), last_at=now))
+
+    def _still_open(self, key: str, last_at: datetime, now: datetime) -> bool:
+        lived = [each for each in self._story.lived.get(key, ()) if each.since <= last_at]
+        if lived and (lived[-1].until is None or last_at < lived[-1].until):
+            return lived[-1].until is None or now < lived[-1].until
+        return now - last_at <= JOINS
 
 
 def _moved_on(watch: Watch, now: datetime, fitted: Fitted | None) -> Watch:

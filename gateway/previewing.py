@@ -20,7 +20,7 @@ from typing import Any
 from alerts.model import Heard, Lateness, Severity, Subject
 from alerts.preview import EDITED, Compared, compare, days, edited, per_day
 from alerts.render import SEVERITIES, condition_text, translations
-from alerts.replay import Deaf, Fitted, Planned, Story, Told
+from alerts.replay import Deaf, Fitted, Lived, Planned, Story, Told
 from alerts.rulebook import Rulebook
 from alerts.rules import Rule
 from alerts.rules.compound import Compound
@@ -64,6 +64,7 @@ class Gathered:
     fitted: Sequence[Fitted]
     planned: Sequence[Planned]
     deaf: Mapping[int, Sequence[Deaf]]
+    lived: Mapping[str, Sequence[Lived]]
 
 
 async def gather(
@@ -109,6 +110,7 @@ async def gather(
         fitted=fitted,
         planned=await _planned(connection, fitted) if any(isinstance(each.spec, Dose) for each in rules) else (),
         deaf=await history.deaf(connection, sites, begins, now),
+        lived=await history.lived(connection, sites, {each.spec.condition for each in rules}, begins),
     )
 
 
@@ -234,6 +236,7 @@ def _stories(gathered: Gathered) -> list[Story]:
                 if each.fitting.subject.site_id == site and _concerned(each.fitting.subject, gathered)
             ],
             gathered.deaf.get(site, ()),
+            gathered.lived,
         )
         for site in sites
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.replay import Deaf
+from alerts.replay import Deaf, Lived
 from gateway.store.db import Connection
 
 AT_ONCE = 2000
@@ -169,6 +169,21 @@ async def deaf(connection: Connection, sites: Collection[int], since: datetime, 
     found: dict[int, list[Deaf]] = {}
     for row in await cursor.fetchall():
         found.setdefault(row["site_id"], []).append(Deaf(row["occurred_at"], row["until"]))
+    return found
+
+
+async def lived(
+    connection: Connection, sites: Collection[int], conditions: Collection[str], since: datetime
+) -> dict[str, list[Lived]]:
+    """From when until when alerts of these conditions were open, by key."""
+    cursor = await connection.execute(
+        """SELECT key, raised_at, closed_at FROM alert WHERE site_id = ANY(%s) AND condition = ANY(%s)
+           AND (closed_at IS NULL OR closed_at > %s) ORDER BY id""",
+        (sorted(sites), sorted(conditions), since),
+    )
+    found: dict[str, list[Lived]] = {}
+    for row in await cursor.fetchall():
+        found.setdefault(row["key"], []).append(Lived(row["raised_at"], row["closed_at"]))
     return found
 
 
