@@ -9,8 +9,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 TESTS ?=
+FUZZ ?= 1000000
 
-.PHONY: help venv check test format demo demo-reset schema lock clean
+.PHONY: help venv check test fuzz format demo demo-reset schema lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +27,9 @@ check: .venv/.installed-dev ## style, types, and which folder may import which
 test: .venv/.installed-dev ## everything, on real servers (TESTS=tests/devices for a part of it)
 	tests/setup.sh
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS)
+
+fuzz: .venv/.installed-dev ## a million pieces of junk for the decoders and for redaction (FUZZ=10000000 for more)
+	FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 0 -k junk tests/devices
 
 format: .venv/.installed-dev ## put the code into shape
 	$(BIN)/ruff check --fix-only --exit-zero

@@ -92,7 +92,8 @@ class Contact:
 class People:
     """Who can be reached for an alert at this moment: by target of a step, and by person.
 
-    ``persons`` must hold the holder, whoever it is offered to, and whoever it is about to be handed to.
+    ``persons`` must hold the holder, whoever it is offered to, whoever it is about to be handed to, and whoever asked for
+    a command that was not done.
     """
 
     targets: Mapping[Target, tuple[Contact, ...]] = field(default_factory=dict)
@@ -101,10 +102,12 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A wish to reach one contact; unique by attempt and contact within the alert."""
+    """A wish to reach one contact; unique by attempt and contact within the alert. ``about``: a code of
+    ``alerts.render.ABOUT``, where it tells more than that there is an alert."""
 
     attempt: int
     contact: Contact
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,14 @@ class PagesFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandNotDone:
+    """What somebody asked a device of the home to do was not done, as ``entry`` tells: they must know at once."""
+
+    requested_by: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
 class Cleared:
     """What the alert was about is over, as the device or the site itself shows."""
 
@@ -226,5 +237,5 @@ class NeedHelp:
 
 
 Answer = Claim | OnWay | Arrived | Close | UndoClose | HandOver | Release | NeedHelp
-Event = Raised | TimePassed | Joined | Repeated | PagesFailed | Cleared | Answer
+Event = Raised | TimePassed | Joined | Repeated | PagesFailed | CommandNotDone | Cleared | Answer
 Outcome = Step | Refused

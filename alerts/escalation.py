@@ -3,7 +3,8 @@
 Rules
     1. An alert that is not closed has a ``due_at``; what it is due *for* decides what passing time does.
     2. A ladder never ends in silence: a step that reaches nobody is skipped at once, the last one repeats.
-    3. Every attempt to reach people has a number of its own: a step, a repeat, a join, a hand-over, a call for help.
+    3. Every attempt to reach people has a number of its own: a step, a repeat, a join, a hand-over, a call for help, word
+       of a command that was not done.
     4. An answer withdraws every page that is not yet handed over. Whoever answers keeps the alert only as long as
        something is heard: each stage has a limit, and then it climbs again. Help that the holder wants is not answered
        by the holder: it is called for until somebody else comes, or the alert is closed.
@@ -40,6 +41,7 @@ from alerts.alert import (
     Claim,
     Cleared,
     Close,
+    CommandNotDone,
     DueFor,
     Event,
     HandOver,
@@ -175,6 +177,16 @@ def _repeated(alert: Alert, event: Repeated, now: datetime, people: People) -> S
         heavier = replace(heavier, step=None, due_for=DueFor.CONFIRM)
     called = also_page(climb(heavier, now, people), concerned, "holder_paged")
     return replace(called, entries=(entry, *called.entries))
+
+
+def _command_not_done(alert: Alert, event: CommandNotDone, now: datetime, people: People) -> Step:
+    """Whoever asked for it stands at a door, perhaps: they are paged, else whoever has the alert. Nothing else changes."""
+    contacts = contacts_of(event.requested_by, people) or contacts_of(alert.holder, people)
+    if not contacts:
+        return Step(alert, (event.entry,))
+    paged = page(alert, contacts, "requester_paged", {"persons": persons_of(contacts)})
+    pages = tuple(replace(each, about=event.entry.code) for each in paged.pages)
+    return replace(paged, entries=(event.entry, *paged.entries), pages=pages)
 
 
 def _page_holder(alert: Alert, now: datetime, people: People) -> Step:
@@ -379,6 +391,7 @@ TABLE: Mapping[type, Transition] = {
     Joined: _joined,
     Repeated: _repeated,
     PagesFailed: _pages_failed,
+    CommandNotDone: _command_not_done,
     Cleared: _cleared,
     Claim: _claim,
     OnWay: _on_way,

@@ -31,8 +31,16 @@ CONDITIONS = {
     "old_alarm": N_("An old alarm came, or a device's clock is wrong"),
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
+    "command_unconfirmed": N_("A lock did not do what it was asked to"),
 }
 """What no kind of device brings words for."""
+
+ABOUT = {
+    "command_failed": N_("The lock could not do it: use the key."),
+    "command_not_sent": N_("The lock could not be reached: use the key."),
+    "command_unanswered": N_("The lock did not answer: use the key."),
+}
+"""What a page says besides, by the code of the timeline's entry that it is about."""
 
 SEVERITIES = {
     Severity.NOT_REPORTED: N_("Not reported"),
@@ -71,9 +79,21 @@ class PageText:
     text: str
 
 
-def page_text(language: str, severity: Severity, zone: str, raised_at: datetime, url: str, clock: tzinfo) -> PageText:
-    """The text of a page: enough to run for, nothing that betrays anybody on a locked screen."""
+def page_text(
+    language: str,
+    severity: Severity,
+    zone: str,
+    raised_at: datetime,
+    url: str,
+    clock: tzinfo,
+    about: str | None = None,
+) -> PageText:
+    """The text of a page: enough to run for, nothing that betrays anybody on a locked screen.
+
+    ``about``: a code of :data:`ABOUT`, said first.
+    """
     _ = translations(language).gettext
-    subject = _("{severity} alert in {zone}").format(severity=_(SEVERITIES[severity]), zone=zone)
+    alert = _("{severity} alert in {zone}").format(severity=_(SEVERITIES[severity]), zone=zone)
+    subject = f"{_(ABOUT[about])} {alert}" if about in ABOUT else alert
     told = _("Raised at {time}. Open the alert and answer it:").format(time=f"{raised_at.astimezone(clock):%H:%M}")
     return PageText(subject, f"{subject}.\n\n{told}\n{url}\n")

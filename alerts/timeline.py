@@ -2,7 +2,8 @@
 
 An entry is stored as a code with parameters (ids, never names); this file turns it into a line of text. ``{actor}``,
 ``{persons}``, ``{to}``, ``{from_}`` and ``{holder}`` are names that the caller looked up, ``{target}``, ``{stage}``,
-``{cause}``, ``{action}`` and ``{severity}`` are translated here, ``{times}`` is a number.
+``{cause}``, ``{action}``, ``{severity}``, ``{said}``, ``{command}`` and ``{reason}`` are translated here, ``{times}`` is a
+number.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from alerts.alert import Action, Cause, Stage
+from alerts.command import Reason, State
 from alerts.policy import Target
 from alerts.render import SEVERITIES, translations
-from alerts.words import said
+from alerts.words import asked, said
 from devices.vkp import Severity
 from devices.words import N_
 
@@ -56,6 +58,15 @@ LINES: Mapping[str, Line] = {
     "stage_lapsed": Line(N_("Nothing heard from {holder}; calling the others")),
     "closing": Line(N_("{actor} closes it. Cause: {cause}. Action: {action}"), "6"),
     "closing_undone": Line(N_("{actor} undoes the closing")),
+    "command_requested": Line(N_("{actor} asks the lock: {command}. Why: {reason}")),
+    "command_sent": Line(N_("Sent to the lock: {command}")),
+    "command_done": Line(N_("The lock has done it: {said}")),
+    "command_failed": Line(N_("The lock has not done it ({command}): {said}. Use the key")),
+    "command_not_sent": Line(N_("There was no connection to the lock: not sent ({command}). Use the key")),
+    "command_unanswered": Line(N_("The lock did not answer ({command}); it may not have been sent. Use the key")),
+    "command_withdrawn": Line(N_("Not sent to the lock, as the alert was closed: {command}")),
+    "command_done_late": Line(N_("The lock has done it after all: {said}")),
+    "requester_paged": Line(N_("{persons} paged: the lock has not done it")),
     "cleared": Line(N_("It is over, as the device or the site itself shows")),
     "closed": Line(N_("Closed"), "7"),
 }
@@ -99,6 +110,22 @@ ACTIONS = {
 }
 
 
+COMMAND_STATES = {
+    State.REQUESTED: N_("Asked for; being sent"),
+    State.SENT: N_("Sent; waiting for the lock"),
+    State.DONE: N_("Done"),
+    State.FAILED: N_("Not done"),
+    State.EXPIRED: N_("No answer from the lock"),
+}
+
+COMMAND_REASONS = {
+    Reason.GET_IN: N_("To get in"),
+    Reason.LET_IN: N_("To let somebody in"),
+    Reason.SECURE: N_("To make the home safe"),
+    Reason.TEST: N_("Test"),
+}
+
+
 def tell(code: str, params: Mapping[str, Any], names: Mapping[str, str], language: str) -> str:
     """One entry as a line of text. ``names``: actor, persons, to, from_, holder as names where the entry has them.
 
@@ -119,17 +146,20 @@ class _Blanks(dict[str, str]):
 def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
     _ = translations(language).gettext
     evidence = params.get("evidence", {})
+    kind = params.get("kind", evidence.get("kind"))
     words = {
         "times": str(params.get("times", "")),
         "number": str(params["step"] + 1) if isinstance(params.get("step"), int) else "",
         "channel": _(CHANNELS.get(str(params.get("channel")), str(params.get("channel", "")))),
-        "said": said(str(evidence.get("type", "")), evidence.get("kind"), language),
+        "said": said(str(params.get("said", evidence.get("type", ""))), kind, language),
+        "command": asked(str(params.get("command", "")), kind, language),
     }
     every: tuple[tuple[str, Mapping[Any, str]], ...] = (
         ("target", TARGETS),
         ("cause", CAUSES),
         ("action", ACTIONS),
         ("stage", STAGES),
+        ("reason", COMMAND_REASONS),
     )
     for name, texts in every:
         told = texts.get(params.get(name))

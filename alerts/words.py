@@ -16,6 +16,8 @@ SAID = {
     "rule_failed": N_("A rule failed"),
     "nothing_heard": N_("The site is not heard"),
     "session_lost": N_("The broker has forgotten what it kept for us"),
+    "command_not_sent": N_("There was no connection to send the command on"),
+    "command_unanswered": N_("The device did not answer a command"),
 }
 """By an evidence's type, where it is no word of a device."""
 
@@ -25,3 +27,9 @@ def said(type_: str, kind: str | None, language: str) -> str:
     own = kinds()[kind].words.says if kind is not None and kind in kinds() else {}
     words = own.get(type_) or HEALTH_WORDS.says.get(type_) or SAID.get(type_)
     return translations(language).gettext(words) if words else type_.replace("_", " ")
+
+
+def asked(command: str, kind: str | None, language: str) -> str:
+    """The words for a command to a device of this kind; its name, legibly, where there are none."""
+    known = kinds()[kind].commands.get(command) if kind is not None and kind in kinds() else None
+    return translations(language).gettext(known.label) if known else command.replace("_", " ")

@@ -7,6 +7,7 @@ Rules of this file
     A clock that has lost its time (a new battery: 1970, 1980, 2000) says nothing of when. Such a message happened
     when it was received, flagged: a fall must not become history because a clock was reset.
     Decoding junk raises :class:`DecodeError` and never another exception.
+    A message holds no secret: PINs, key codes and their names are gone before it exists (``devices.redaction``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from devices.redaction import redact
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 """What a site, a kind and a device's address may look like: one MQTT topic level, safe in a URL and a log line."""
@@ -49,6 +52,7 @@ class Flag(StrEnum):
 
     CLOCK_AHEAD = "clock_ahead"
     CLOCK_UNSET = "clock_unset"
+    DECODED_AGAIN = "decoded_again"
     ID_REUSED = "id_reused"
     RETAINED = "retained"
     UNKNOWN_TYPE = "unknown_type"
@@ -84,12 +88,15 @@ class DeviceAddress:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as the broker handed it over. ``received_at`` is UTC."""
+    """A message as the broker handed it over, without the secrets in it. ``received_at`` is UTC."""
 
     topic: str
     payload: bytes
     received_at: datetime
     retained: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "payload", redact(self.payload))
 
 
 @dataclass(frozen=True, slots=True)

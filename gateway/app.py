@@ -1,7 +1,8 @@
 """The composition root: everything is made and wired here, and every loop is supervised.
 
 A loop that fails is started again after a back-off and reported in /health until it runs. ``roles`` choose what a
-process does: ``ingest`` (lanes), ``engine`` (timekeeper and dispatcher), ``web`` (API and pages).
+process does: ``ingest`` (lanes, and the commands that go out on them), ``engine`` (timekeeper and dispatcher), ``web``
+(API and pages).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -29,7 +30,7 @@ from gateway.live import Live
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.settings import Role, Settings, start_of
 from gateway.store import alerts as alert_store
-from gateway.store import observations, pages, sites, watches
+from gateway.store import commands, observations, pages, sites, watches
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -42,6 +43,7 @@ STEADY_AFTER = 30.0
 """A loop that ran this long starts its back-off afresh."""
 TIMEKEEPER_TICK = 0.5
 DISPATCHER_TICK = 1.0
+COMMANDS_TICK = 1.0
 PRUNE_EVERY = 3600.0
 SITES_EVERY = 5.0
 ALL_ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
@@ -65,7 +67,8 @@ class Gateway:
         self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
-        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits)
+        keep = timedelta(days=settings.position_days)
+        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, keep)
         self.dispatcher = self._dispatcher()
         self.lanes: dict[tuple[int, Lane], LaneWorker] = {}
         self.failing: dict[str, str] = {}
@@ -127,6 +130,8 @@ class Gateway:
         self._supervise("live", self.live.run)
         if "ingest" in self.roles:
             self._supervise("sites", self._follow_sites)
+        if "ingest" in self.roles and self.controlled is None:
+            self._supervise("commands", self._send_commands)
         if "engine" in self.roles and self.controlled is None:
             self._supervise("timekeeper", self._keep_time)
             self._supervise("pruning", self._prune)
@@ -179,6 +184,22 @@ class Gateway:
                         self._supervise(f"lane {site.name}/{lane}", worker.run, partial(_works, worker))
             await pause(SITES_EVERY)
 
+    async def send_commands(self) -> None:
+        """What waits for the devices of the sites that this process listens to."""
+        now = self.clock.now()
+        waiting = await self.database.run(lambda each: commands.sites_waiting(each, now))
+        workers = [self.lanes[site, Lane.ALARM] for site in waiting if (site, Lane.ALARM) in self.lanes]
+        await asyncio.gather(*(_send_for(each) for each in workers))
+
+    async def _send_commands(self) -> None:
+        """At once when there are new ones, and every second in any case: the lane may have come to us meanwhile."""
+        while True:
+            self.live.commands.clear()
+            await self.send_commands()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COMMANDS_TICK):
+                    await self.live.commands.wait()
+
     async def _keep_time(self) -> None:
         while True:
             await self.timekeeper.run_once()
@@ -218,6 +239,12 @@ class Gateway:
             for each in hearings
         ]
         return judge(now, self.failing, standing, shown, await observations.newest_received_at(connection))
+
+
+async def _send_for(worker: LaneWorker) -> None:
+    """A lane that is another process's by now: that one sends."""
+    with suppress(sites.LaneLost):
+        await worker.send_commands()
 
 
 def _works(worker: LaneWorker) -> bool:

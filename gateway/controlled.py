@@ -1,7 +1,7 @@
 """Controlled time: the real gateway over a real broker, with a domain clock that jumps from one thing due to the next.
 
 One quantum: what devices have published is stored (a canary comes back on every lane behind it), everything due is
-judged, every page is settled. Then the clock jumps to whatever is due next, at most a quantum further, so that a long
+judged, every command is sent, every page is settled. Then the clock jumps to whatever is due next, at most a quantum further, so that a long
 jump is not taken for a deaf period. For trials and tests; the settings refuse it in production.
 """
 
@@ -44,6 +44,7 @@ async def settle(gateway: Gateway) -> None:
         await asyncio.gather(*(_heard(worker) for worker in gateway.lanes.values()))
         while (await gateway.timekeeper.run_once()).anything:
             pass
+        await gateway.send_commands()
         await _pages_settled(gateway)
 
 

@@ -37,6 +37,8 @@ ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
 START_WITHIN = 30.0
 QUIET = Life(falls_per_day=0.05, missed_per_dose=0.02)
 FALLS = "fall-001"
+MORE = (("brann-001", "smoke"), ("las-001", "forced"), ("disp-001", "jam"))
+"""What else can be made to happen in the same home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,9 @@ def _told(demo: Demo) -> Iterator[str]:
     yield from (f"              {line}" for line in seeding.accounts_table(demo.seeded.accounts))
     yield ""
     yield f"  Make somebody fall ({FALLS} lives in {seeding.ZONES[0]}), in another window:"
-    yield f"    {_command()} simulate --port {demo.broker.port} --devices {demo.folder}/devices.json --say {FALLS} fall"
+    simulate = f"{_command()} simulate --port {demo.broker.port} --devices {demo.folder}/devices.json"
+    yield f"    {simulate} --say {FALLS} fall"
+    yield f"  or, in the same home, --say {', --say '.join(f'{address} {type_}' for address, type_ in MORE)}"
     if shutil.which("mosquitto_pub"):
         yield "  or with the broker's own tool:"
         body = (

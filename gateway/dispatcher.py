@@ -144,7 +144,8 @@ class Dispatcher:
 
     def _outgoing(self, page: LeasedPage) -> Outgoing:
         url = f"{self._settings.public_url}/alerts/{page.alert_uid}"
-        text = page_text(page.language, page.severity, page.zone, page.raised_at, url, self._settings.local)
+        local = self._settings.local
+        text = page_text(page.language, page.severity, page.zone, page.raised_at, url, local, page.about)
         return Outgoing(str(page.uid), page.address, text.subject, text.text, page.severity)
 
     async def _handed_over(self, page: LeasedPage, detail: str) -> None:

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from alerts.rulebook import Rulebook
-from gateway import answering, canary, previewing, reading, ruling
+from gateway import answering, asking, canary, previewing, reading, ruling
 from gateway.access import ANYBODY, Who
 from gateway.api import schemas
 from gateway.clock import Clock
@@ -130,7 +130,7 @@ class Front:
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
         who.require(ANYBODY)
         now = self._clock.now()
-        return await self._database.run(lambda each: reading.alert_detail(each, who, uid, now))
+        return await self._database.run(lambda each: reading.alert_detail(each, who, uid, now, self._cache))
 
     async def quarantine(self, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
         most = max(1, min(limit, MOST_IN_LIST))
@@ -155,10 +155,16 @@ class Front:
     async def answer(self, who: Who, uid: UUID, request: schemas.AnswerRequest, key: str) -> schemas.AnswerReply:
         """NotFound, Conflict or Invalid, with the reason, when it is not taken."""
         who.require(ANYBODY)
-        if not 1 <= len(key) <= 128 or "\x00" in key:
-            raise Invalid("key", "an Idempotency-Key has 1 to 128 characters", "make a random one for each answer")
+        _check_key(key)
         now = self._clock.now()
         return await self._database.run(lambda each: answering.answer(each, who, uid, request, key, now, self._cache))
+
+    async def command(self, who: Who, uid: UUID, request: schemas.CommandRequest, key: str) -> schemas.CommandView:
+        """Ask a device in the home of an alert for something. NotFound, NotAllowed, Conflict or Invalid, with the reason."""
+        who.require(ANYBODY)
+        _check_key(key)
+        now = self._clock.now()
+        return await self._database.run(lambda each: asking.ask(each, who, uid, request, key, now, self._cache))
 
     # Rules and devices ----------------------------------------------------------------------------------------------
 
@@ -253,3 +259,8 @@ class Front:
         return await self._database.run(
             lambda each: views.visible_change(each, sorted(changed.zones), who.person_id, sorted(who.zone_ids))
         )
+
+
+def _check_key(key: str) -> None:
+    if not 1 <= len(key) <= 128 or "\x00" in key:
+        raise Invalid("key", "an Idempotency-Key has 1 to 128 characters", "make a random one for each answer")

@@ -1,6 +1,6 @@
 """Ingest: one batch of messages, one transaction, no network call inside.
 
-    decode (pure) → fence → stamp with device and fitting → drop what is known → store → judge → act
+    decode (pure) → fence → stamp with device and fitting → drop what is known → store → judge → settle commands → act
 
 Only when it has committed may the batch be acknowledged. What cannot be decoded goes to quarantine, and is raised when
 it came on an alarm topic. A message that makes storing fail (the database refuses its content, or we have a bug) is
@@ -19,7 +19,7 @@ from alerts.judge import Failure, undecodable
 from alerts.model import Judgement, Signal
 from devices.dialects import dialect_of, dialects
 from devices.model import DecodeError, Lane, Message, Observation, Reason
-from gateway import judging
+from gateway import commanding, judging, positions
 from gateway.engine import act
 from gateway.rulebook import RulebookCache
 from gateway.stamping import note_signs, of_their_kind, speakers, store_new, subjects_of
@@ -113,7 +113,9 @@ async def _store(connection: Connection, held: Held, batch: _Sorted, now: dateti
     refused = await _quarantine(connection, held.site, rejected)
     await judging.save(connection, judged)
     signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
-    changed = await act(connection, signals, now, book)
+    changed = await commanding.hear(connection, heard, signals, now, book)
+    changed |= await act(connection, signals, now, book)
+    changed |= await positions.noticed(connection, observed, known, now)
     await audit.announce(connection, changed)
     receipts = tuple(_receipts(batch, rejected))
     return Stored(

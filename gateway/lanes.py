@@ -22,8 +22,9 @@ import structlog
 from alerts.model import Evidence, Raise, Severity, Subject, Track
 from devices.dialects import dialects
 from devices.model import Lane
-from gateway import canary
+from gateway import canary, commanding
 from gateway.clock import Clock, monotonic, pause
+from gateway.commanding import Outgoing
 from gateway.engine import act
 from gateway.ingest import Held, Receipt, Stored, store_batch
 from gateway.metrics import METRICS
@@ -66,6 +67,8 @@ class LaneWorker:
         self._site = site
         self._lane = lane
         self._link: Link | None = None
+        self._epoch = 0
+        self._commanding = asyncio.Lock()
         self._standing_by = False
         self._songs: dict[str, asyncio.Event] = {}
 
@@ -97,6 +100,34 @@ class LaneWorker:
         await self._link.publish(canary.topic(self._site.name, self._lane), canary.song(self._clock.now(), name))
         return heard
 
+    async def send_commands(self) -> int:
+        """Send what waits for the site's devices, each once; how many. Nothing while there is no connection.
+
+        What is marked as sent and does not get out any more is not sent again: it expires, and is told.
+        """
+        async with self._commanding:
+            link, epoch = self._link, self._epoch
+            if link is None:
+                return 0
+            outgoing = await self._database.run(
+                lambda each: commanding.mark_sent(each, self._site, epoch, self._clock.now())
+            )
+            await asyncio.gather(*(self._send(link, each) for each in outgoing))
+            return len(outgoing)
+
+    async def _send(self, link: Link, command: Outgoing) -> None:
+        left = command.seconds_left(self._clock.now())
+        told = {"site": self._site.name, "command": str(command.id)}
+        if not left:
+            log.warning("command.too_late", **told)
+            return
+        try:
+            await link.publish(command.topic, command.payload, expires_in=left)
+        except LinkLost as error:
+            log.warning("command.unsure", **told, error=str(error))
+        else:
+            log.info("command.sent", **told)
+
     async def _connect_and_run(self, held: Held) -> None:
         client_id = f"hjemmevakt-{self._site.name}-{self._lane}"
         async with connect(self._settings.broker, client_id, self._clock) as link:
@@ -106,7 +137,7 @@ class LaneWorker:
         filters = [each for dialect in dialects().values() for each in dialect.subscriptions(held.site.name, held.lane)]
         await self._note_session(link)
         await link.subscribe([*filters, canary.topic(held.site.name, held.lane)])
-        self._link = link
+        self._link, self._epoch = link, held.epoch
         log.info("lane.connected", site=held.site.name, lane=held.lane, epoch=held.epoch, resumed=link.resumed)
         await until_first_ends(self._receive(link, held), self._sing_on(), link.lost())
 

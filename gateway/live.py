@@ -20,6 +20,8 @@ class Live:
         """Whether the database tells us what changes."""
         self.pages = asyncio.Event()
         """Set when there are pages to send."""
+        self.commands = asyncio.Event()
+        """Set when there are commands to send."""
 
     async def run(self) -> None:
         """Listen until the connection is lost; the caller calls again."""
@@ -48,6 +50,8 @@ class Live:
     def _tell(self, changed: Changed | None) -> None:
         if changed is None or changed.pages:
             self.pages.set()
+        if changed is None or changed.commands:
+            self.commands.set()
         for each in self._subscribers:
             each.tell(changed)
 

@@ -58,8 +58,9 @@ class Delivery:
 class Link:
     """An open connection."""
 
-    def __init__(self, client: aiomqtt.Client, clock: Clock, *, resumed: bool) -> None:
+    def __init__(self, client: aiomqtt.Client, clock: Clock, *, resumed: bool, five: bool) -> None:
         self._client = client
+        self._five = five
         self._clock = clock
         self.resumed = resumed
         """Whether the broker still had our session, with what came while we were away."""
@@ -90,9 +91,11 @@ class Link:
             if each.qos > 0:
                 self._client._client.ack(each.packet_id, each.qos)  # noqa: SLF001 - the one way to ack after commit
 
-    async def publish(self, topic: str, payload: bytes) -> None:
-        """At QoS 1; waits for the broker's acknowledgement."""
-        await self._client.publish(topic, payload, qos=1)
+    async def publish(self, topic: str, payload: bytes, expires_in: int | None = None) -> None:
+        """At QoS 1; waits for the broker's acknowledgement. ``expires_in``: whole seconds after which the broker drops it,
+        where it speaks MQTT 5."""
+        properties = _publish_properties(expires_in) if self._five and expires_in is not None else None
+        await self._client.publish(topic, payload, qos=1, properties=properties)
 
     def _delivery(self, message: aiomqtt.Message) -> Delivery:
         received = Message(str(message.topic), bytes(message.payload), self._clock.now(), message.retain)
@@ -105,7 +108,7 @@ async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> Asy
     client = _client(settings, client_id)
     session = _SessionPresent(client)
     async with client:
-        yield Link(client, clock, resumed=session.present)
+        yield Link(client, clock, resumed=session.present, five=settings.version == 5)
 
 
 def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
@@ -133,6 +136,12 @@ def _connect_properties(settings: BrokerSettings) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = SESSION_EXPIRY
     properties.ReceiveMaximum = settings.receive_maximum
+    return properties
+
+
+def _publish_properties(expires_in: int) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = expires_in
     return properties
 
 

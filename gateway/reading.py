@@ -14,11 +14,12 @@ from alerts.model import Evidence, Severity, Track
 from alerts.render import SEVERITIES, condition_text, translations
 from alerts.timeline import LINES, STAGES, tell
 from devices.vkp import ALERT_CODES, code_list
-from gateway import canary, cursors
+from gateway import asking, canary, cursors, positions
 from gateway.access import OVERSEERS, Who, may_be_handed
 from gateway.answering import event_of
 from gateway.api import schemas
 from gateway.errors import NotFound
+from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, people, quarantine, views
 from gateway.store.alerts import StoredAlert
@@ -57,7 +58,9 @@ async def alert_list(
     return schemas.AlertPage(alerts=shown, next_cursor=following)
 
 
-async def alert_detail(connection: Connection, who: Who, uid: UUID, now: datetime) -> schemas.AlertDetail:
+async def alert_detail(
+    connection: Connection, who: Who, uid: UUID, now: datetime, cache: RulebookCache
+) -> schemas.AlertDetail:
     """One alert with all that belongs to it. NotFound when there is none that the reader may see."""
     row = await views.alert(connection, uid, who.sight)
     stored = await alert_store.find(connection, uid) if row else None
@@ -66,7 +69,9 @@ async def alert_detail(connection: Connection, who: Who, uid: UUID, now: datetim
     entries = await views.timeline(connection, row["id"])
     persons = await _persons(connection, [row, *_mentioning(entries)])
     colleagues = await people.colleagues(connection, row["zone_id"], may_be_handed(row["track"]), now)
-    await _note_look(connection, who, row, now)
+    found = await positions.of_alert(connection, row, now)
+    await _note_look(connection, who, row, found, now)
+    local = (await cache.read(connection)).local
     summary = _summary(row, persons, who)
     return schemas.AlertDetail(
         **summary.model_dump(),
@@ -74,6 +79,8 @@ async def alert_detail(connection: Connection, who: Who, uid: UUID, now: datetim
         resident_details=await _resident(connection, row["resident_id"]),
         dwelling=await _dwelling(connection, row["dwelling_id"]),
         device=await _device(connection, row["device_id"], row["installation_id"]),
+        locks=await asking.locks(connection, who, row, stored, now, local),
+        positions=found,
         evidence=[_evidence(each["params"]["evidence"]) for each in entries if "evidence" in each["params"]],
         timeline=[_entry(each, persons, who.language) for each in entries],
         answers=_possible(stored, who, now),
@@ -227,10 +234,16 @@ async def _device(
     return schemas.DeviceView(id=row["uid"], **_without(row, "uid")) if row else None
 
 
-async def _note_look(connection: Connection, who: Who, row: Mapping[str, Any], now: datetime) -> None:
+async def _note_look(
+    connection: Connection, who: Who, row: Mapping[str, Any], shown: Sequence[schemas.PositionView], now: datetime
+) -> None:
+    """Also that it was shown where they are; of a device that is nobody's, only that."""
+    told = {"alert": row["id"], **({"position_shown": True} if shown else {})}
     if row["resident_id"] is not None:
-        look = Audited("resident.viewed", "resident", row["resident_id"], who.person_id, {"alert": row["id"]})
+        look = Audited("resident.viewed", "resident", row["resident_id"], who.person_id, told)
         await audit.add(connection, now, (look,))
+    elif shown:
+        await audit.add(connection, now, (Audited("position.viewed", "device", row["device_id"], who.person_id, told),))
 
 
 def _quarantined(row: Mapping[str, Any]) -> schemas.QuarantineItem:

@@ -80,15 +80,38 @@ LAST = [
     "Ødegård",
 ]
 STREETS = ("Furuveien", "Bjørkestien", "Solbakken", "Sjøgata", "Kirkeveien", "Havneveien", "Lyngveien", "Myrstien")
+LOCKED = "Elektronisk lås, åpnes fra telefonen"
 ACCESS = (
     "Nøkkelboks til venstre for døra, kode hos vaktleder",
-    "Elektronisk lås, åpnes fra telefonen",
     "Ring på hos naboen i andre etasje",
     "Nøkkel på avdelingen, knagg {number}",
 )
-PLACED = ("på håndleddet", "stue", "kjøkken", "soverom")
 RESPONDERS_IN_ZONE = 4
 SHIFTS = ((time(7), time(15)), (time(15), time(22)), (time(22), time(7)))
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """A kind of device that homes have. ``whose``: which of any ten residents, by the last digit of their place in the row.
+
+    The tenth shares a dwelling with the ninth, who has what belongs to the dwelling.
+    """
+
+    kind: str
+    prefix: str
+    model: str
+    whose: str
+    placed: tuple[str, ...]
+
+
+EQUIPMENT = (
+    Equipment("fall_alarm", "fall", "Håndledd 2", "0123456789", ("på håndleddet",)),
+    Equipment("safety_alarm", "trygg", "Trygg Mobil 3", "248", ("i snor om halsen",)),
+    Equipment("medicine_dispenser", "disp", "Dose 7", "02468", ("kjøkken", "stue", "soverom")),
+    Equipment("door_sensor", "dor", "Dørvakt 1", "0358", ("ytterdør",)),
+    Equipment("e_lock", "las", "Lås 4", "0367", ("ytterdør",)),
+    Equipment("fire_sensor", "brann", "Røyk 10", "01235", ("stue", "gang", "kjøkken")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,29 +223,39 @@ async def _homes(connection: Connection, zones: dict[str, int], random: Random, 
             dwelling = await _dwelling(connection, zones[ZONES[index % len(ZONES)]], index, random)
         resident = await store.add_resident(connection, next(names), _phone(random), _born(random))
         await store.move_in(connection, resident, dwelling, now)
-        devices += await _devices(connection, index, dwelling, resident, random, now)
+        for each in _equipment(index):
+            await _device(connection, each, index, dwelling, resident, random, now)
+            devices += 1
     return devices
+
+
+def _equipment(index: int) -> list[Equipment]:
+    """What the home of a resident has."""
+    return [each for each in EQUIPMENT if str(index % 10) in each.whose]
 
 
 async def _dwelling(connection: Connection, zone: int, index: int, random: Random) -> int:
     address = f"{random.choice(STREETS)} {random.randint(1, 80)}"
-    access = random.choice(ACCESS).format(number=index + 1)
+    has_lock = any(each.kind == "e_lock" for each in _equipment(index))
+    access = LOCKED if has_lock else random.choice(ACCESS).format(number=index + 1)
     latitude, longitude = 58.97 + random.uniform(-0.05, 0.05), 5.73 + random.uniform(-0.07, 0.07)
     return await store.add_dwelling(connection, zone, address, "4000", MUNICIPALITY, access, latitude, longitude)
 
 
-async def _devices(
-    connection: Connection, index: int, dwelling: int, resident: int, random: Random, now: datetime
-) -> int:
-    fall_alarm = await store.add_device(connection, SITE, f"fall-{index + 1:03}", "fall_alarm", "Håndledd 2")
-    await store.fit(connection, fall_alarm, dwelling, resident, PLACED[0], now)
-    if index % 2:
-        return 1
-    dispenser = await store.add_device(connection, SITE, f"disp-{index + 1:03}", "medicine_dispenser", "Dose 7")
-    fitting = await store.fit(connection, dispenser, dwelling, resident, random.choice(PLACED[1:]), now)
-    for at in DOSES:
+async def _device(
+    connection: Connection,
+    equipment: Equipment,
+    index: int,
+    dwelling: int,
+    resident: int,
+    random: Random,
+    now: datetime,
+) -> None:
+    address = f"{equipment.prefix}-{index + 1:03}"
+    device = await store.add_device(connection, SITE, address, equipment.kind, equipment.model)
+    fitting = await store.fit(connection, device, dwelling, resident, random.choice(equipment.placed), now)
+    for at in DOSES if equipment.kind == "medicine_dispenser" else ():
         await store.add_dose_schedule(connection, fitting, at, now)
-    return 2
 
 
 def _names(random: Random) -> Iterator[str]:

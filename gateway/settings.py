@@ -71,6 +71,7 @@ class Settings(BaseModel):
     canary_seconds: Annotated[float, Field(ge=0.1, le=60)] = 5
     deaf_seconds: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 60
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
+    position_days: Annotated[int, BeforeValidator(_number), Field(ge=1, le=90)] = 7
     controlled_clock: AwareDatetime | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -6,7 +6,7 @@ kind than its own is not believed. Each device's sign of life is noted once a ba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,13 @@ from typing import Any
 from alerts.model import Heard, Lateness, Subject
 from devices.dialects.native import topic_of
 from devices.health import PRESENCE, by_the_broker
+from devices.kinds import kinds
 from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
+from devices.position import without_position
+from gateway import positions
 from gateway.store import devices, observations
 from gateway.store.db import Connection
-from gateway.store.devices import Device, Sign
+from gateway.store.devices import Device, PartWord, Sign
 from gateway.store.observations import Stamped
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
@@ -73,20 +76,22 @@ def _mismatch(said: Observation, registered: str) -> Quarantined:
 async def store_new(
     connection: Connection, observed: Sequence[Observation], known: Known, now: datetime
 ) -> list[Heard]:
-    """Store what is not known yet, with its fitting; answers it with what it is about."""
+    """Store what is not known yet, with its fitting; answers it with what it is about, and without coordinates."""
     if not observed:
         return []
     fresh = await _unseen(connection, observed, known, now)
     moments = [(known[each.device].id, each.occurred_at) for each in fresh]
     subjects = await devices.subjects_at(connection, moments)
+    heard = [Heard(said, subject) for said, subject in zip(fresh, subjects, strict=True)]
+    moved = await _also_where_it_is_now(connection, heard)
+    apart = await positions.set_apart(connection, [*heard, *moved])
     stamped = [
-        Stamped(said, known[said.device].id, subject.installation_id)
-        for said, subject in zip(fresh, subjects, strict=True)
+        Stamped(each.observation, known[each.observation.device].id, each.subject.installation_id)
+        for each in apart[: len(heard)]
     ]
     if stamped:
         await observations.add(connection, stamped)
-    heard = [Heard(said, subject) for said, subject in zip(fresh, subjects, strict=True)]
-    return [*heard, *await _also_where_it_is_now(connection, heard)]
+    return apart
 
 
 async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
@@ -139,7 +144,7 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
     fields: dict[str, Any] = {}
     for each in in_order:
         if each.type in (PRESENCE, "heartbeat"):
-            fields |= each.fields
+            fields |= without_position(each.fields)
     alive = [each for each in in_order if not by_the_broker(each)]
     return Sign(
         device_id=device_id,
@@ -162,6 +167,17 @@ async def note_signs(
         signs[device.id] = replace(sign, seen_at=max(sign.seen_at or at, at))
     if signs:
         await devices.save_signs(connection, list(signs.values()))
+    words = [word for said in observed for word in _part_words(said, known[said.device])]
+    if words:
+        await devices.save_parts(connection, words)
+
+
+def _part_words(said: Observation, device: Device) -> Iterator[PartWord]:
+    """What it says of a part of the device, if it does."""
+    kind = kinds().get(said.kind)
+    part = kind.parts.get(said.type) if kind else None
+    if part is not None:
+        yield PartWord(device.id, part, said.type, said.occurred_at, said.received_at)
 
 
 async def subjects_of(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> list[Subject]:

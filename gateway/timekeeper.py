@@ -20,11 +20,12 @@ from alerts.rules import Moment, Start
 from devices.kinds import kinds
 from gateway import canary
 from gateway.clock import Clock
+from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import audit, devices, observations, sessions, sites, watches
+from gateway.store import audit, devices, observations, positions, sessions, sites, watches
 from gateway.store.audit import Changed
 from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone
 from gateway.store.sites import SiteHearing
@@ -46,20 +47,29 @@ class Passed:
 
     watches: int = 0
     alerts: int = 0
+    commands: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.watches or self.alerts)
+        return bool(self.watches or self.alerts or self.commands)
 
 
 class Timekeeper:
     """Makes passes; the caller decides when."""
 
-    def __init__(self, database: Database, clock: Clock, cache: RulebookCache, limits: canary.Limits) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        cache: RulebookCache,
+        limits: canary.Limits,
+        keep_positions: timedelta = timedelta(days=7),
+    ) -> None:
         self._database = database
         self._clock = clock
         self._cache = cache
         self._limits = limits
+        self._keep_positions = keep_positions
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = 0
 
@@ -71,6 +81,7 @@ class Timekeeper:
         """
         errors: list[Exception] = []
         alerts = await self._part(self._alerts, errors)
+        commands = await self._part(self._commands, errors)
         await self._part(self._sites, errors)
         await self._part(self._open_watches, errors)
         total = 0
@@ -82,11 +93,14 @@ class Timekeeper:
                 break
         if errors:
             raise errors[0]
-        return Passed(watches=total, alerts=alerts)
+        return Passed(watches=total, alerts=alerts, commands=commands)
 
     async def prune(self) -> None:
-        """Forget identities, settled watches and sessions that nothing can concern any more."""
+        """Forget positions that are old, and identities, settled watches and sessions that nothing can concern any more."""
         before = self._clock.now() - PRUNE_AFTER
+        forgotten = self._clock.now() - self._keep_positions
+        while await self._database.run(lambda each: positions.prune(each, forgotten)):
+            pass
         while await self._database.run(lambda each: observations.prune_seen(each, before)):
             pass
         while await self._database.run(lambda each: watches.prune(each, before)):
@@ -192,6 +206,11 @@ class Timekeeper:
                 log.exception("alert.failed_to_advance", alert=str(stored.uid))
         await audit.announce(connection, changed)
         return len(due)
+
+    async def _commands(self, connection: Connection) -> int:
+        """What a device was asked and has not answered in time."""
+        book = await self._cache.read(connection)
+        return await expire(connection, self._clock.now(), book, MANY)
 
     # Sites ----------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a simulated device remembers: the messages it has said and has no receipt for. Pure.
+"""What a simulated device remembers: the messages it has said and has no receipt for, and the commands it has had. Pure.
 
 Rules
     An alarm is kept, and sent again with back-off, until the gateway's receipt: the broker's word is not enough.
@@ -6,6 +6,8 @@ Rules
     State (a status message) is sent once; while nobody listens, only the newest of its type is kept.
     A message keeps its id and its time, however often it is sent.
     A new connection makes everything due at once: alarms first, then the oldest.
+    A command is obeyed once. One that comes late is refused, and so is one that the device does not know; one that it has
+    had before is not answered at all, so that the first answer stands.
 
 Theory
     An outbox is a frozen value, and each of its verbs gives the next one. Time is an argument.
@@ -15,8 +17,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from random import Random
 
-from devices.dialects.native import encode, topic_of
+from devices.dialects.native import Ordered, encode, topic_of
+from devices.kinds import kinds
 from devices.model import DeviceAddress, MessageClass, Said
 
 
@@ -83,9 +87,11 @@ class Outbox:
     kept: tuple[Kept, ...] = ()
     lost: int = 0
 
-    def keep(self, message_id: str, said: Said, now: datetime, habits: Habits) -> Outbox:
-        """Take a message in; it is due at once."""
-        new = Kept(message_id, said, now, now)
+    def keep(
+        self, message_id: str, said: Said, now: datetime, habits: Habits, due_at: datetime | None = None
+    ) -> Outbox:
+        """Take a message in; it is due at once, or later."""
+        new = Kept(message_id, said, now, due_at or now)
         others = tuple(each for each in self.kept if not (new.is_state and _same_state(each, new)))
         return _bounded((*others, new), self.lost, habits.buffer)
 
@@ -131,13 +137,33 @@ class Device:
     habits: Habits = field(default_factory=Habits)
     outbox: Outbox = field(default_factory=Outbox)
     number: int = 0
+    had: set[str] = field(default_factory=set)
 
-    def say(self, said: Said, now: datetime) -> Kept:
-        """Say something: it has an id from now on, and is outstanding."""
+    def obeys(self, ordered: Ordered, now: datetime, random: Random) -> tuple[Said, ...]:
+        """What it will say to a command, some of it in a while."""
+        if ordered.command_id in self.had:
+            return ()
+        self.had.add(ordered.command_id)
+        if now >= ordered.valid_until:
+            return (self._refuses(ordered, "expired", now),)
+        if ordered.name not in kinds()[self.kind].commands:
+            return (self._refuses(ordered, "unknown", now),)
+        replies = kinds()[self.kind].obey(ordered.name, random)
+        return tuple(
+            Said(now + each.after, each.message_class, each.type, {**each.fields, "command": ordered.command_id})
+            for each in replies
+        )
+
+    def _refuses(self, ordered: Ordered, reason: str, now: datetime) -> Said:
+        fields = {"command": ordered.command_id, "reason": reason}
+        return Said(now, MessageClass.RESULT, "command_refused", fields)
+
+    def say(self, said: Said, now: datetime, due_at: datetime | None = None) -> Kept:
+        """Say something, now or in a while: it has an id from now on, and is outstanding."""
         self.number += 1
         message_id = f"{said.at:%Y%m%dT%H%M%S.%f}-{self.number}"
-        self.outbox = self.outbox.keep(message_id, said, now, self.habits)
-        return Kept(message_id, said, now, now)
+        self.outbox = self.outbox.keep(message_id, said, now, self.habits, due_at)
+        return Kept(message_id, said, now, due_at or now)
 
     def sent(self, message_id: str, now: datetime) -> None:
         self.outbox = self.outbox.sent(message_id, now, self.habits)

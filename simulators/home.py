@@ -11,19 +11,21 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from devices.kinds import Rhythm, Span, kinds
 from devices.model import NAME, MessageClass, Said
 from devices.vkp import Severity
 
 OSLO = ZoneInfo("Europe/Oslo")
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
 A_DAY = timedelta(days=1)
 STATUS_TYPES = frozenset({"heartbeat", "presence"})
 
@@ -41,7 +43,10 @@ def _a_kind(value: str) -> str:
 
 
 class Fitting(BaseModel):
-    """A device fitted in a home. ``doses``: local times, each day. ``home``: which one; a device without has its own."""
+    """A device fitted in a home. ``doses``: local times, each day. ``home``: which one; a device without has its own.
+
+    ``place``: where the home is, in degrees.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +54,7 @@ class Fitting(BaseModel):
     kind: Annotated[str, AfterValidator(_a_kind)]
     doses: tuple[time, ...] = ()
     home: Annotated[str, AfterValidator(_an_address)] | None = None
+    place: tuple[Latitude, Longitude] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def midnight(day: date) -> datetime:
 def script(fitting: Fitting, day: date, life: Life, seed: int) -> list[Said]:
     """What a device says of one day, in order."""
     random = Random(f"{seed}:{fitting.address}:{day}")
-    rhythm = _rhythm(fitting, day, life, seed, random)
+    rhythm = replace(_rhythm(fitting, day, life, seed, random), place=fitting.place)
     return list(kinds()[fitting.kind].day(rhythm, random))
 
 

@@ -21,7 +21,9 @@ from datetime import datetime
 import aiomqtt
 from pydantic_core import from_json
 
-from devices.model import MessageClass
+from devices.dialects.native import Ordered, read_command
+from devices.kinds import kinds
+from devices.model import DecodeError, MessageClass
 from simulators.clock import Clock
 from simulators.device import Device, Kept, Receipted
 
@@ -34,6 +36,7 @@ GOODBYE_SECONDS = 2.0
 LONGEST_PAUSE = 10.0
 
 OnReceipt = Callable[[Device, Receipted], None]
+OnCommand = Callable[[Device, Ordered], None]
 
 log = logging.getLogger("simulators")
 
@@ -50,7 +53,8 @@ class Broker:
 
 
 class Link:
-    """One connection, for one device (``own``) or many. ``on_receipt`` is told of each receipt."""
+    """One connection, for one device (``own``) or many. ``on_receipt`` is told of each receipt, ``on_command`` of each
+    command; without it nobody listens for any."""
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Link:
         clock: Clock,
         on_receipt: OnReceipt,
         *,
+        on_command: OnCommand | None = None,
         own: bool = False,
     ) -> None:
         self._broker = broker
@@ -66,7 +71,10 @@ class Link:
         self._clock = clock
         self._on_receipt = on_receipt
         self._own = devices[0] if own else None
+        self._on_command = on_command
         self._by_receipt = {device.topic("receipt"): device for device in devices}
+        obeying = [each for each in devices if on_command is not None and kinds()[each.kind].commands]
+        self._by_command = {device.topic("command"): device for device in obeying}
         self._wake = asyncio.Event()
         self._talking = self._greeted = False
 
@@ -124,7 +132,7 @@ class Link:
         )
 
     async def _greet(self, client: aiomqtt.Client) -> None:
-        topics = sorted(self._by_receipt)
+        topics = sorted([*self._by_receipt, *self._by_command])
         for start in range(0, len(topics), FILTERS):
             await client.subscribe([(topic, 1) for topic in topics[start : start + FILTERS]])
         await self._say_presence(client, ONLINE)
@@ -149,6 +157,17 @@ class Link:
             message_id = receipt_id(message.payload)
             if device is not None and message_id is not None:
                 self._settle(device, message_id)
+            if (commanded := self._by_command.get(message.topic.value)) is not None:
+                self._obey(commanded, message.payload)
+
+    def _obey(self, device: Device, payload: object) -> None:
+        try:
+            ordered = read_command(payload if isinstance(payload, bytes) else b"")
+        except DecodeError as error:
+            log.warning("%s does not understand a command: %s", device.address, error)
+            return
+        if self._on_command is not None:
+            self._on_command(device, ordered)
 
     def _settle(self, device: Device, message_id: str) -> None:
         receipted = device.receipted(message_id, self._clock.now())

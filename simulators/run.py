@@ -14,16 +14,17 @@ import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from random import Random
 from typing import Any
 
-from devices.dialects.native import DIALECT
+from devices.dialects.native import DIALECT, Ordered
 from devices.model import DeviceAddress, Said
 from simulators.clock import Clock
 from simulators.device import Device, Habits, Kept, Receipted
 from simulators.home import Fitting, Life, saying, story
-from simulators.link import Broker, Link, OnReceipt
+from simulators.link import Broker, Link, OnCommand, OnReceipt
 
 REMEMBERED = 10_000
 """Receipts that the report's times are taken from."""
@@ -73,7 +74,8 @@ class Simulation:
         self._options = options
         self._clock = clock
         self._devices = {each.address: _device(options, each) for each in options.devices}
-        self._links = _links(options, list(self._devices.values()), clock, self._on_receipt)
+        self._links = _links(options, list(self._devices.values()), clock, self._on_receipt, self._on_command)
+        self._random = Random(f"{options.seed}:obeying")
         self._said = self._receipted = self._resent = 0
         self._took: deque[timedelta] = deque(maxlen=REMEMBERED)
 
@@ -112,12 +114,20 @@ class Simulation:
             await self._clock.until(said.at)
             self._tell(self._devices[fitting.address], said)
 
-    def _tell(self, device: Device, said: Said) -> Kept:
-        kept = device.say(said, self._clock.now())
+    def _tell(self, device: Device, said: Said, due_at: datetime | None = None) -> Kept:
+        kept = device.say(said, self._clock.now(), due_at)
         self._said += not kept.is_state
         self._links[device.address].wake()
         log.log(_loudness(kept), "%s says %s %s", device.address, said.type, kept.message_id)
         return kept
+
+    def _on_command(self, device: Device, ordered: Ordered) -> None:
+        answers = device.obeys(ordered, self._clock.now(), self._random)
+        log.info(
+            "%s has the command %s %s, and says %d", device.address, ordered.name, ordered.command_id, len(answers)
+        )
+        for said in answers:
+            self._tell(device, said, due_at=said.at)
 
     def _on_receipt(self, device: Device, receipted: Receipted) -> None:
         self._receipted += 1
@@ -174,10 +184,15 @@ def _device(options: Options, fitting: Fitting) -> Device:
     return Device(address, fitting.kind, options.habits)
 
 
-def _links(options: Options, devices: list[Device], clock: Clock, on_receipt: OnReceipt) -> dict[DeviceAddress, Link]:
+def _links(
+    options: Options, devices: list[Device], clock: Clock, on_receipt: OnReceipt, on_command: OnCommand
+) -> dict[DeviceAddress, Link]:
     if options.connections is Connections.PER_DEVICE:
-        return {each.address: Link(options.broker, [each], clock, on_receipt, own=True) for each in devices}
-    shared = Link(options.broker, devices, clock, on_receipt)
+        return {
+            each.address: Link(options.broker, [each], clock, on_receipt, on_command=on_command, own=True)
+            for each in devices
+        }
+    shared = Link(options.broker, devices, clock, on_receipt, on_command=on_command)
     return dict.fromkeys((device.address for device in devices), shared)
 
 

@@ -13,7 +13,6 @@ from random import Random
 
 from pydantic import TypeAdapter, ValidationError
 
-from devices.kinds import kinds
 from simulators.home import Fitting
 
 DOSES = ((8,), (8, 20), (9, 21), (8, 14, 20), (7, 12, 17, 22))
@@ -66,5 +65,5 @@ def _home(number: int, random: Random) -> Iterator[Fitting]:
         doses = tuple(time(hour, random.choice((0, 0, 15, 30))) for hour in random.choice(DOSES))
         yield Fitting(address=f"md-{number:04}", kind="medicine_dispenser", doses=doses, home=home)
     for kind, (prefix, share) in BESIDES.items():
-        if random.random() < share and kind in kinds():
+        if random.random() < share:
             yield Fitting(address=f"{prefix}-{number:04}", kind=kind, home=home)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.embedded import Broker
@@ -26,6 +27,15 @@ from tests.support import databases, mail, parts, timescale_server
 hypothesis.settings.register_profile("hjemmevakt", deadline=None)
 hypothesis.settings.load_profile("hjemmevakt")
 databases.named_server()
+# Stack traces as they are: the coloured ones with every variable take seconds, in the midst of a transaction.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S"),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from importlib import import_module
 from typing import Protocol
@@ -32,6 +33,12 @@ class Dialect(Protocol):
 
     def receipt(self, device: DeviceAddress, kind: str, message_id: str) -> tuple[str, bytes] | None:
         """Topic and payload of the gateway's receipt, or None where the ecosystem has none."""
+
+    def command(
+        self, device: DeviceAddress, kind: str, command_id: str, name: str, valid_until: datetime, now: datetime
+    ) -> tuple[str, bytes] | None:
+        """Topic and payload of a command, which the device must not obey from ``valid_until`` on; None where the ecosystem
+        takes no such command."""
 
 
 @cache

@@ -86,8 +86,33 @@ class Native:
         payload = json.dumps({"id": message_id}, ensure_ascii=False, separators=(",", ":"))
         return topic_of(device, kind, "receipt"), payload.encode()
 
+    def command(
+        self, device: DeviceAddress, kind: str, command_id: str, name: str, valid_until: datetime, now: datetime
+    ) -> tuple[str, bytes] | None:
+        body = {"id": command_id, "time": now.isoformat(), "type": name, "valid_until": valid_until.isoformat()}
+        return topic_of(device, kind, "command"), json.dumps(body, separators=(",", ":")).encode()
+
 
 DIALECT = Native()
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A command as a device reads it: which it is, what it asks for, and from when on it must not be obeyed."""
+
+    command_id: str
+    name: str
+    valid_until: datetime
+
+
+def read_command(payload: bytes) -> Ordered:
+    """A command's payload, read strictly: DecodeError for one that lacks something. A device must obey no such command."""
+    body = parse_object(payload)
+    command_id, name = _text(body, "id", Reason.NO_ID), _text(body, "type", Reason.NO_TYPE)
+    try:
+        return Ordered(command_id, name, parse_time(body.get("valid_until")))
+    except ValueError as error:
+        raise DecodeError(Reason.BAD_TIME, f"'valid_until' {error}, not {body.get('valid_until')!r:.80}") from None
 
 
 def topic_of(device: DeviceAddress, kind: str, last: str) -> str:

@@ -47,7 +47,8 @@ class Rhythm:
     """What a simulated resident's day gives a device to report; every device of a home lives the same one.
 
     Times are UTC, doses as scheduled. ``up``: from getting up to going to bed. ``walks``: out of the house and back.
-    ``visits``: home care, from coming to leaving. Neither falls into the night.
+    ``visits``: home care, from coming to leaving. Neither falls into the night. ``place``: the home's latitude and
+    longitude, where it has one.
     """
 
     midnight: datetime
@@ -57,12 +58,15 @@ class Rhythm:
     up: Span | None = None
     walks: tuple[Span, ...] = ()
     visits: tuple[Span, ...] = ()
+    place: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Command:
-    """Something a device can be asked to do. ``done_by``: the event types that report it done; ``failed_by``: not done."""
+    """Something a device can be asked to do. ``label``: as a button says it. ``done_by``: the event types that report it
+    done; ``failed_by``: not done."""
 
+    label: str
     done_by: frozenset[str]
     failed_by: frozenset[str] = frozenset({"command_refused"})
 
@@ -84,7 +88,8 @@ class Kind:
     ``harmless``: types that raise nothing by themselves even on an alarm topic (a test, a cancellation).
     ``silent_after``: how long a device may say nothing before it counts as silent; a device's own contract wins.
     ``day``: the simulator's script, one day in time order. ``commands``: what it can be asked to do, by name;
-    ``obey``: what the simulator says to one.
+    ``obey``: what the simulator says to one. ``parts``: by event type, the part of the device that it tells the state of;
+    the last word about each part is kept.
     """
 
     name: str
@@ -96,6 +101,7 @@ class Kind:
     harmless: frozenset[str] = field(default_factory=frozenset)
     commands: Mapping[str, Command] = field(default_factory=dict)
     obey: Callable[[str, Random], Iterator[Reply]] = lambda _command, _random: iter(())
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache

@@ -141,6 +141,22 @@ async def answer(
     return await front.answer(who, uid, body, idempotency_key)
 
 
+@router.post("/alerts/{uid}/commands", status_code=202, tags=["alerts"])
+async def command(
+    uid: UUID,
+    body: schemas.CommandRequest,
+    who: Anybody,
+    front: TheFront,
+    idempotency_key: Annotated[
+        str,
+        Header(min_length=1, max_length=128, description="One for each command; a repeated one is the same command"),
+    ],
+) -> schemas.CommandView:
+    """Ask a lock in the alert's home to lock, unlock or unlatch. For whoever holds the alert, or was paged for it and is on
+    duty. It is done when the alert's `locks` say so."""
+    return await front.command(who, uid, body, idempotency_key)
+
+
 @router.get("/changes", tags=["alerts"], response_class=EventSourceResponse)
 async def changes(who: Anybody, front: TheFront) -> EventSourceResponse:
     """Server-sent events: `changed` whenever something in what you may see has changed. Then ask again."""

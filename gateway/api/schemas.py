@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from alerts.alert import Action, Cause, Stage
+from alerts.command import Reason, State
 from alerts.model import Severity, Track
 
 
@@ -103,6 +104,31 @@ class DeviceView(Schema):
     state: dict[str, Any]
 
 
+PositionWhen = Literal["latest", "at_alert"]
+
+
+class PositionView(Schema):
+    """Where a device was, in degrees (WGS 84). ``when``: last, or when the alert occurred, where that is elsewhere.
+
+    ``accuracy_m``: the radius within which it probably was, None where the device does not say. ``at``: when that was
+    found, ``age_seconds`` before this answer. ``source``: gps, wifi or cell, as the device says. ``own``: whether it is
+    the alert's own device; else another one of the same resident. ``distance_from_home_m``: at least, rounded; None
+    where the dwelling's place is not known, or the position too coarse to tell.
+    """
+
+    when: PositionWhen
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+    source: str | None
+    at: datetime
+    age_seconds: int
+    device: UUID
+    device_kind: str
+    own: bool
+    distance_from_home_m: int | None
+
+
 class EvidenceView(Schema):
     """What the device said, or did not say; newest last. ``device_kind``: None where no device said it."""
 
@@ -127,18 +153,87 @@ class TimelineEntry(Schema):
     vkp_event: str | None
 
 
+class PartView(Schema):
+    """The last word about a part of a device. ``part``: ``bolt`` or ``door`` of a lock; ``text``: in the reader's language."""
+
+    part: str
+    type: str
+    text: str
+    occurred_at: datetime
+    received_at: datetime
+
+
+class CommandOffer(Schema):
+    """Something that the reader may ask a device to do now; ``label`` as a button says it."""
+
+    command: str
+    label: str
+
+
+class CommandView(Schema):
+    """A command and how far it has come. It is obeyed before ``valid_until``, or not at all.
+
+    ``outcome``: the type of the device's report that settled it, or ``not_sent``, ``no_answer``, ``alert_closed``,
+    ``done_late``. Texts are in the language of whoever asks.
+    """
+
+    id: UUID
+    command: str
+    label: str
+    reason: Reason
+    reason_text: str
+    state: State
+    state_text: str
+    outcome: str | None
+    outcome_text: str | None
+    requested_by: PersonRef
+    requested_at: datetime
+    valid_until: datetime
+    sent_at: datetime | None
+    settled_at: datetime | None
+
+
+class LockView(Schema):
+    """A device in the alert's home that can be asked to do something. ``parts``: what is known of it; ``commands``: what the
+    reader may ask now; ``given``: what it was asked for this alert, the newest first."""
+
+    device: UUID
+    kind: str
+    placed: str
+    online: bool | None
+    parts: list[PartView]
+    commands: list[CommandOffer]
+    given: list[CommandView]
+
+
+class CommandRequest(BaseModel):
+    """A command to a device in the home of an alert. ``valid_seconds``: how long the device may obey it, from now."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: UUID
+    command: Annotated[str, Field(min_length=1, max_length=64)]
+    reason: Reason
+    valid_seconds: Annotated[int, Field(ge=10, le=300)] = 60
+
+
 AnswerName = Literal[
     "claim", "take_over", "on_way", "arrived", "close", "undo_close", "hand_over", "release", "need_help"
 ]
 
 
 class AlertDetail(AlertSummary):
-    """An alert with all that whoever answers it needs. ``answers``: what the reader may answer now."""
+    """An alert with all that whoever answers it needs. ``answers``: what the reader may answer now.
+
+    ``positions``: where to look, the newest first; of an open alert only.
+    """
 
     what_vkp_calls_it: str | None
     resident_details: ResidentView | None
     dwelling: DwellingView | None
     device: DeviceView | None
+    locks: list[LockView]
+    positions: list[PositionView]
     evidence: list[EvidenceView]
     timeline: list[TimelineEntry]
     answers: list[AnswerName]

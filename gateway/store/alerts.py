@@ -39,6 +39,16 @@ async def lock_open(connection: Connection, keys: Sequence[str]) -> dict[str, St
     return {row["key"]: _stored(row) for row in await cursor.fetchall()}
 
 
+async def lock_all(connection: Connection, ids: Sequence[int], keys: Sequence[str]) -> dict[int, StoredAlert]:
+    """These alerts, open or not, and the open ones with these keys, all locked in key order; by inner id."""
+    cursor = await connection.execute(
+        f"""SELECT key, {_STATE} FROM alert WHERE id = ANY(%s) OR (key = ANY(%s) AND closed_at IS NULL)
+            ORDER BY key, id FOR UPDATE""",
+        (list(ids), sorted(set(keys))),
+    )
+    return {row["id"]: _stored(row) for row in await cursor.fetchall()}
+
+
 async def lock_due(connection: Connection, now: datetime, limit: int) -> list[StoredAlert]:
     """Alerts that are due, severest first, then oldest; those that another process has are left to it."""
     cursor = await connection.execute(

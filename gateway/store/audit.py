@@ -17,19 +17,25 @@ LONGEST = 7900
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a transaction changed: zones and persons by id, and whether there are pages to send."""
+    """What a transaction changed: zones and persons by id, and whether there are pages or commands to send."""
 
     zones: frozenset[int] = frozenset()
     persons: frozenset[int] = frozenset()
     pages: bool = False
+    commands: bool = False
 
     def __or__(self, other: Changed) -> Changed:
-        return Changed(self.zones | other.zones, self.persons | other.persons, self.pages or other.pages)
+        return Changed(
+            self.zones | other.zones,
+            self.persons | other.persons,
+            self.pages or other.pages,
+            self.commands or other.commands,
+        )
 
     @classmethod
     def parse(cls, payload: str) -> Changed:
         told = json.loads(payload)
-        return cls(frozenset(told["zones"]), frozenset(told["persons"]), told["pages"])
+        return cls(frozenset(told["zones"]), frozenset(told["persons"]), told["pages"], told.get("commands", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,13 @@ async def note_shown(connection: Connection, at: datetime, actor: int, residents
 
 async def announce(connection: Connection, changed: Changed) -> None:
     """Tell every process that listens, when the transaction commits. Ids only; "everything" where they are too many."""
-    if not (changed.zones or changed.persons or changed.pages):
+    if changed == Changed():
         return
-    told = {"zones": sorted(changed.zones), "persons": sorted(changed.persons), "pages": changed.pages}
+    told = {
+        "zones": sorted(changed.zones),
+        "persons": sorted(changed.persons),
+        "pages": changed.pages,
+        "commands": changed.commands,
+    }
     payload = json.dumps(told)
     await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload if len(payload) <= LONGEST else ""))

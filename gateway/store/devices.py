@@ -113,6 +113,75 @@ async def save_signs(connection: Connection, signs: Sequence[Sign]) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PartWord:
+    """What a device last said of one of its parts: a lock of its bolt, or of its door."""
+
+    device_id: int
+    part: str
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+
+
+async def save_parts(connection: Connection, said: Sequence[PartWord]) -> None:
+    """Keep the newest word of each part, by the device's own time; what comes late changes nothing newer."""
+    newest = {(each.device_id, each.part): each for each in sorted(said, key=lambda each: each.occurred_at)}
+    for key in sorted(newest):
+        each = newest[key]
+        await connection.execute(
+            """INSERT INTO device_part AS p (device_id, part, type, occurred_at, received_at)
+               VALUES (%s, %s, %s, %s, %s)
+               ON CONFLICT (device_id, part) DO UPDATE
+               SET type = excluded.type, occurred_at = excluded.occurred_at, received_at = excluded.received_at
+               WHERE excluded.occurred_at >= p.occurred_at""",
+            (each.device_id, each.part, each.type, each.occurred_at, each.received_at),
+        )
+
+
+async def parts(connection: Connection, device_ids: Sequence[int]) -> list[PartWord]:
+    """The last word of each part of these devices."""
+    cursor = connection.cursor(row_factory=class_row(PartWord))
+    await cursor.execute(
+        """SELECT device_id, part, type, occurred_at, received_at FROM device_part WHERE device_id = ANY(%s)
+           ORDER BY device_id, part""",
+        (list(device_ids),),
+    )
+    return await cursor.fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A device that is fitted in a dwelling now."""
+
+    id: int
+    uid: UUID
+    site: str
+    ecosystem: str
+    address: str
+    kind: str
+    placed: str
+    online: bool | None
+    subject: Subject
+
+
+async def fitted_in(connection: Connection, dwelling_id: int, kinds: Sequence[str], now: datetime) -> list[Fitted]:
+    """The devices of these kinds that are fitted in a dwelling, in order."""
+    cursor = await connection.execute(
+        """SELECT d.id, d.uid, s.name AS site, d.ecosystem, d.address, d.kind, i.placed, t.online, d.site_id,
+                  w.zone_id, d.id AS device_id, i.id AS installation_id, i.dwelling_id, i.resident_id
+           FROM installation i JOIN device d ON d.id = i.device_id JOIN site s ON s.id = d.site_id
+           JOIN dwelling w ON w.id = i.dwelling_id LEFT JOIN device_state t ON t.device_id = d.id
+           WHERE i.dwelling_id = %s AND i.during @> %s::timestamptz AND d.kind = ANY(%s) ORDER BY i.placed, d.id""",
+        (dwelling_id, now, list(kinds)),
+    )
+    own = ("id", "uid", "site", "ecosystem", "address", "kind", "placed", "online")
+    return [
+        Fitted(**{name: row[name] for name in own}, subject=Subject(*(row[name] for name in _SUBJECT)))
+        for row in await cursor.fetchall()
+    ]
+
+
 async def last_seen(connection: Connection, device_ids: Sequence[int]) -> dict[int, datetime]:
     cursor = await connection.execute(
         "SELECT device_id, last_seen FROM device_state WHERE device_id = ANY(%s) AND last_seen IS NOT NULL",

@@ -146,12 +146,16 @@ async def accounts(connection: Connection) -> list[dict[str, Any]]:
 
 
 async def simulated(connection: Connection) -> list[dict[str, Any]]:
-    """Every fitted device with its kind and the local times of its doses."""
+    """Every fitted device with its kind, its home and where that is known to be, and the local times of its doses."""
     cursor = await connection.execute(
-        """SELECT d.address, d.kind, coalesce(array_agg(DISTINCT to_char(s.local_time, 'HH24:MI'))
-                  FILTER (WHERE s.id IS NOT NULL), '{}') AS doses
+        """SELECT d.address, d.kind, i.dwelling_id::text AS home,
+                  coalesce(array_agg(DISTINCT to_char(s.local_time, 'HH24:MI'))
+                           FILTER (WHERE s.id IS NOT NULL), '{}') AS doses,
+                  CASE WHEN w.latitude IS NOT NULL AND w.longitude IS NOT NULL
+                       THEN ARRAY[w.latitude, w.longitude] END AS place
            FROM device d JOIN installation i ON i.device_id = d.id AND upper_inf(i.during)
+           JOIN dwelling w ON w.id = i.dwelling_id
            LEFT JOIN dose_schedule s ON s.installation_id = i.id
-           GROUP BY d.id ORDER BY d.address"""
+           GROUP BY d.id, i.dwelling_id, w.id ORDER BY d.address"""
     )
     return await cursor.fetchall()

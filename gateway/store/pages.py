@@ -32,15 +32,17 @@ class LeasedPage:
     zone: str
     raised_at: datetime
     tries: int
+    about: str | None
 
 
 async def add(connection: Connection, stored: StoredAlert, pages: Sequence[Page], now: datetime) -> None:
     """Put pages into the outbox, due at once."""
     ordered = sorted(pages, key=lambda page: page.contact.id)
     await connection.execute(
-        """INSERT INTO page (uid, alert_id, attempt, contact_id, person_id, severity, state, created_at, due_at)
-           SELECT uid, %s, attempt, contact_id, person_id, %s, 'queued', %s, %s
-           FROM unnest(%s::uuid[], %s::integer[], %s::bigint[], %s::bigint[]) AS u (uid, attempt, contact_id, person_id)""",
+        """INSERT INTO page (uid, alert_id, attempt, contact_id, person_id, about, severity, state, created_at, due_at)
+           SELECT uid, %s, attempt, contact_id, person_id, about, %s, 'queued', %s, %s
+           FROM unnest(%s::uuid[], %s::integer[], %s::bigint[], %s::bigint[], %s::text[])
+                AS u (uid, attempt, contact_id, person_id, about)""",
         (
             stored.id,
             int(stored.alert.severity),
@@ -50,6 +52,7 @@ async def add(connection: Connection, stored: StoredAlert, pages: Sequence[Page]
             [page.attempt for page in ordered],
             [page.contact.id for page in ordered],
             [page.contact.person_id for page in ordered],
+            [page.about for page in ordered],
         ),
     )
 
@@ -64,7 +67,7 @@ async def withdraw(connection: Connection, alert_id: int) -> None:
 
 
 _LEASED_FIELDS = """p.id, p.uid, p.alert_id, p.person_id, a.uid AS alert_uid, p.attempt, p.contact_id, c.channel, c.address,
-                    n.language, p.severity, z.name AS zone, a.raised_at, p.tries"""
+                    n.language, p.severity, z.name AS zone, a.raised_at, p.tries, p.about"""
 
 
 async def lease(connection: Connection, now: datetime, holder: str, seconds: float, limit: int) -> list[LeasedPage]:

@@ -55,6 +55,22 @@ async def reachable(
     )
 
 
+async def on_duty_for(
+    connection: Connection, zone_id: int, roles: Sequence[str], now: datetime, local: tzinfo
+) -> frozenset[int]:
+    """Who of these roles is on duty for a zone at a moment: by the roster; who leads or is at the centre always is."""
+    assigned = await _assigned(connection, zone_id, now)
+    shifts = await _shifts(connection, zone_id)
+    always = {each.person_id for each in assigned if each.role in ("lead", "centre") and each.role in roles}
+    serving = {
+        person
+        for role in roles
+        for person in on_duty(shifts.get(role, ()), now, local)
+        if any((each.person_id, each.role) == (person, role) for each in assigned)
+    }
+    return frozenset(always | serving)
+
+
 def _targets(
     assigned: Sequence[Assigned], shifts: Mapping[str, Sequence[Shift]], now: datetime, local: tzinfo
 ) -> dict[Target, tuple[int, ...]]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from devices.model import DecodeError, Message
+from devices.position import masked
 from gateway.store.db import Connection, new_uid
 
 
@@ -32,7 +33,7 @@ class Quarantined:
 
 
 async def add(connection: Connection, site_id: int, each: Quarantined) -> bool:
-    """Whether it is new."""
+    """Whether it is new. It is kept without coordinates: where somebody was is not for quarantine."""
     cursor = await connection.execute(
         """INSERT INTO quarantine (uid, site_id, topic, raw, reason, detail, message_class, retained, content_hash,
                                    received_at)
@@ -41,7 +42,7 @@ async def add(connection: Connection, site_id: int, each: Quarantined) -> bool:
             new_uid(),
             site_id,
             each.message.topic,
-            each.message.payload,
+            masked(each.message.payload),
             each.error.reason,
             each.error.detail.replace("\x00", "\\x00"),
             each.error.message_class,

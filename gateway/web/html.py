@@ -47,6 +47,10 @@ class Times:
         today = local.date() == self.now.astimezone(OSLO).date()
         return format_datetime(local, "HH:mm" if today else "EEE d. MMM HH:mm", locale=self._language)
 
+    def seconds(self, moment: datetime) -> str:
+        """Hours, minutes and seconds, where somebody stands and waits."""
+        return format_datetime(moment.astimezone(OSLO), "HH:mm:ss", locale=self._language)
+
     def ago(self, moment: datetime) -> str:
         """How long ago; the time itself when it is a day or more."""
         minutes = int((self.now - moment).total_seconds()) // 60

@@ -26,14 +26,15 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from alerts.render import LANGUAGES, translations
-from alerts.timeline import ACTIONS, CAUSES
+from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
 from gateway.access import OVERSEERS, SESSION_COOKIE
-from gateway.api.schemas import AlertDetail, AnswerRequest
+from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
 from gateway.web import guard, live, views, words
 from gateway.web.html import STATIC, Times, environment, guest_language
+from gateway.web.maps import map_link
 from gateway.web.seam import Front, Who
 
 log = structlog.get_logger()
@@ -61,6 +62,8 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/alerts/{uid}", pages.alert),
         ("GET", "/alerts/{uid}/answer", pages.after_answer),
         ("POST", "/alerts/{uid}/answer", pages.answer),
+        ("GET", "/alerts/{uid}/command", pages.after_answer),
+        ("POST", "/alerts/{uid}/command", pages.command),
         ("GET", "/quarantine", pages.quarantine),
         ("GET", "/sites", pages.sites),
         ("GET", "/events", pages.events),
@@ -151,6 +154,16 @@ class Pages:
             return await self._refused(request, uid, refused)
         return RedirectResponse(f"/alerts/{uid}", SEE_OTHER)
 
+    async def command(self, request: Request, uid: UUID) -> Response:
+        try:
+            who, form = await self._signed_form(request, back=f"/alerts/{uid}")
+            await self._front.command(who, uid, _command(form), form.get("key", "")[:MAX_KEY] or str(uuid4()))
+        except Problem as refused:
+            if isinstance(refused, NotSignedIn) or refused.reason == "origin":
+                raise
+            return await self._refused(request, uid, refused)
+        return RedirectResponse(f"/alerts/{uid}", SEE_OTHER)
+
     async def _refused(self, request: Request, uid: UUID, refused: Problem) -> Response:
         """The alert as it is now, and why the answer was not taken."""
         who = request.state.who
@@ -161,12 +174,17 @@ class Pages:
     def _alert_page(
         self, request: Request, who: Who, detail: AlertDetail, status: int = 200, refused: str | None = None
     ) -> Response:
-        times = Times(self._clock.now(), who.language)
+        times, agent = Times(self._clock.now(), who.language), request.headers.get("user-agent", "")
         shown = {
             "alert": detail,
             "refused": refused,
             "buttons": views.buttons(detail, who.uid, who.language),
+            "locks": views.locks(detail),
+            "reasons": COMMAND_REASONS,
             "evidence": views.evidence(detail, who.language, times),
+            "places": views.places(detail, agent, who.language, times),
+            "away": views.away(detail),
+            "map_link": lambda latitude, longitude: map_link(latitude, longitude, agent),
             "timeline": detail.timeline,
             "holds": detail.holder is not None and detail.holder.id == who.uid,
             "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,
@@ -242,6 +260,13 @@ def _answer(form: Form) -> AnswerRequest:
     return answer
 
 
+def _command(form: Form) -> CommandRequest:
+    try:
+        return CommandRequest.model_validate({name: form.get(name) for name in ("device", "command", "reason")})
+    except ValidationError as wrong:
+        raise Invalid("choose", "the form cannot be read") from wrong
+
+
 def _nobody() -> NoReturn:
     raise NotSignedIn("session", "nobody is signed in")
 
@@ -270,7 +295,7 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
 
 def _here(request: Request) -> str:
     """This page's own address, to come back to; after a form, the page that it was on."""
-    path = request.url.path.removesuffix("/answer")
+    path = request.url.path.removesuffix("/answer").removesuffix("/command")
     kept = {name: value for name, value in request.query_params.items() if name in {"state", "cursor", "next"}}
     return path + ("?" + "&".join(f"{name}={quote(value)}" for name, value in kept.items()) if kept else "")
 

@@ -7,18 +7,31 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from alerts.alert import Stage
+from alerts.command import Reason
 from alerts.model import LATE_AFTER
 from alerts.render import translations
 from alerts.words import said as words_of
 from devices.words import N_
-from gateway.api.schemas import AlertDetail, AlertSummary, AnswerName, EvidenceView, TimelineEntry
+from gateway.api.schemas import (
+    AlertDetail,
+    AlertSummary,
+    AnswerName,
+    CommandOffer,
+    CommandView,
+    EvidenceView,
+    LockView,
+    PositionView,
+    TimelineEntry,
+)
 from gateway.web import words
 from gateway.web.html import Times
+from gateway.web.maps import map_link
 
 BESIDE = 2
 LATE_SECONDS = int(LATE_AFTER.total_seconds())
@@ -43,6 +56,20 @@ LABELS: Mapping[AnswerName, str] = {
     "release": N_("I can't after all"),
     "need_help": N_("I need help"),
 }
+PURPOSE = {"unlock": Reason.GET_IN, "unlatch": Reason.GET_IN, "lock": Reason.SECURE}
+"""Why somebody asks for it, most often: chosen already, and easily changed."""
+OLD_AFTER = timedelta(minutes=15)
+"""A position that was found longer ago is no longer where somebody is."""
+COARSE_M = 100
+"""A position that is less accurate is no place to drive to."""
+
+ACCURATE = N_("Accurate to {metres}")
+ACCURACY_UNKNOWN = N_("Accuracy unknown")
+COARSE = N_("Coarse: look within {metres} of it.")
+FROM_HOME = N_("At least {metres} from home")
+NEAR_HOME = N_("At home or close to it")
+ANOTHER_DEVICE = N_("From another device: {kind}")
+
 COME_TOO = N_("I come too")
 STILL_MINE = N_("I still have it")
 
@@ -66,6 +93,27 @@ class Buttons:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """Something to ask a lock for. ``purpose``: the reason that is likeliest; ``key``: as a :class:`Button` has it."""
+
+    offer: CommandOffer
+    purpose: Reason | None
+    key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock as the page shows it. ``last``: the newest command, told with its progress."""
+
+    lock: LockView
+    offers: tuple[Offer, ...]
+
+    @property
+    def last(self) -> CommandView | None:
+        return self.lock.given[0] if self.lock.given else None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A piece of evidence in plain words. ``fields``: label and text."""
 
@@ -74,6 +122,20 @@ class Told:
     late: bool
     fields: tuple[tuple[str, str], ...]
     flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position in plain words. ``link`` opens the map; ``old_at``: when it gets too old to rely on."""
+
+    position: PositionView
+    link: str
+    accuracy: str
+    coordinates: str
+    details: tuple[str, ...]
+    old_at: datetime
+    is_old: bool
+    coarse: str | None
 
 
 def buttons(alert: AlertDetail, reader: UUID, language: str) -> Buttons:
@@ -87,6 +149,24 @@ def buttons(alert: AlertDetail, reader: UUID, language: str) -> Buttons:
 def evidence(alert: AlertDetail, language: str, times: Times) -> list[Told]:
     """What the device said, newest first: what it says now matters most."""
     return [_told(each, language, times) for each in reversed(alert.evidence)]
+
+
+def locks(alert: AlertDetail) -> list[Lock]:
+    """The doors of the home: what is known of each, and what can be asked."""
+    return [
+        Lock(each, tuple(Offer(offer, PURPOSE.get(offer.command), uuid4()) for offer in each.commands))
+        for each in alert.locks
+    ]
+
+
+def places(alert: AlertDetail, user_agent: str, language: str, times: Times) -> list[Place]:
+    """Where to look, the newest first."""
+    return [_place(each, user_agent, language, times) for each in alert.positions]
+
+
+def away(alert: AlertDetail) -> bool:
+    """Whether the resident may be somewhere else than at home: then that comes before the address."""
+    return any(each.distance_from_home_m != 0 for each in alert.positions if each.when == "latest")
 
 
 def late(alert: AlertSummary) -> bool:
@@ -114,6 +194,42 @@ def _label(answer: AnswerName, alert: AlertDetail, reader: UUID, language: str) 
     if answer == "claim" and alert.holder is not None and not _offered(alert, reader):
         return gettext(COME_TOO)
     return gettext(LABELS[answer])
+
+
+def _place(found: PositionView, user_agent: str, language: str, times: Times) -> Place:
+    gettext = translations(language).gettext
+    metres = None if found.accuracy_m is None else _metres(found.accuracy_m)
+    old_at = found.at + OLD_AFTER
+    return Place(
+        found,
+        map_link(found.latitude, found.longitude, user_agent),
+        gettext(ACCURATE).format(metres=metres) if metres else gettext(ACCURACY_UNKNOWN),
+        f"{found.latitude:.5f}, {found.longitude:.5f}",
+        tuple(_details(found, language, times)),
+        old_at,
+        times.now >= old_at,
+        gettext(COARSE).format(metres=metres) if metres and (found.accuracy_m or 0) > COARSE_M else None,
+    )
+
+
+def _details(found: PositionView, language: str, times: Times) -> Iterator[str]:
+    """How far from home, how it was found, and by what where that is not the alert's device."""
+    gettext = translations(language).gettext
+    if found.distance_from_home_m is not None:
+        far = found.distance_from_home_m
+        yield gettext(FROM_HOME).format(metres=_metres(far)) if far else gettext(NEAR_HOME)
+    if found.source:
+        label, source = words.field("source", found.source, gettext, times.clock)
+        yield f"{label}: {source}"
+    if not found.own:
+        yield gettext(ANOTHER_DEVICE).format(kind=words.word(words.KINDS, found.device_kind, gettext))
+
+
+def _metres(metres: float) -> str:
+    """As it is said: metres, and from a kilometre on kilometres."""
+    if metres < 1000:
+        return f"{metres:.0f}\N{NO-BREAK SPACE}m"
+    return f"{metres / 1000:.1f}".removesuffix(".0").replace(".", ",") + "\N{NO-BREAK SPACE}km"
 
 
 def _told(said: EvidenceView, language: str, times: Times) -> Told:

@@ -9,6 +9,7 @@ from typing import Any
 
 from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
+from devices.position import DISTANCE
 from devices.words import N_
 
 Gettext = Callable[[str], str]
@@ -21,10 +22,14 @@ FIELDS = {
     "detail": N_("Detail"),
     "rule": N_("Rule"),
     "version": N_("Version"),
+    DISTANCE: N_("Distance from home"),
 }
 
-UNITS = {name: unit for words in WORDS for name, unit in words.units.items()}
-VALUES = {name: texts for words in WORDS for name, texts in words.values.items()}
+UNITS = {**{name: unit for words in WORDS for name, unit in words.units.items()}, DISTANCE: "{} m"}
+VALUES = {
+    **{name: texts for words in WORDS for name, texts in words.values.items()},
+    "command": {name: command.label for kind in kinds().values() for name, command in kind.commands.items()},
+}
 
 FLAGS = {
     "clock_ahead": N_("The device's clock is ahead. The time shown is when we received it."),
@@ -60,6 +65,11 @@ REFUSALS = {
     "unreachable": N_("That colleague cannot be reached now. Choose somebody else."),
     "same_person": N_("You cannot hand over to yourself. Choose somebody else."),
     "stale": N_("Something has happened since you saw this. Look at it again, and answer again."),
+    "closing": N_("The alert is being closed. Undo that first."),
+    "busy": N_("The lock is busy with something else. Wait a moment and look again."),
+    "not_called": N_("You were not called for this alert. Take it first."),
+    "not_on_duty": N_("You are not on duty here now. Take the alert first."),
+    "device": N_("That lock is not in this home any more. Look again."),
     "choose": N_("Not sent: something has to be chosen first."),
     "csrf": N_("The page was out of date. Try again."),
     "origin": N_("The form came from another site and was not taken."),
@@ -94,7 +104,7 @@ def refusal(reason: str, status: int, detail: str, gettext: Gettext) -> str:
 def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str]) -> str:
     if isinstance(value, bool):
         return gettext(N_("Yes")) if value else gettext(N_("No"))
-    if name == "dose_at" and isinstance(value, str):
+    if name in ("dose_at", "position_at") and isinstance(value, str):
         return _moment(value, at)
     if name == "confidence" and isinstance(value, int | float) and 0 <= value <= 1:
         return f"{value * 100:.0f} %"

@@ -68,9 +68,10 @@ async def test_migrate_and_seed_can_be_run_again(database_url: str, tmp_path: Pa
     first = await command(*seed, database_url=database_url)
     second = await command(*seed, database_url=database_url)
     assert (first.code, second.code) == (0, 0), first.err + second.err
-    assert "12 residents, 18 devices" in first.out
+    written = len(json.loads(devices.read_text()))
+    assert written > 30
+    assert f"12 residents, {written} devices" in first.out
     assert second.out == first.out
-    assert len(json.loads(devices.read_text())) == 18
 
 
 async def test_a_database_that_is_not_there_is_a_line() -> None:

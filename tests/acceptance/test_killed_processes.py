@@ -40,7 +40,7 @@ async def test_ten_kills_under_traffic_lose_nothing_and_double_nothing(
     await seeded(migrated_url, 33)
     await _climb_fast(migrated_url)
     homes = Homes(own_broker, await devices_of(migrated_url))
-    assert len(homes.devices) == 50
+    assert len(homes.devices) >= 50
     gateway = GatewayProcess(tmp_path, database_url=migrated_url, mqtt_port=own_broker.port)
     with gateway:
         gateway.start()
@@ -97,7 +97,7 @@ def _words(homes: Homes, random: Random) -> Iterator[tuple[str, str]]:
         if homes.devices[address] == "medicine_dispenser":
             yield address, random.choice(("heartbeat", "dose_dispensed", "dose_taken"))
         else:
-            yield address, "fall" if fell else "heartbeat"
+            yield address, "fall" if fell and address in wearers else "heartbeat"
 
 
 async def _climb_fast(url: str) -> None:

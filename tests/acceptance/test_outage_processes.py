@@ -25,13 +25,14 @@ KILLED, BACK = EIGHT - timedelta(minutes=15), EIGHT + timedelta(minutes=105)
 async def test_after_two_hours_down_only_the_real_misses_are_raised(
     migrated_url: str, own_broker: Broker, tmp_path: Path
 ) -> None:
-    """600 devices; 600 doses fall due meanwhile, of which the dispensers kept the word on 500. Heartbeats are lost."""
+    """More than a thousand devices; 600 doses fall due meanwhile, of which the dispensers kept the word on 500. Heartbeats are lost."""
     random = Random(SEED)
     await seeded(migrated_url, 400, HALF_PAST_SEVEN - timedelta(days=1))
     await _three_doses_each(migrated_url)
     kinds = await devices_of(migrated_url)
     dispensers = sorted(address for address, kind in kinds.items() if kind == "medicine_dispenser")
-    assert (len(kinds), len(dispensers)) == (600, 200)
+    assert len(kinds) > 1000
+    assert len(dispensers) == 200
     gateway = GatewayProcess(
         tmp_path, database_url=migrated_url, mqtt_port=own_broker.port, deaf_seconds=600, settle_seconds=120
     )

@@ -17,6 +17,7 @@ from alerts.alert import (
     Claim,
     Cleared,
     Close,
+    CommandNotDone,
     Contact,
     DueFor,
     Event,
@@ -28,6 +29,7 @@ from alerts.alert import (
     People,
     Raised,
     Refusal,
+    Refused,
     Release,
     Repeated,
     Stage,
@@ -37,7 +39,7 @@ from alerts.alert import (
 )
 from alerts.escalation import TABLE, step
 from alerts.ladder import wants_help
-from alerts.model import Severity
+from alerts.model import Entry, Severity
 from alerts.policy import PolicyStep, Target
 from tests.alerts.stories import ANNE, BJARTE, CECILIE, DAG, POLICY, START, Story
 
@@ -525,3 +527,41 @@ def test_help_after_unconfirmed_evidence_goes_on_from_where_the_ladder_stands() 
     assert story.paged == [CECILIE]
     assert wants_help(story.alert)
     assert not story.last.withdraw
+
+
+# A lock that does not do it -------------------------------------------------------------------------------------------
+
+
+SILENT_LOCK = CommandNotDone(ANNE, Entry("command_unanswered"))
+
+
+def test_whoever_asked_the_lock_is_paged_and_nothing_else_changes() -> None:
+    story = claimed()
+    before = story.alert
+    story = story.happens(SILENT_LOCK, after=30)
+    assert story.paged == [ANNE, ANNE]
+    assert {page.about for page in story.last.pages} == {"command_unanswered"}
+    assert [entry.code for entry in story.last.entries] == ["command_unanswered", "requester_paged"]
+    assert story.alert == replace(before, attempt=before.attempt + 1)
+    assert not story.last.withdraw
+
+
+def test_a_ladder_that_climbs_is_not_disturbed_by_a_lock() -> None:
+    story = Story().happens(SILENT_LOCK, after=20)
+    assert story.paged == [ANNE, ANNE]
+    assert story.waits(40).paged == [ANNE, ANNE, BJARTE, BJARTE], "at its time"
+
+
+def test_whoever_asked_cannot_be_reached_so_the_holder_is() -> None:
+    story = claimed()
+    asked = step(story.alert, CommandNotDone(99, Entry("command_failed")), story.now, story.people)
+    assert isinstance(asked, Step)
+    assert {page.contact.person_id for page in asked.pages} == {ANNE}
+    nobody = step(story.alert, SILENT_LOCK, story.now, People())
+    assert isinstance(nobody, Step)
+    assert (nobody.alert, nobody.pages, len(nobody.entries)) == (story.alert, (), 1)
+
+
+def test_a_closed_alert_hears_of_no_lock() -> None:
+    story = claimed().happens(CLOSE).waits(5)
+    assert step(story.alert, SILENT_LOCK, story.now, story.people) == Refused(Refusal.CLOSED)

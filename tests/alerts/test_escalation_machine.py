@@ -21,6 +21,7 @@ from alerts.alert import (
     Claim,
     Cleared,
     Close,
+    CommandNotDone,
     Contact,
     DueFor,
     Event,
@@ -42,7 +43,7 @@ from alerts.alert import (
 )
 from alerts.escalation import CONFIRM_WITHIN, step
 from alerts.ladder import climbing, wants_help
-from alerts.model import Severity, Track
+from alerts.model import Entry, Severity, Track
 from alerts.policy import Policy, PolicyStep, StageLimits, Target
 from alerts.timeline import LINES
 from tests.alerts.stories import START
@@ -175,6 +176,17 @@ class Escalation(RuleBasedStateMachine):
             assert holder in {page.contact.person_id for page in outcome.pages}
         assert before.stage is Stage.CLOSING or outcome.alert.stage is before.stage
 
+    @rule(person=PERSONS)
+    @precondition(lambda self: self._alive())
+    def a_lock_does_not_answer(self, person: int) -> None:
+        before = self._alert()
+        outcome = self._happens(CommandNotDone(person, Entry("command_unanswered")))
+        assert isinstance(outcome, Step)
+        assert replace(outcome.alert, attempt=before.attempt) == before, "nothing else changes"
+        paged = {page.contact.person_id for page in outcome.pages}
+        assert paged == {person} or paged <= {before.holder}
+        assert paged == {person} or person not in self.people.persons
+
     @rule(back=st.integers(0, 2))
     @precondition(lambda self: self._alive())
     def pages_fail(self, back: int) -> None:
@@ -198,6 +210,7 @@ class Escalation(RuleBasedStateMachine):
             ENDS,
             st.builds(Joined, SEVERITIES),
             st.builds(Repeated, SEVERITIES, st.just(3)),
+            st.builds(CommandNotDone, PERSONS, st.just(Entry("command_failed"))),
             st.just(Raised()),
             st.just(TimePassed()),
         )

@@ -20,8 +20,6 @@ from tests.devices.golden import Example, all_examples, assert_storable, example
 
 every_kind = pytest.mark.parametrize("kind", kinds().values(), ids=kinds().keys())
 EVENT_KEYS = ("on", "inform_on", "met_by", "answered_by", "after", "enters", "leaves", "unless")
-KINDS_TO_COME = {"safety_alarm"}
-"""Kinds whose words a rule may name before they are here."""
 MIDNIGHT = datetime(2026, 11, 21, 23, tzinfo=UTC)
 
 
@@ -112,7 +110,7 @@ def test_rules_name_what_the_kind_says(kind: Kind) -> None:
     every = {word for rule in kind.default_rules for word in named(rule)}
     assert {word for word in every if "/" not in word} <= kind.events.keys()
     for other, event in (word.split("/") for word in every if "/" in word):
-        assert (other not in kinds() and other in KINDS_TO_COME) or event in kinds()[other].events
+        assert event in kinds()[other].events
     names = [rule["name"] for rule in kind.default_rules]
     assert len(set(names)) == len(names), "a rule is overridden by name"
 
@@ -190,9 +188,17 @@ def test_words_for_all_it_says(kind: Kind) -> None:
 
 
 @every_kind
+def test_parts_are_told_of_by_what_it_says(kind: Kind) -> None:
+    assert kind.parts.keys() <= kind.events.keys()
+    done = {type_ for command in kind.commands.values() for type_ in command.done_by}
+    assert done <= kind.parts.keys(), "what a command changes is shown as it was last said"
+
+
+@every_kind
 def test_commands_are_done_when_the_device_says_so(kind: Kind) -> None:
     for name, command in kind.commands.items():
         assert NAME.fullmatch(name)
+        assert command.label
         assert command.done_by
         assert not command.done_by & command.failed_by
         assert command.done_by | command.failed_by <= kind.events.keys()

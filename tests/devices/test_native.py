@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.dialects.native import DIALECT, ENVELOPE, encode, topic_of
+from devices.dialects.native import DIALECT, ENVELOPE, Ordered, encode, read_command, topic_of
 from devices.kinds import kinds
 from devices.model import DecodeError, DeviceAddress, Flag, Lane, Message, MessageClass, Reason, Said
 from tests.devices.golden import assert_storable
@@ -166,3 +166,40 @@ def test_encoding_leaves_the_envelope_to_itself() -> None:
     heard = DIALECT.decode(Message(*encode(DeviceAddress("s", "native", "d"), "fall_alarm", "m", said), NOW))
     assert (heard.type, heard.message_id, heard.occurred_at) == ("fall", "m", NOW)
     assert not heard.fields.keys() & ENVELOPE
+
+
+# Commands -------------------------------------------------------------------------------------------------------------
+
+
+@given(command_id=names, name=names, seconds=st.integers(-1000, 1000), offset=st.integers(-12, 12))
+def test_a_device_reads_what_the_gateway_asks(command_id: str, name: str, seconds: int, offset: int) -> None:
+    until = (NOW + timedelta(seconds=seconds)).astimezone(timezone(timedelta(hours=offset)))
+    command = DIALECT.command(DeviceAddress("stavanger", "native", "el-1"), "e_lock", command_id, name, until, NOW)
+    assert command is not None
+    topic, payload = command
+    assert topic == "hv/v1/stavanger/e_lock/el-1/command"
+    assert json.loads(payload).keys() == {"id", "time", "type", "valid_until"}
+    assert read_command(payload) == Ordered(command_id, name, until)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"id": ...}, Reason.NO_ID),
+        ({"type": 7}, Reason.NO_TYPE),
+        ({"valid_until": ...}, Reason.BAD_TIME),
+        ({"valid_until": "2026-11-22T03:10:00"}, Reason.BAD_TIME),
+        ({"valid_until": None}, Reason.BAD_TIME),
+    ],
+)
+def test_a_command_without_an_end_is_none(change: dict[str, Any], reason: Reason) -> None:
+    payload = body(**{"type": "unlock", "valid_until": "2026-11-22T03:11:00+01:00", **change})
+    with pytest.raises(DecodeError) as refused:
+        read_command(payload)
+    assert refused.value.reason is reason
+
+
+@given(st.binary(max_size=100))
+def test_rubbish_is_no_command(payload: bytes) -> None:
+    with pytest.raises(DecodeError):
+        read_command(payload)

@@ -15,12 +15,15 @@ from typing import Any
 
 from alerts.render import SEVERITIES
 from devices.dialects.native import ENVELOPE
-from devices.kinds import Kind, kinds
+from devices.health import HEALTH_WORDS, HOUR, MINUTE
+from devices.kinds import Event, Kind, kinds
+from devices.position import Located
 from devices.vkp import ALERT_CODES, Severity, code_list
 from tests.devices.golden import Example, examples_of
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = ROOT / "docs/protocol.md"
+CONDITIONS = ROOT / "docs/conditions.md"
 MADE = re.compile(r"(<!-- made: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -29,31 +32,147 @@ def made_parts() -> dict[str, Callable[[], str]]:
     parts: dict[str, Callable[[], str]] = {}
     for kind in kinds().values():
         parts[f"events {kind.name}"] = lambda kind=kind: events_table(kind)  # type: ignore[misc]
-        parts[f"absence {kind.name}"] = lambda kind=kind: absence_table(kind)  # type: ignore[misc]
+        parts[f"rules {kind.name}"] = lambda kind=kind: rules_table(kind)  # type: ignore[misc]
         parts[f"examples {kind.name}"] = lambda kind=kind: examples(kind)  # type: ignore[misc]
+        parts[f"conditions {kind.name}"] = lambda kind=kind: conditions_table(kind)  # type: ignore[misc]
     return parts
 
 
 def events_table(kind: Kind) -> str:
-    """What a kind can say, and what comes of it by the default rules."""
-    raising = {event: rule for rule in kind.default_rules for event in rule.get("on", ())}
+    """What a kind can say, and what comes of it at once by the default rules; a row for each rule."""
     rows = []
     for event, model in kind.events.items():
-        fields = "; ".join(_field(*each) for each in model.model_json_schema().get("properties", {}).items())
-        rows.append((f"`{event}`", fields or "–", *_raised(raising.get(event))))
+        at_once = [rule for rule in kind.default_rules if rule["type"] == "immediate" and event in rule["on"]]
+        rows.append((f"`{event}`", _fields(model) or "–", *_raised(at_once[0] if at_once else None)))
+        rows += [("", "", *_raised(rule)) for rule in at_once[1:]]
     return _table(("type", "own fields", "alert", "VKP", "severity", "for"), rows)
 
 
-def absence_table(kind: Kind) -> str:
-    """What the default rules make of something that did not happen."""
+def rules_table(kind: Kind) -> str:
+    """The default rules that look at more than one message: what has to happen, or must not, and what comes of it."""
     rows = []
     for rule in kind.default_rules:
-        if rule["type"] == "silence":
-            rows.append((f"nothing at all said for {_hours(kind)}", *_raised(rule)))
-        if rule["type"] == "dose":
-            met = " or ".join(f"`{each}`" for each in rule["met_by"])
-            rows.append((f"no {met} within {rule['grace_seconds'] // 60} min of a planned dose", *_raised(rule)))
-    return _table(("what does not happen", "alert", "VKP", "severity", "for"), rows)
+        if rule["type"] != "immediate":
+            named = f"`{rule['name']}`" + ("" if rule.get("enabled", True) else " (off)")
+            told = ("–",) * 3 if rule.get("tells") else _raised(rule)[1:]
+            rows.append((named, in_words(rule, kind), f"`{rule['condition']}`", *told))
+    return _table(("rule", "when", "alert", "VKP", "severity", "for"), rows)
+
+
+def conditions_table(kind: Kind) -> str:
+    """Every default rule of a kind, as tests/acceptance/test_every_condition.py walks them."""
+    words = {**HEALTH_WORDS.conditions, **kind.words.conditions}
+    rows = []
+    for rule in kind.default_rules:
+        named = words[rule["condition"]] + ("" if rule.get("enabled", True) else " (off)")
+        told = ("told on the open alert", "", "") if rule.get("tells") else _raised(rule)[1:]
+        rows.append((named, in_words(rule, kind), *told))
+    return _table(("condition", "when", "VKP", "severity", "for"), rows)
+
+
+def in_words(rule: Mapping[str, Any], kind: Kind) -> str:
+    """When a default rule raises, or tells, in words."""
+    return WORDS[rule["type"]](rule, kind)
+
+
+def _immediate(rule: Mapping[str, Any], kind: Kind) -> str:
+    return f"{_any_of(rule['on'])}{_where(rule, kind)}"
+
+
+def _silence(rule: Mapping[str, Any], kind: Kind) -> str:
+    return f"nothing at all said for {kind.silent_after.total_seconds() / HOUR:g} h"
+
+
+def _dose(rule: Mapping[str, Any], kind: Kind) -> str:
+    return f"no {_any_of(rule['met_by'])} within {_for(rule['grace_seconds'])} of a planned dose"
+
+
+def _window(rule: Mapping[str, Any], kind: Kind) -> str:
+    return f"{_any_of(rule['on'])} {_within(rule)}"
+
+
+def _state(rule: Mapping[str, Any], kind: Kind) -> str:
+    ended = f"no {_any_of(rule['leaves'])} within {_for(rule['for_seconds'])}"
+    return f"{_any_of(rule['enters'])}{_where(rule, kind)}, and {ended}"
+
+
+def _missed(rule: Mapping[str, Any], kind: Kind) -> str:
+    if rule.get("by"):
+        return f"no {_any_of(rule['met_by'])} between {rule['since']} and {rule['by']}"
+    return f"{_any_of(rule['after'])}, and no {_any_of(rule['met_by'])} within {_for(rule['within_seconds'])}"
+
+
+def _threshold(rule: Mapping[str, Any], kind: Kind) -> str:
+    side, back = ("below", "or more") if "below" in rule else ("above", "or less")
+    limit = f"`{rule['field']}` of {_any_of(rule['on'])} {side} {rule[side]:g}"
+    return f"{limit}, until {rule['clear_at']:g} {back}"
+
+
+def _repeat(rule: Mapping[str, Any], kind: Kind) -> str:
+    return f"{_any_of(rule['on'])} {rule['count']} times within {_for(rule['within_seconds'])}"
+
+
+def _rate(rule: Mapping[str, Any], kind: Kind) -> str:
+    return f"{_any_of(rule['on'])} {rule['count']} times in {rule['days']} days"
+
+
+def _compound(rule: Mapping[str, Any], kind: Kind) -> str:
+    said = [f"{_any_of(rule['on'])}{' ' + _within(rule) if 'window' in rule else ''}"]
+    if rule.get("unless"):
+        said.append(f"and no {_any_of(rule['unless'])} in the home within {_for(rule['within_seconds'])}")
+    for given in rule.get("given", ()):
+        last = [each for each in given["of"] if each not in given["is_one_of"]]
+        said.append(f"and the home has last said {_any_of(given['is_one_of'])}, not {_any_of(last)}")
+    if rule.get("tells"):
+        said.append(f"is told on the open alert as `{rule['tells']}`")
+    return ", ".join(said)
+
+
+WORDS: Mapping[str, Callable[[Mapping[str, Any], Kind], str]] = {
+    "immediate": _immediate,
+    "silence": _silence,
+    "dose": _dose,
+    "window": _window,
+    "state": _state,
+    "missed": _missed,
+    "threshold": _threshold,
+    "repeat": _repeat,
+    "rate": _rate,
+    "compound": _compound,
+}
+
+
+def _any_of(words: Iterable[str]) -> str:
+    *others, last = (f"`{each}`" for each in words)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _where(rule: Mapping[str, Any], kind: Kind) -> str:
+    """What the fields must be; one that may be left out counts where it is."""
+    wanted = rule.get("only_if", {})
+    named = [f"`{field}` is {_any_of(_value(each) for each in values)}" for field, values in wanted.items()]
+    required = {
+        name
+        for event in rule.get("enters") or rule["on"]
+        for name, field in kind.events[event].model_fields.items()
+        if field.is_required()
+    }
+    unsaid = "" if wanted.keys() <= required else ", or was not sent"
+    return f" (where {' and '.join(named)}{unsaid})" if named else ""
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _within(rule: Mapping[str, Any]) -> str:
+    return f"between {rule['window']['from_time']} and {rule['window']['to_time']}"
+
+
+def _for(seconds: float) -> str:
+    if seconds < MINUTE:
+        return f"{seconds:g} s"
+    return f"{seconds / MINUTE:g} min" if seconds < 2 * HOUR else f"{seconds / HOUR:g} h"
 
 
 def examples(kind: Kind) -> str:
@@ -86,8 +205,12 @@ def _raised(rule: Mapping[str, Any] | None) -> tuple[str, str, str, str]:
     return f"`{rule['condition']}`", shown, f"{int(severity)} {SEVERITIES[severity].lower()}", str(rule["track"])
 
 
-def _hours(kind: Kind) -> str:
-    return f"{kind.silent_after.total_seconds() / 3600:g} h"
+def _fields(model: type[Event]) -> str:
+    """A type's own fields; those of a position are told once, in a place of their own."""
+    properties = model.model_json_schema().get("properties", {})
+    located = Located.model_fields.keys() if issubclass(model, Located) else set()
+    own = [_field(name, schema) for name, schema in properties.items() if name not in located]
+    return "; ".join([*own, *(["a [position](#positions)"] if located else [])])
 
 
 def _field(name: str, schema: Mapping[str, Any]) -> str:
@@ -113,4 +236,5 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 if __name__ == "__main__":
-    PROTOCOL.write_text(with_made_parts(PROTOCOL.read_text("utf-8")), "utf-8")
+    for document in (PROTOCOL, CONDITIONS):
+        document.write_text(with_made_parts(document.read_text("utf-8")), "utf-8")

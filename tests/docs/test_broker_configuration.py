@@ -164,3 +164,38 @@ async def test_a_receipt_reaches_its_device_and_nobody_listens_in(site_broker: i
         async with asyncio.timeout(10):
             assert (await anext(aiter(one.messages))).payload == receipt[1]
             assert (await anext(aiter(other.messages))).payload == b"the end"
+
+
+async def test_a_command_comes_from_the_gateway_only_and_reaches_one_lock(site_broker: int) -> None:
+    moment = SystemClock().now()
+    command = DIALECT.command(DeviceAddress(SITE, "native", DEVICE), "e_lock", "c-1", "unlock", moment, moment)
+    assert command is not None
+    async with device(site_broker, DEVICE) as lock, device(site_broker, OTHER) as other:
+        for client in (lock, other):
+            await client.subscribe("hv/v1/#", qos=1)
+        for user in (DEVICE, OTHER):
+            with suppress(aiomqtt.MqttError):
+                async with device(site_broker, user) as liar:
+                    await liar.publish(command[0], b"open, says a thief", qos=1)
+        async with gateway(site_broker) as link:
+            await link.publish(*command, expires_in=30)
+            await link.publish(f"hv/v1/{SITE}/e_lock/{OTHER}/command", b"the end")
+        async with asyncio.timeout(10):
+            assert (await anext(aiter(lock.messages))).payload == command[1]
+            assert (await anext(aiter(other.messages))).payload == b"the end"
+
+
+async def test_a_lock_that_was_away_gets_no_command_that_is_over(site_broker: int) -> None:
+    """The broker keeps what a lock with a session misses, and drops a command when its time is over."""
+    topic = f"hv/v1/{SITE}/e_lock/{DEVICE}/command"
+    session = {"identifier": f"{DEVICE}-lock", "clean_session": False}
+    credentials = {"username": DEVICE, "password": f"secret of {DEVICE}"}
+    async with aiomqtt.Client(LOOPBACK, site_broker, **credentials, **session) as lock:  # type: ignore[arg-type]
+        await lock.subscribe(topic, qos=1)
+    async with gateway(site_broker) as link:
+        await link.publish(topic, b"short", expires_in=1)
+        await link.publish(topic, b"long", expires_in=60)
+    await asyncio.sleep(2.1)
+    async with aiomqtt.Client(LOOPBACK, site_broker, **credentials, **session) as lock:  # type: ignore[arg-type]
+        async with asyncio.timeout(10):
+            assert (await anext(aiter(lock.messages))).payload == b"long"

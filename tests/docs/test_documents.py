@@ -16,7 +16,7 @@ from gateway.cli import app
 from gateway.clock import SystemClock
 from gateway.settings import PREFIX, Settings, load
 from simulators.cli import main as simulate
-from tests.docs.reference import PROTOCOL, ROOT, with_made_parts
+from tests.docs.reference import CONDITIONS, PROTOCOL, ROOT, with_made_parts
 
 README = ROOT / "README.md"
 DOCUMENTS = sorted(
@@ -110,8 +110,9 @@ def test_the_package_shows_the_readme() -> None:
 # The protocol -------------------------------------------------------------------------------------------------------
 
 
-def test_the_protocols_tables_are_those_of_the_models() -> None:
-    text = PROTOCOL.read_text("utf-8")
+@pytest.mark.parametrize("document", [PROTOCOL, CONDITIONS], ids=name)
+def test_the_tables_are_those_of_the_models(document: Path) -> None:
+    text = document.read_text("utf-8")
     assert with_made_parts(text) == text, "run: python -m tests.docs.reference"
 
 
@@ -124,17 +125,28 @@ def test_every_reason_and_every_mark_is_explained() -> None:
 def test_what_is_shown_as_an_example_is_understood() -> None:
     shown = re.findall(r"^…/(\S+)/(\S+)  (.*)$", PROTOCOL.read_text("utf-8"), re.MULTILINE)
     assert len(shown) == sum(len(kind.events) for kind in kinds().values())
-    kind_of = {"fa-0042": "fall_alarm", "md-0007": "medicine_dispenser"}
+    kind_of = {
+        "ds": "door_sensor", "el": "e_lock", "fa": "fall_alarm", "fs": "fire_sensor", "md": "medicine_dispenser",
+        "sa": "safety_alarm",
+    }  # fmt: skip
     for device, class_, payload in shown:
-        topic = f"hv/v1/stavanger/{kind_of[device]}/{device}/{class_}"
+        topic = f"hv/v1/stavanger/{kind_of[device[:2]]}/{device}/{class_}"
         DIALECT.decode(Message(topic, payload.encode(), SystemClock().now()))
 
 
 def test_what_raises_nothing_by_itself_is_harmless() -> None:
     """The protocol says of no known type that it is an uninterpretable alarm."""
     for kind in kinds().values():
-        raising = {event for rule in kind.default_rules for event in rule.get("on", ())}
-        assert set(kind.events) == raising | kind.harmless
+        at_once = {event for rule in kind.default_rules if rule["type"] == "immediate" for event in rule["on"]}
+        assert set(kind.events) == at_once | kind.harmless
+
+
+def test_every_kind_has_its_section() -> None:
+    text = PROTOCOL.read_text("utf-8")
+    for kind in kinds().values():
+        assert f"`{kind.name}`" in text
+        assert all(f"<!-- made: {part} {kind.name} -->" in text for part in ("events", "rules", "examples"))
+        assert f"<!-- made: conditions {kind.name} -->" in CONDITIONS.read_text("utf-8")
 
 
 # Every document ---------------------------------------------------------------------------------------------------

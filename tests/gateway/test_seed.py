@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.policy import Target
+from devices.kinds import kinds
 from gateway import seed as seeding
 from gateway.store import people
 from gateway.store.db import Connection, Database
@@ -114,9 +115,34 @@ async def test_the_simulators_read_the_devices_it_writes(seeded: Database, tmp_p
     rows = await seeded.run(seeding.simulated)
     seeding.write_devices(rows, tmp_path / "new" / "devices.json")
     fittings = devices_file(tmp_path / "new" / "devices.json")
-    assert len(fittings) == (await count(seeded))["device"] == 300
-    assert {each.kind for each in fittings} == {"fall_alarm", "medicine_dispenser"}
-    assert all(each.doses for each in fittings if each.kind == "medicine_dispenser")
+    assert len(fittings) == (await count(seeded))["device"]
+    assert 550 <= len(fittings) <= 650, "about 600, as the README says"
+    assert {each.kind for each in fittings} == kinds().keys()
+    assert all(bool(each.doses) == (each.kind == "medicine_dispenser") for each in fittings)
+
+
+async def test_devices_of_a_dwelling_live_with_the_same_people(seeded: Database, tmp_path: Path) -> None:
+    rows = await seeded.run(seeding.simulated)
+    homes: dict[str, list[str]] = {}
+    for row in rows:
+        homes.setdefault(row["home"], []).append(row["kind"])
+    assert len(homes) == (await count(seeded))["dwelling"]
+    assert max(len(set(each)) for each in homes.values()) >= 4, "some homes have nearly everything"
+    for each in homes.values():
+        assert all(each.count(kind) <= 1 for kind in ("door_sensor", "e_lock", "fire_sensor")), "once a dwelling"
+
+
+async def test_whoever_has_a_lock_is_let_in_by_it(seeded: Database) -> None:
+    async def look(connection: Connection) -> Any:
+        cursor = await connection.execute(
+            """SELECT count(*) AS homes, count(*) FILTER (WHERE w.access LIKE 'Elektronisk l%%' = EXISTS (
+                   SELECT 1 FROM installation i JOIN device d ON d.id = i.device_id
+                   WHERE i.dwelling_id = w.id AND d.kind = 'e_lock')) AS told FROM dwelling w"""
+        )
+        return await cursor.fetchone()
+
+    found = await seeded.run(look)
+    assert found["homes"] == found["told"] > 0
 
 
 async def test_the_same_seed_makes_the_same_people(seeded: Database, database_url: str) -> None:

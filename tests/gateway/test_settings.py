@@ -93,6 +93,7 @@ WRONG = {
     "smtp_security": ["ssl"],
     "canary_seconds": ["0", "61", "nan", "inf", "five"],
     "deaf_seconds": ["0", "1e9", "nan"],
+    "position_days": ["0", "91", "7.5", "for ever"],
     "settle_seconds": ["-1", "nan"],
     "controlled_clock": ["tomorrow", "2026-03-03T12:00:00"],
     "mqtt_prot": ["1883"],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from devices.dialects.native import DIALECT
+from devices.dialects.native import DIALECT, Ordered
 from devices.model import DeviceAddress, Message, MessageClass, Said
 from simulators.device import Device, Habits, Outbox, Patience
 
@@ -175,3 +176,32 @@ class OutboxMachine(RuleBasedStateMachine):
 
 TestOutboxMachine = OutboxMachine.TestCase
 TestOutboxMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+# Commands -------------------------------------------------------------------------------------------------------------
+
+
+def lock() -> Device:
+    return Device(DeviceAddress("stavanger", "native", "el-1"), "e_lock")
+
+
+def test_a_lock_obeys_once_and_names_the_command() -> None:
+    device, ordered = lock(), Ordered("c-1", "unlock", seconds(60))
+    (reply,) = device.obeys(ordered, NOW, Random(1))
+    assert (reply.type, reply.fields["command"], reply.message_class) == ("unlocked", "c-1", MessageClass.RESULT)
+    assert NOW < reply.at < seconds(10)
+    assert device.obeys(ordered, NOW, Random(1)) == (), "the broker may deliver it twice"
+    kept = device.say(reply, NOW, reply.at)
+    assert device.outbox.due(NOW) == (), "the bolt has not moved yet"
+    assert [each.message_id for each in device.outbox.due(reply.at)] == [kept.message_id]
+
+
+@pytest.mark.parametrize(
+    ("ordered", "reason"),
+    [(Ordered("c-1", "unlock", NOW), "expired"), (Ordered("c-1", "explode", seconds(60)), "unknown")],
+)
+def test_a_lock_refuses_what_is_late_or_unknown(ordered: Ordered, reason: str) -> None:
+    device = lock()
+    (reply,) = device.obeys(ordered, NOW, Random(1))
+    assert (reply.type, reply.fields) == ("command_refused", {"command": "c-1", "reason": reason})
+    assert device.obeys(ordered, NOW, Random(1)) == ()

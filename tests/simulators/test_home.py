@@ -116,7 +116,7 @@ def test_a_devices_file(tmp_path: Path) -> None:
         ("{}", "the whole"),
         ('[{"address": "a"}]', "0.kind: Field required"),
         ('[{"address": "a b", "kind": "fall_alarm"}]', "0.address"),
-        ('[{"address": "a", "kind": "toaster"}]', "is not one of fall_alarm"),
+        ('[{"address": "a", "kind": "toaster"}]', "is not one of door_sensor"),
         ('[{"address": "a", "kind": "fall_alarm", "doses": ["25:00"]}]', "0.doses.0"),
         ('[{"address": "a", "kind": "fall_alarm", "dozes": []}]', "0.dozes"),
         (

@@ -17,8 +17,8 @@ from uuid import uuid4
 import aiomqtt
 import pytest
 
-from devices.dialects.native import DIALECT, parse_topic
-from devices.model import Lane, Message
+from devices.dialects.native import DIALECT, parse_topic, topic_of
+from devices.model import DeviceAddress, Lane, Message
 from gateway.embedded import Broker as Server
 from simulators.cli import main
 from simulators.clock import live
@@ -315,3 +315,40 @@ def test_a_receipt_is_read_with_care() -> None:
     assert receipt_id(b'{"id": "a"}') == "a"
     for payload in (None, 1, "x", b"", b"\xff", b"[]", b'{"id": null}', b"[" * 100_000):
         assert receipt_id(payload) is None
+
+
+async def test_a_simulated_lock_obeys_over_mqtt(broker: Server, site: str) -> None:
+    """It reports the new state in the command's name, once; what comes late, it refuses."""
+    lock = Fitting(address="el-1", kind="e_lock")
+    address = DeviceAddress(site, "native", "el-1")
+    ears, listening = Ears(broker, site, lambda _: True), asyncio.Event()
+    task = asyncio.ensure_future(ears.listen(listening))
+    try:
+        await listening.wait()
+        async with running(options(broker, site, lock)), aiomqtt.Client(broker.host, broker.port) as gateway:
+            await _until(lambda: "heartbeat" in ears.types())
+            now = live().now()
+            for command_id, name, until in (
+                ("c-1", "unlatch", now + timedelta(minutes=1)),
+                ("c-1", "unlatch", now + timedelta(minutes=1)),
+                ("c-2", "lock", now - timedelta(seconds=1)),
+            ):
+                message = DIALECT.command(address, "e_lock", command_id, name, until, now)
+                assert message is not None
+                await gateway.publish(*message, qos=1)
+            await gateway.publish(topic_of(address, "e_lock", "command"), b"rubbish", qos=1)
+            await _until(lambda: {"unlatched", "command_refused"} <= set(ears.types()))
+        heard = [DIALECT.decode(each) for each in ears.heard]
+        told = {(each.type, each.fields["command"]) for each in heard if "command" in each.fields}
+        assert told == {("unlatched", "c-1"), ("command_refused", "c-2")}
+        assert len({each.message_id for each in heard if "command" in each.fields}) == 2
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not condition():
+            await asyncio.sleep(0.05)

@@ -23,7 +23,7 @@ from uuid import UUID, uuid4
 
 import aiomqtt
 
-from devices.dialects.native import encode
+from devices.dialects.native import encode, topic_of
 from devices.model import MessageClass, Said
 from gateway import controlled
 from gateway.access import Who
@@ -31,7 +31,7 @@ from gateway.api import schemas
 from gateway.app import Gateway
 from gateway.clock import pause
 from gateway.embedded import Broker
-from gateway.errors import Conflict
+from gateway.errors import Conflict, Problem
 from gateway.settings import Settings, load
 from gateway.store import municipality
 from gateway.store.db import Connection
@@ -58,6 +58,7 @@ class World(Seen):
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     client: aiomqtt.Client = field(init=False)
+    obeying: aiomqtt.Client = field(init=False)
 
     @property
     def now(self) -> datetime:
@@ -129,9 +130,12 @@ class World(Seen):
             await controlled.settle(self.gateway)
 
     async def connects(self) -> None:
-        """The devices' connection to the broker, on which their receipts come."""
+        """The devices' connections to the broker: on one their receipts come, on the other their commands."""
         self.client = await self.clients.enter_async_context(aiomqtt.Client(self.broker.host, self.broker.port))
         await self.client.subscribe(f"hv/v1/{self.site}/+/+/receipt", qos=1)
+        five = aiomqtt.Client(self.broker.host, self.broker.port, protocol=aiomqtt.ProtocolVersion.V5)
+        self.obeying = await self.clients.enter_async_context(five)
+        await self.obeying.subscribe(f"hv/v1/{self.site}/+/+/command", qos=1)
 
     async def broker_stops(self) -> None:
         """The broker goes away, and everybody notices."""
@@ -156,6 +160,10 @@ class World(Seen):
                 found.append(told["id"])
         return found
 
+    async def settle(self) -> None:
+        """What was published is stored, and everything that is due is done."""
+        await controlled.settle(self.gateway)
+
     async def passes(self, **duration: float) -> None:
         """Controlled time passes, and everything that falls due in it is done."""
         await controlled.advance(self.gateway, timedelta(**duration))
@@ -171,6 +179,37 @@ class World(Seen):
         if settle:
             await controlled.settle(self.gateway)
         return reply
+
+    async def asks(self, name: str, alert: UUID, device: Device, command: str, **more: Any) -> schemas.CommandView:
+        """Somebody asks a device in the home of an alert for something; it is sent."""
+        settle, key = more.pop("settle", True), more.pop("key", str(uuid4()))
+        (found,) = await self.rows("SELECT uid FROM device WHERE id = %s", device.id)
+        asked = {"device": found["uid"], "command": command, "reason": "get_in", **more}
+        request = schemas.CommandRequest.model_validate(asked)
+        reply = await self.gateway.front.command(await self.who(name), alert, request, key)
+        if settle:
+            await controlled.settle(self.gateway)
+        return reply
+
+    async def may_not_ask(self, name: str, alert: UUID, device: Device, command: str, **more: Any) -> str:
+        """The reason why a command is not taken."""
+        try:
+            reply = await self.asks(name, alert, device, command, **more)
+        except Problem as refused:
+            return refused.reason
+        raise AssertionError(f"the command was taken: {reply}")
+
+    async def commanded(self, device: Device) -> list[dict[str, Any]]:
+        """What a device was sent since last asked, with the seconds after which the broker would have dropped it."""
+        await self.client.publish(f"hv/v1/{self.site}/-/-/command", b"{}", qos=1)
+        found: list[dict[str, Any]] = []
+        async with asyncio.timeout(5):
+            async for message in self.obeying.messages:
+                if not (told := json.loads(bytes(message.payload))):
+                    break
+                if message.topic.value == topic_of(device.address, device.kind, "command"):
+                    found.append({**told, "expires_in": getattr(message.properties, "MessageExpiryInterval", None)})
+        return found
 
     async def refused(self, name: str, alert: UUID, answer: schemas.AnswerName, **more: Any) -> str:
         """The reason why an answer is not taken."""

@@ -10,9 +10,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 from alerts.alert import Stage
+from alerts.command import Reason, State
 from alerts.model import Severity, Track
 from alerts.render import SEVERITIES, condition_text, translations
-from alerts.timeline import LINES, STAGES, tell
+from alerts.timeline import COMMAND_REASONS, COMMAND_STATES, LINES, STAGES, tell
+from alerts.words import asked, said
 from gateway.api import schemas
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
 
@@ -51,6 +53,7 @@ class FakeFront:
     items: list[schemas.QuarantineItem] = field(default_factory=list)
     sessions: dict[str, Who] = field(default_factory=lambda: {"token": Who()})
     taken: list[tuple[UUID, schemas.AnswerRequest, str]] = field(default_factory=list)
+    asked: list[tuple[UUID, schemas.CommandRequest, str]] = field(default_factory=list)
     refuse: str | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     watching: int = 0
@@ -92,6 +95,14 @@ class FakeFront:
         self.alerts = [_after(each, request) if each.id == uid else each for each in self.alerts]
         self.tell()
         return schemas.AnswerReply(id=uid, stage=alert.stage, version=alert.version, holder=ME, due_at=alert.due_at)
+
+    async def command(self, who: Who, uid: UUID, request: schemas.CommandRequest, key: str) -> schemas.CommandView:
+        if self.refuse is not None:
+            raise Conflict(self.refuse, "refused")
+        self.asked.append((uid, request, key))
+        given = command(request.command, State.REQUESTED, reason=request.reason)
+        self.change(uid, locks=[lock(given=[given], commands=[])])
+        return given
 
     async def quarantine(self, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
         if not who.roles & {"technical", "lead", "admin"}:
@@ -255,6 +266,8 @@ def alert(number: int = 10, **changed: Any) -> schemas.AlertDetail:
             online=True,
             state={},
         ),
+        "locks": [],
+        "positions": [],
         "evidence": [evidence("fall", 4, impact_g=4.2, confidence=0.93)],
         "timeline": [
             entry(ago(4), "raised"),
@@ -271,6 +284,50 @@ def alert(number: int = 10, **changed: Any) -> schemas.AlertDetail:
         "colleagues": [KARI, OLE],
     }
     return schemas.AlertDetail.model_validate({**base, **changed})
+
+
+def command(name: str, state: State, **changed: Any) -> schemas.CommandView:
+    """What Ingrid has just asked the lock for."""
+    reason = changed.get("reason", Reason.GET_IN)
+    base: dict[str, Any] = {
+        "id": UUID(int=400),
+        "command": name,
+        "label": asked(name, "e_lock", "nb"),
+        "reason": reason,
+        "reason_text": COMMAND_REASONS[reason],
+        "state": state,
+        "state_text": translations("nb").gettext(COMMAND_STATES[state]),
+        "outcome": None,
+        "outcome_text": None,
+        "requested_by": ME,
+        "requested_at": ago(0.2),
+        "valid_until": ago(-0.8),
+        "sent_at": ago(0.2) if state in (State.SENT, State.DONE) else None,
+        "settled_at": None,
+    }
+    return schemas.CommandView.model_validate({**base, **changed})
+
+
+def lock(**changed: Any) -> schemas.LockView:
+    """The front door, locked since yesterday."""
+    base: dict[str, Any] = {
+        "device": UUID(int=201),
+        "kind": "e_lock",
+        "placed": "inngangsdør",
+        "online": True,
+        "parts": [part("bolt", "locked", 412), part("door", "door_closed", 413)],
+        "commands": [
+            schemas.CommandOffer(command=name, label=asked(name, "e_lock", "nb"))
+            for name in ("unlock", "unlatch", "lock")
+        ],
+        "given": [],
+    }
+    return schemas.LockView.model_validate({**base, **changed})
+
+
+def part(name: str, type_: str, minutes: float) -> schemas.PartView:
+    text = said(type_, "e_lock", "nb")
+    return schemas.PartView(part=name, type=type_, text=text, occurred_at=ago(minutes), received_at=ago(minutes))
 
 
 def missed_dose() -> schemas.AlertDetail:
@@ -305,6 +362,67 @@ def late_button() -> schemas.AlertDetail:
         late_seconds=20 * 60,
         unanswered_since=ago(6),
         evidence=[evidence("button_pressed", 31, 20, flags=("clock_ahead", "retained"))],
+    )
+
+
+def position(minutes: float, **changed: Any) -> schemas.PositionView:
+    """Beside the cathedral, by satellite."""
+    base = {
+        "when": "latest",
+        "latitude": 58.969923,
+        "longitude": 5.733187,
+        "accuracy_m": 12.0,
+        "source": "gps",
+        "at": ago(minutes),
+        "age_seconds": int(minutes * 60),
+        "device": UUID(int=201),
+        "device_kind": "safety_alarm",
+        "own": True,
+        "distance_from_home_m": 1200,
+    }
+    return schemas.PositionView.model_validate({**base, **changed})
+
+
+def out_of_doors() -> schemas.AlertDetail:
+    """Pressed in the town, and since then walked on to where only masts are seen."""
+    at_alert = position(6, when="at_alert", accuracy_m=8.0)
+    now_at = position(3, latitude=58.9741, longitude=5.7402, accuracy_m=850.0, source="cell", distance_from_home_m=2400)
+    return alert(
+        15,
+        condition="button_pressed",
+        vkp_code="3",
+        what_vkp_calls_it="Trygghetsalarm",
+        severity=Severity.SERIOUS,
+        resident="Magnhild Sæbø",
+        resident_details=schemas.ResidentView(
+            id=UUID(int=101), name="Magnhild Sæbø", phone="51 55 07 31", notes="Glemmer veien hjem når det er mørkt."
+        ),
+        raised_at=ago(6),
+        occurred_at=ago(6),
+        address="Lervigbrygga 12, H0401",
+        device_kind="safety_alarm",
+        device=schemas.DeviceView(
+            id=UUID(int=201),
+            kind="safety_alarm",
+            address="sa-0011",
+            model="Følge 4",
+            placed="rundt halsen",
+            registered=True,
+            last_seen=ago(3),
+            online=True,
+            state={},
+        ),
+        positions=[now_at, at_alert],
+        evidence=[
+            evidence(
+                "button_pressed",
+                6,
+                accuracy_m=8.0,
+                source="gps",
+                position_at=ago(6).isoformat(),
+                distance_from_home_m=1200,
+            ).model_copy(update={"device_kind": "safety_alarm"})
+        ],
     )
 
 
@@ -344,7 +462,7 @@ def offered() -> schemas.AlertDetail:
 def night() -> FakeFront:
     """An ordinary bad night."""
     return FakeFront(
-        alerts=[alert(), offered(), late_button(), missed_dose(), battery()],
+        alerts=[alert(), offered(), late_button(), missed_dose(), out_of_doors(), battery()],
         closed=[
             alert(20, stage=Stage.CLOSED, holder=KARI, closed_at=ago(55), raised_at=ago(80), answers=[], due_at=None)
         ],

@@ -26,6 +26,7 @@ PLACES = [
     f"/alerts/{FALL}",
     f"/alerts/{fake.late_button().id}",
     f"/alerts/{fake.battery().id}",
+    f"/alerts/{fake.out_of_doors().id}",
     "/sites",
     "/quarantine",
     "/sign-in",
@@ -268,6 +269,17 @@ async def test_minutes_tick(nurse: Page, served: Served) -> None:
     await nurse.route("**/*fragment=1", lambda route: route.abort())
     await nurse.clock.fast_forward(3 * 60_000)
     await expect(nurse.locator("time[data-ago]")).to_have_text("7 min siden")
+
+
+async def test_a_position_gets_old_before_the_eyes(nurse: Page, served: Served) -> None:
+    await nurse.clock.install(time=fake.NOW)
+    await nurse.goto(f"{served.url}/alerts/{fake.out_of_doors().id}")
+    old = nurse.locator("#position [data-shows-at]")
+    await expect(old).to_be_hidden()
+    await nurse.route("**/*fragment=1", lambda route: route.abort())
+    await nurse.clock.fast_forward(13 * 60_000)
+    await expect(old).to_be_visible()
+    await expect(old).to_contain_text("Gammel: funnet 03:11.")
 
 
 async def _watching(page: Page, front: fake.FakeFront) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.api import schemas
 from gateway.web import guard, pages
+from gateway.web.maps import map_link
 from tests.web import fake
 
 TEMPLATES = Path(pages.__file__).parent / "templates"
@@ -148,7 +149,7 @@ async def test_the_list_says_in_words_what_each_alert_is(nurse: httpx.AsyncClien
         "stavanger-vest er ikke hørt siden 02:32",
     ):
         assert told in page
-    assert "<title>(5) Varsler" in page
+    assert "<title>(6) Varsler" in page
     assert (
         page.index("Til deg") < page.index("Bjørg Mæland") < page.index("Andre i sonene dine") < page.index("Torleif")
     )
@@ -462,3 +463,72 @@ async def test_static_files_change_their_address_with_their_content(nurse: httpx
 
 async def test_the_stream_is_for_those_signed_in(guest: httpx.AsyncClient) -> None:
     assert (await guest.get("/events")).status_code == 401
+
+
+# Where somebody is ----------------------------------------------------------------------------------------------------
+
+OUT_OF_DOORS = f"/alerts/{fake.out_of_doors().id}"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"
+
+
+async def test_the_last_position_is_told_with_how_sure_it_is(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get(OUT_OF_DOORS)).text.replace("\N{NO-BREAK SPACE}", " ")
+    for told in (
+        "Siste posisjon",
+        "Nøyaktig til 850 m, <time",
+        "3 min siden",
+        "Grov posisjon: let innenfor 850 m.",
+        "Minst 2,4 km hjemmefra",
+        "Funnet med: mobilmaster",
+        "58.97410, 5.74020",
+        'href="geo:58.9741,5.7402?q=58.9741,5.7402"',
+        "Da varselet kom",
+        "Nøyaktig til 8 m, <time",
+        'href="geo:58.969923,5.733187?q=58.969923,5.733187"',
+    ):
+        assert told in page
+    assert page.count("Grov posisjon") == 1
+    assert page.index("Siste posisjon") < page.index("Tastarustå 14"), "who is out is looked for there first"
+    assert 'data-shows-at="2026-11-22T02:26:00+00:00" hidden>' in page, "it gets old at 03:26"
+
+
+async def test_an_old_position_is_said_to_be_old(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    old = fake.position(47, own=False, distance_from_home_m=0, source="galileo-hs", accuracy_m=None)
+    front.alerts = [fake.alert(positions=[old])]
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    for told in (
+        "Gammel: funnet 02:27. Kan være et annet sted nå.",
+        "Ukjent nøyaktighet, <time",
+        "Hjemme eller like ved",
+        "Fra en annen enhet: Mobil trygghetsalarm",
+        "Funnet med: galileo-hs",
+    ):
+        assert told in page
+    assert 'data-shows-at="2026-11-22T01:42:00+00:00">' in page, "for all to see"
+    assert "Grov posisjon" not in page
+    assert page.index("Tastarustå 14") < page.index("Siste posisjon"), "who is at home is looked for there"
+
+
+async def test_nobody_is_told_of_a_position_that_nobody_knows(nurse: httpx.AsyncClient) -> None:
+    assert "Siste posisjon" not in (await nurse.get(f"/alerts/{FALL}")).text
+
+
+async def test_a_map_is_the_phones_own(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get(OUT_OF_DOORS, headers={"User-Agent": IPHONE})).text
+    assert 'href="maps:?ll=58.9741,5.7402&amp;q=58.9741,5.7402"' in page
+    assert 'href="maps:?ll=58.9901,5.6789&amp;q=58.9901,5.6789"' in page, "the dwelling's, too"
+    assert "geo:" not in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "link"),
+    [
+        ("Mozilla/5.0 (Linux; Android 16; SM-S931B) AppleWebKit/537.36", "geo:-0.00001,5.7?q=-0.00001,5.7"),
+        ("Mozilla/5.0 (iPad; CPU OS 18_6 like Mac OS X)", "maps:?ll=-0.00001,5.7&q=-0.00001,5.7"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.6 Safari/605", "maps:?ll=-0.00001,5.7&q=-0.00001,5.7"),
+        ("", "geo:-0.00001,5.7?q=-0.00001,5.7"),
+    ],
+)  # fmt: skip
+def test_map_links(user_agent: str, link: str) -> None:
+    assert map_link(-0.00001, 5.7, user_agent) == link

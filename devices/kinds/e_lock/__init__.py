@@ -46,6 +46,8 @@ class Refused(Event):
     reason: Annotated[str, Field(max_length=200)] | None = None
 
 
+FAILED_BY = frozenset({"jammed", "motor_blocked", "command_refused"})
+
 WORDS = Words(
     name=N_("Electronic lock"),
     says={
@@ -134,9 +136,13 @@ KIND = Kind(
     day=day,
     words=WORDS,
     commands={
-        "lock": Command(frozenset({"locked"}), frozenset({"jammed", "motor_blocked", "command_refused"})),
-        "unlock": Command(frozenset({"unlocked"}), frozenset({"jammed", "motor_blocked", "command_refused"})),
-        "unlatch": Command(frozenset({"unlatched"}), frozenset({"jammed", "motor_blocked", "command_refused"})),
+        "unlock": Command(N_("Unlock"), frozenset({"unlocked"}), FAILED_BY),
+        "unlatch": Command(N_("Unlock and open"), frozenset({"unlatched"}), FAILED_BY),
+        "lock": Command(N_("Lock"), frozenset({"locked"}), FAILED_BY),
     },
     obey=obey,
+    parts={
+        **dict.fromkeys(("locked", "unlocked", "unlatched", "jammed", "motor_blocked", "forced"), "bolt"),
+        **dict.fromkeys(("door_opened", "door_closed"), "door"),
+    },
 )

@@ -77,7 +77,7 @@ async function refresh() {
 
 async function fetchPage() {
   const before = answers;
-  const address = new URL(location.href.replace(/\/answer$/, ""));
+  const address = new URL(location.href.replace(/\/(answer|command)$/, ""));
   address.searchParams.set("fragment", "1");
   address.hash = "";
   const response = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(SEND_TIME_OUT) });
@@ -167,6 +167,8 @@ function tick() {
     const told = fill(text, { hours: Math.floor(minutes / 60), minutes: minutes < 60 ? minutes : minutes % 60 });
     if (time.textContent !== told) time.textContent = told;
   }
+  for (const part of document.querySelectorAll("[data-shows-at]"))
+    part.hidden = Date.now() - clockAhead < new Date(part.dataset.showsAt);
 }
 
 // Answering -----------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", f"{API}/alerts"): ANYBODY,
     ("GET", f"{API}/alerts/{{uid}}"): ANYBODY,
     ("POST", f"{API}/alerts/{{uid}}/answers"): ANYBODY,
+    ("POST", f"{API}/alerts/{{uid}}/commands"): ANYBODY,
     ("GET", f"{API}/changes"): ANYBODY,
     ("GET", f"{API}/quarantine"): OVERSEERS,
     ("GET", f"{API}/sites"): ANYBODY,
@@ -52,10 +53,12 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/sign-in"): OPEN_PAGE,
     ("POST", "/language"): OPEN_PAGE,
     ("GET", "/alerts/{uid}/answer"): OPEN_PAGE,
+    ("GET", "/alerts/{uid}/command"): OPEN_PAGE,
     ("POST", "/sign-out"): PAGE,
     ("GET", "/alerts"): PAGE,
     ("GET", "/alerts/{uid}"): PAGE,
     ("POST", "/alerts/{uid}/answer"): PAGE,
+    ("POST", "/alerts/{uid}/command"): PAGE,
     ("GET", "/quarantine"): PAGE,
     ("GET", "/sites"): PAGE,
     ("GET", "/events"): PAGE,
@@ -67,6 +70,10 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{API}/rules/preview": {"json": RULE},
     f"{API}/rules/{{uid}}/withdraw": {"json": {"version": 1}},
     f"{API}/alerts/{{uid}}/answers": {"json": {"answer": "on_way"}, "headers": {"Idempotency-Key": "k"}},
+    f"{API}/alerts/{{uid}}/commands": {
+        "json": {"device": str(uuid4()), "command": "unlock", "reason": "test"},
+        "headers": {"Idempotency-Key": "k"},
+    },
 }
 HAVE = {"Kari": Role.RESPONDER, "Siri": Role.LEAD, "Vakt": Role.CENTRE, "Tek": Role.TECHNICAL, "Ada": Role.ADMIN}
 

@@ -45,6 +45,34 @@ async def test_a_fall_tells_who_where_how_to_get_in_and_what_was_said(migrated_u
         ) == [{"actor_id": it.town.staff["Kari"], "params": {"alert": 1}}]
 
 
+async def test_where_to_look_is_part_of_an_open_alert(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        home = await it.town.home()
+        await it.town.rows("UPDATE dwelling SET latitude = 58.97, longitude = 5.73")
+        await it.town.says(home.fall_alarm, "fall", latitude=58.9805, longitude=5.73, accuracy_m=15.5)
+        await it.town.passes(seconds=45)
+        (summary,) = await it.listed("Kari")
+        found = await it.detail("Kari", summary["id"])
+        assert found["positions"] == [
+            {
+                "when": "latest",
+                "latitude": 58.9805,
+                "longitude": 5.73,
+                "accuracy_m": 15.5,
+                "source": None,
+                "at": found["occurred_at"],
+                "age_seconds": 45,
+                "device": found["device"]["id"],
+                "device_kind": "fall_alarm",
+                "own": True,
+                "distance_from_home_m": 1200,
+            }
+        ]
+        assert found["evidence"][0]["fields"] == {"accuracy_m": 15.5, "distance_from_home_m": 1200}
+        await it.town.done("Kari", summary["id"])
+        assert (await it.detail("Kari", summary["id"]))["positions"] == []
+
+
 async def test_each_in_their_own_language(migrated_url: str, broker: Broker) -> None:
     async with served(migrated_url, broker) as it:
         fall = await it.fall()
