@@ -21,7 +21,8 @@ from alerts.model import Severity, Track
 from alerts.rules import RuleType, parse_rule, rule_types
 from alerts.rules.compound import Compound
 from alerts.rules.threshold import Threshold
-from devices.kinds import Kind, kinds
+from devices.kinds import Event, Kind, kinds
+from devices.position import COORDINATES, DISTANCE, Located
 from devices.vkp import ALERT_CODES, code_list
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -153,12 +154,18 @@ def _fields(kind: Kind, spec: RuleType) -> Iterable[Wrong]:
     events = [each for name in (*RAISES_ON, "leaves") for each in getattr(spec, name, ())]
     if isinstance(spec, Threshold):
         looked_at.append(spec.field)
-    known = {name for each in events if each in kind.events for name in kind.events[each].model_fields}
+    known = {name for each in events if each in kind.events for name in _seen_by_rules(kind.events[each])}
     for name in looked_at:
         if name not in known:
             where = "field" if isinstance(spec, Threshold) and name == spec.field else f"only_if.{name}"
             has = ", ".join(sorted(known)) or "none"
             yield Wrong(where, "field", f"these events have no field {name!r}", f"they have: {has}")
+
+
+def _seen_by_rules(event: type[Event]) -> frozenset[str]:
+    """The fields of an event as rules see them: where it was is set apart, and only how far from home is told."""
+    located = frozenset({DISTANCE}) if issubclass(event, Located) else frozenset()
+    return frozenset(event.model_fields) - COORDINATES | located
 
 
 def _code(spec: RuleType) -> Iterable[Wrong]:

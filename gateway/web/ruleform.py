@@ -21,6 +21,7 @@ from alerts.render import SEVERITIES, translations
 from alerts.rulecheck import EVENT_FIELDS
 from alerts.rules import RuleType, rule_types
 from alerts.schedule import Window
+from devices.health import HEALTH_EVENTS
 from devices.kinds import Kind
 from devices.vkp import ALERT_CODES, code_list
 from devices.words import N_
@@ -85,7 +86,8 @@ class Option:
 class Control:
     """One field of the form. ``shape``: one (radio buttons), many (check boxes), select, number, time or window.
 
-    ``value`` and ``until`` are texts as they are shown; ``until`` is the end of a window. ``least``, ``most``: limits of a
+    ``value`` and ``until`` are texts as they are shown; ``until`` is the end of a window. ``rest``: what is seldom chosen.
+    ``least``, ``most``: limits of a
     number. ``wrong``: what is wrong with what was answered.
     """
 
@@ -95,6 +97,7 @@ class Control:
     value: str = ""
     until: str = ""
     options: tuple[Option, ...] = ()
+    rest: tuple[Option, ...] = ()
     least: str = ""
     most: str = ""
     wrong: str = ""
@@ -140,7 +143,9 @@ class _Maker:
             return
         label = self._(LABELS[name])
         if name in EVENT_FIELDS:
-            yield Control(name, label, "many", options=self._events(value or ()))
+            every = self._events(value or ())
+            seldom = tuple(each for each in every if each.value in HEALTH_EVENTS and not each.chosen)
+            yield Control(name, label, "many", options=tuple(each for each in every if each not in seldom), rest=seldom)
         elif name.endswith("_seconds"):
             least, most = _limits(self._spec, name)
             yield Control(name, label, "minutes", _minutes(value), least=_minutes(least), most=_minutes(most))
@@ -226,11 +231,13 @@ def _read_one(answers: Answers, control: Control, spec: Mapping[str, Any]) -> An
     return int(answered) if number else answered or None
 
 
-def _read_many(answers: Answers, control: Control, _spec: Mapping[str, Any]) -> Any:
+def _read_many(answers: Answers, control: Control, spec: Mapping[str, Any]) -> Any:
     chosen = answers.get(control.name, ())
     if control.name == "weekdays":
         return [int(each) for each in chosen if each.isdigit()]
-    return [option.value for option in control.options if option.value in chosen]
+    before = [each for each in spec.get(control.name, ()) if each in chosen]
+    offered = [option.value for option in (*control.options, *control.rest)]
+    return [*before, *(each for each in offered if each in chosen and each not in before)]
 
 
 def _read_minutes(answers: Answers, control: Control, spec: Mapping[str, Any]) -> Any:

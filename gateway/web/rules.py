@@ -92,6 +92,10 @@ class Group:
     nearer: tuple[schemas.RuleView, ...]
     may_set: bool
 
+    @property
+    def weight(self) -> tuple[bool, int, str]:
+        return _weight(self.own or self.nearer[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Edited:
@@ -119,7 +123,8 @@ class RulePages:
         who = await self._signed_in(request)
         kind = kind_of(request.query_params.get("kind") or min(kinds())).name
         found = (await self._front.rules(who, kind)).rules
-        groups = [_group(name, list(each), who) for name, each in groupby(found, key=lambda rule: rule.name)]
+        by_name = groupby(found, key=lambda rule: rule.name)
+        groups = sorted((_group(name, list(each), who) for name, each in by_name), key=lambda each: each.weight)
         unreadable = sum(each.words is None for each in found)
         return self._page(
             request, "rules.html", kind=kind, groups=groups, unreadable=unreadable, scope=_scope_text(who)
@@ -152,7 +157,9 @@ class RulePages:
         who = await self._signed_in(request)
         detail = await self._front.device(who, uid)
         contract = span(detail.silent_after_seconds, who.language)
-        return self._page(request, "device.html", device=detail, contract=contract, scope=_scope_text(who))
+        applied = sorted(detail.rules, key=lambda each: _weight(each.rule))
+        scope = _scope_text(who)
+        return self._page(request, "device.html", device=detail, applied=applied, contract=contract, scope=scope)
 
     async def _rule_page(self, request: Request, who: Who, uid: UUID, refused: Problem | None = None) -> Response:
         detail = await self._front.rule(who, uid)
@@ -260,6 +267,12 @@ def _group(name: str, found: Sequence[schemas.RuleView], who: Who) -> Group:
     tracks = {Track(each.spec["track"]) for each in found if each.words is not None}
     may = any(who.roles & MAY_SET[track] for track in tracks)
     return Group(name, own, nearer, may)
+
+
+def _weight(rule: schemas.RuleView) -> tuple[bool, int, str]:
+    """Care before technical, the severest first."""
+    severity = rule.spec.get("severity", 0)
+    return rule.spec.get("track") != Track.CARE, -severity if isinstance(severity, int) else 0, rule.name
 
 
 def _scope_text(who: Who) -> Any:

@@ -61,6 +61,13 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/alerts/{uid}/command"): PAGE,
     ("GET", "/quarantine"): PAGE,
     ("GET", "/sites"): PAGE,
+    ("GET", "/rules"): PAGE,
+    ("GET", "/rules/edit"): PAGE,
+    ("POST", "/rules/edit"): PAGE,
+    ("GET", "/rules/{uid}"): PAGE,
+    ("POST", "/rules/{uid}/withdraw"): PAGE,
+    ("GET", "/devices"): PAGE,
+    ("GET", "/devices/{uid}"): PAGE,
     ("GET", "/events"): PAGE,
 }
 RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall_alarm", "button_pressed")}
