@@ -2,8 +2,9 @@
 
 Theory
     A replay is the path without its surroundings: observations in the order in which they were received, a clock that jumps
-    from one thing due to the next, and a ledger of watches in memory. Nobody answers: each time something is raised is
-    told, and an alert is what was raised under one key until it is cleared, or for ``joins`` after it was raised last.
+    from one thing due to the next, and a ledger of watches in memory. Each time something is raised is told, and an alert is
+    what was raised under one key until it is cleared. Nobody answers in a replay: an alert that there was in truth is open
+    until it was closed in truth, and of any other it is taken for over ``JOINS`` after it was raised last.
     What was not heard is not held against anybody: ``deaf`` are the times in which the site was not heard.
 """
 
@@ -14,30 +15,34 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from alerts.judge import Failure, Ledger, judge_heard, judge_time
-from alerts.model import Clear, Heard, Raise, Signal, Subject, Watch
+from alerts.model import Clear, Heard, Raise, Signal, Subject, Watch, WatchState
 from alerts.rulebook import Rulebook
 from alerts.rules import Moment, Start
 from alerts.rules.dose import Dose
+from alerts.rules.silence import LOOK_AGAIN
 from alerts.schedule import DosePlan, doses
 from devices.health import by_the_broker
 
 JOINS = timedelta(hours=1)
 """How long an alert is taken to stay open after it was raised last, where nobody knows."""
+SILENCE = "silence:"
+"""How the keys of silence's watches begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A device in its home, from and to (None: still). ``silent_after_seconds``: its contract. ``seen``: its signs of life in
-    order, where they are not among what is replayed."""
+    order; None where they are among what is replayed."""
 
     kind: str
     subject: Subject
     silent_after_seconds: float
     since: datetime
     until: datetime | None = None
-    seen: Sequence[datetime] = ()
+    seen: Sequence[datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,20 @@ class Deaf:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """From when until when an alert was open in truth (None: it still is)."""
+
+    since: datetime
+    until: datetime | None
+
+
 @dataclass(frozen=True)
 class Story:
-    """What is replayed: a site's observations from ``since`` until ``until``, in the order in which they were received."""
+    """What is replayed: a site's observations from ``since`` until ``until``, in the order in which they were received.
+
+    ``lived``: the alerts that there were in truth, by key, in order.
+    """
 
     heard: Iterable[Heard]
     since: datetime
@@ -68,6 +84,7 @@ class Story:
     fitted: Sequence[Fitted] = ()
     planned: Sequence[Planned] = ()
     deaf: Sequence[Deaf] = ()
+    lived: Mapping[str, Sequence[Lived]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +187,7 @@ class _Replay:
         judged = judge_time(
             replace(watch, rule_id=rule.id), rule, self._moment(watch, fitted, now), self._result.failures
         )
-        moved = tuple(
-            each if each.due_at is None or each.due_at > now else _later(each, now) for each in judged.watches
-        )
-        self._take(moved)
+        self._take(_moved_on(each, now, fitted) for each in judged.watches)
         self._tell(judged.signals, now)
 
     def _moment(self, watch: Watch, fitted: Fitted | None, now: datetime) -> Moment:
@@ -190,7 +204,7 @@ class _Replay:
 
     def _last_seen(self, device: int, fitted: Fitted | None, now: datetime) -> datetime | None:
         here = self._seen.get(device, ())
-        known = fitted.seen if fitted else ()
+        known = (fitted.seen if fitted else None) or ()
         index = bisect_right(known, now)
         found = [*here[-1:], *known[max(0, index - 1) : index]]
         return max(found, default=None)
@@ -204,7 +218,7 @@ class _Replay:
 
     def _raise(self, raised: Raise, now: datetime) -> None:
         alerts, index = self._result.alerts, self._open.get(raised.key)
-        if index is not None and now - (alerts[index].last_at or now) <= JOINS:
+        if index is not None and self._still_open(raised.key, alerts[index].last_at or now, now):
             before = alerts[index]
             severity = max(before.severity, int(raised.severity))
             alerts[index] = replace(before, times=before.times + 1, severity=severity, last_at=now)
@@ -212,10 +226,23 @@ class _Replay:
         self._open[raised.key] = len(alerts)
         alerts.append(Told(raised, now, severity=int(raised.severity), last_at=now))
 
+    def _still_open(self, key: str, last_at: datetime, now: datetime) -> bool:
+        lived = [each for each in self._story.lived.get(key, ()) if each.since <= last_at]
+        if lived and (lived[-1].until is None or last_at < lived[-1].until):
+            return lived[-1].until is None or now < lived[-1].until
+        return now - last_at <= JOINS
 
-def _later(watch: Watch, now: datetime) -> Watch:
-    """A watch that would be due at the same time for ever."""
-    return replace(watch, due_at=now + timedelta(seconds=1))
+
+def _moved_on(watch: Watch, now: datetime, fitted: Fitted | None) -> Watch:
+    """A judged watch, due later than now if at all. A silent device is looked at again when it is heard, not every minute of
+    a month."""
+    if watch.due_at is None:
+        return watch
+    if watch.state is WatchState.RAISED and watch.key.startswith(SILENCE) and fitted and fitted.seen is not None:
+        index = bisect_right(fitted.seen, now)
+        heard = fitted.seen[index] if index < len(fitted.seen) else None
+        return replace(watch, due_at=None if heard is None else now + LOOK_AGAIN * ceil((heard - now) / LOOK_AGAIN))
+    return watch if watch.due_at > now else replace(watch, due_at=now + timedelta(seconds=1))
 
 
 def by_day(alerts: Sequence[Told], book: Rulebook) -> Mapping[str, int]:

@@ -55,9 +55,14 @@ class Rulebook:
         return now if now is not None and type(now.spec) is type(opened.spec) else None
 
     @cached_property
+    def in_force(self) -> Sequence[Rule]:
+        """Every rule but those that were withdrawn."""
+        return [rule for rule in self.by_id.values() if not rule.withdrawn]
+
+    @cached_property
     def compounds(self) -> Sequence[tuple[str, Compound]]:
         """Every compound rule with its kind."""
-        return [(rule.kind, rule.spec) for rule in self.by_id.values() if isinstance(rule.spec, Compound)]
+        return [(rule.kind, rule.spec) for rule in self.in_force if isinstance(rule.spec, Compound)]
 
     @cached_property
     def asked_for(self) -> frozenset[str]:
@@ -79,7 +84,7 @@ class Rulebook:
     @cached_property
     def standing(self) -> frozenset[tuple[str, str]]:
         """Kind and key prefix of the watches that fitted devices keep all the time."""
-        return frozenset((rule.kind, rule.spec.watch_prefix) for rule in self.by_id.values() if rule.spec.standing)
+        return frozenset((rule.kind, rule.spec.watch_prefix) for rule in self.in_force if rule.spec.standing)
 
 
 REMEMBERED = 50_000

@@ -32,6 +32,8 @@ ANYBODY = frozenset(Role)
 """Whoever is signed in and has any role."""
 OVERSEERS = frozenset({Role.LEAD, Role.CENTRE, Role.TECHNICAL, Role.ADMIN})
 """Who looks after devices, sites and what could not be read."""
+RULERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
+"""Who may set rules, each those of their track: see :mod:`gateway.ruling`."""
 
 TRACKS = {
     Role.RESPONDER: (Track.CARE,),

@@ -227,6 +227,7 @@ class Gateway:
             **await alert_store.unanswered(connection, now),
             **await pages.standing(connection, now),
             "oldest_watch": await watches.oldest_overdue(connection, now),
+            "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }
         hearings = await sites.site_hearings(connection)
         shown = [

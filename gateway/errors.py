@@ -9,10 +9,13 @@ GatewayError
     ├── NotFound          404
     ├── Conflict          409
     ├── Invalid           422
+    │   └── InvalidFields     with what is wrong field by field
     └── TooMany           429
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 
 class GatewayError(Exception):
@@ -28,6 +31,7 @@ class Problem(GatewayError):
 
     status = 500
     title = "Server error"
+    errors: Sequence[Mapping[str, str]] = ()
 
     def __init__(self, reason: str, detail: str, mend: str = "") -> None:
         super().__init__(detail)
@@ -54,6 +58,14 @@ class Conflict(Problem):
 
 class Invalid(Problem):
     status, title = 422, "Invalid"
+
+
+class InvalidFields(Invalid):
+    """Several things are wrong. ``errors``: each with field, code, what and mend."""
+
+    def __init__(self, reason: str, detail: str, mend: str, errors: Sequence[Mapping[str, str]]) -> None:
+        super().__init__(reason, detail, mend)
+        self.errors = errors
 
 
 class TooMany(Problem):

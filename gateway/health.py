@@ -98,6 +98,9 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
     if standing["broken_contacts"]:
         told = f"{standing['broken_contacts']} contact(s) are broken: whoever they belong to may not be reached"
         findings.append(Finding(state=State.DEGRADED, reason="broken_contacts", detail=told))
+    if standing["unreadable_rules"]:
+        told = f"{standing['unreadable_rules']} rule(s) cannot be read and judge nothing; /rules shows which"
+        findings.append(Finding(state=State.DEGRADED, reason="unreadable_rules", detail=told))
     for what, name in (("alert", "oldest_overdue"), ("watch", "oldest_watch"), ("page", "oldest_page")):
         due = standing[name]
         if due is not None and now - due > LATE:

@@ -248,7 +248,10 @@ def _judge_one(
     if rule is None:  # nobody waits for it any more: the device is gone from there, or the rule is switched off
         over = Clear(opened.spec.key(watch.subject), Evidence("no_longer_watched", now, now))
         signals = (over,) if opened.spec.track is Track.TECHNICAL and watch.state is WatchState.RAISED else ()
-        return Judgement((replace(watch, due_at=None, state=WatchState.MET),), signals)
+        facts = watch.facts
+        if watch.state is WatchState.WAITING and not due.fitting_ended:  # it may be taken up again: watches.take_up
+            facts = {**watch.facts, watches.LET_GO: now.isoformat()}
+        return Judgement((replace(watch, due_at=None, state=WatchState.MET, facts=facts),), signals)
     watch = replace(watch, rule_id=rule.id)
     device = watch.subject.device_id or 0
     contract = contracts.get(device)

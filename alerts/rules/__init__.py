@@ -187,7 +187,10 @@ class RuleType(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule type's data with its identity. ``scope`` ranks how near it is: 0 kind, 1 zone, 2 resident, 3 device."""
+    """A rule type's data with its identity. ``scope`` ranks how near it is: 0 kind, 1 zone, 2 resident, 3 device.
+
+    ``withdrawn``: it applies to nothing any more; watches and alerts may still point at it.
+    """
 
     id: int
     version: int
@@ -197,11 +200,13 @@ class Rule:
     zone_id: int | None = None
     resident_id: int | None = None
     device_id: int | None = None
+    withdrawn: bool = False
 
     def concerns(self, kind: str, subject: Subject, zones: Collection[int]) -> bool:
         """Whether this rule is set for the device: its kind, and the zone tree, resident or device where named."""
         return (
             self.kind == kind
+            and not self.withdrawn
             and (self.zone_id is None or self.zone_id in zones)
             and (self.resident_id is None or self.resident_id == subject.resident_id)
             and (self.device_id is None or self.device_id == subject.device_id)

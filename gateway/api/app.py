@@ -6,6 +6,7 @@ Errors are problem+json (RFC 9457) for programs. An endpoint that declares nobod
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -125,7 +126,7 @@ def _add_health(app: FastAPI, source: HealthSource) -> None:
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:
-        return problem_response(error.status, error.title, error.reason, error.detail, error.mend)
+        return problem_response(error.status, error.title, error.reason, error.detail, error.mend, error.errors)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -152,9 +153,12 @@ def _add_errors(app: FastAPI) -> None:
         app.add_exception_handler(gone, database)
 
 
-def problem_response(status: int, title: str, reason: str, detail: str, mend: str) -> Response:
+def problem_response(
+    status: int, title: str, reason: str, detail: str, mend: str, errors: Sequence[Mapping[str, str]] = ()
+) -> Response:
     """A problem+json answer."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "reason": reason, "mend": mend}
+    body: dict[str, object] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body |= {"reason": reason, "mend": mend, **({"errors": [*errors]} if errors else {})}
     return Response(json.dumps(body, ensure_ascii=False), status, media_type=PROBLEM_JSON)
 
 

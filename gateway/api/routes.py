@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from sse_starlette import EventSourceResponse
 
 from devices.model import Reason as Unreadable
-from gateway.access import ANYBODY, OVERSEERS, SESSION_COOKIE, Role, Who
+from gateway import ruling
+from gateway.access import ANYBODY, OVERSEERS, RULERS, SESSION_COOKIE, Role, Who
 from gateway.api import schemas
 from gateway.errors import NotAllowed, NotSignedIn
 from gateway.front import Front
@@ -72,6 +73,7 @@ def front_of(request: Request) -> Front:
 TheFront = Annotated[Front, Depends(front_of)]
 Anybody = Annotated[Who, Depends(Access(ANYBODY))]
 Overseer = Annotated[Who, Depends(Access(OVERSEERS))]
+Ruler = Annotated[Who, Depends(Access(RULERS))]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "content": {"application/problem+json": {}}}
@@ -208,6 +210,67 @@ async def decode_again(uid: UUID, who: Overseer, front: TheFront) -> schemas.Dec
 async def sites(who: Anybody, front: TheFront) -> list[schemas.SiteView]:
     """Every site and until when it has been heard."""
     return await front.sites(who)
+
+
+# Rules and devices ----------------------------------------------------------------------------------------------------
+
+
+@router.get("/rules", tags=["rules"])
+async def rules(
+    who: Anybody, front: TheFront, kind: Annotated[str | None, Query(max_length=64)] = None
+) -> schemas.RuleList:
+    """The rules in force that you may see, of a kind or of all. Of each name the nearest applies to a device."""
+    return await front.rules(who, kind)
+
+
+@router.put("/rules", tags=["rules"])
+async def set_rule(body: schemas.RuleRequest, who: Ruler, front: TheFront) -> schemas.RuleView:
+    """Set a rule for a zone, a resident or a device; what waits follows it at once. Preview it first."""
+    return await front.set_rule(who, body)
+
+
+@router.post("/rules/preview", tags=["rules"])
+async def preview_rule(body: schemas.RuleRequest, who: Ruler, front: TheFront) -> schemas.Preview:
+    """What the rule would have raised over the last 30 days of what is stored, beside what the rules as they are would have."""
+    return await front.preview_rule(who, body)
+
+
+@router.get("/rules/{uid}", tags=["rules"])
+async def rule(uid: UUID, who: Anybody, front: TheFront) -> schemas.RuleDetail:
+    """One rule with its versions, and who set each."""
+    return await front.rule(who, uid)
+
+
+@router.post("/rules/{uid}/withdraw", tags=["rules"])
+async def withdraw_rule(uid: UUID, body: schemas.WithdrawRequest, who: Ruler, front: TheFront) -> schemas.RuleView:
+    """Withdraw a rule: the next nearest of its name applies again, and what waits follows at once."""
+    return await front.withdraw_rule(who, uid, body.version)
+
+
+@router.get("/rule-types", tags=["rules"])
+async def rule_types(_: Anybody) -> list[schemas.RuleType]:
+    """Every type of rule, with the JSON Schema of its data."""
+    return ruling.types()
+
+
+@router.get("/devices", tags=["technical"])
+async def devices(
+    who: Overseer,
+    front: TheFront,
+    q: Annotated[str, Query(max_length=100, description="A part of address, model, home or resident's name")] = "",
+    kind: Annotated[str | None, Query(max_length=64)] = None,
+    zone: UUID | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> schemas.DevicePage:
+    """The devices in your zones, in order of address."""
+    return await front.devices(who, q, kind, zone, cursor, limit)
+
+
+@router.get("/devices/{uid}", tags=["technical"])
+async def device(uid: UUID, who: Overseer, front: TheFront) -> schemas.DeviceDetail:
+    """One device: where it is fitted, how it is, and the rules that apply to it, with those that they hide."""
+    return await front.device(who, uid)
 
 
 def _token(request: Request) -> tuple[str | None, bool]:

@@ -71,6 +71,19 @@ async def note_listed(connection: Connection, at: datetime, actor: int, alerts: 
     )
 
 
+async def note_shown(connection: Connection, at: datetime, actor: int, residents: Sequence[int]) -> None:
+    """A list of rules or devices named these residents to somebody: once a day for each resident and reader."""
+    await connection.execute(
+        """INSERT INTO audit (at, actor_id, action, object, object_id, params)
+           SELECT %(at)s, %(actor)s, 'resident.named', 'resident', r.id, '{}'
+           FROM unnest(%(residents)s::bigint[]) AS r (id)
+           WHERE NOT EXISTS (
+               SELECT 1 FROM audit x WHERE x.object = 'resident' AND x.object_id = r.id AND x.actor_id = %(actor)s
+                 AND x.action = 'resident.named' AND x.at > %(at)s - interval '1 day')""",
+        {"at": at, "actor": actor, "residents": list(residents)},
+    )
+
+
 async def announce(connection: Connection, changed: Changed) -> None:
     """Tell every process that listens, when the transaction commits. Ids only; "everything" where they are too many."""
     if changed == Changed():

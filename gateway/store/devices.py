@@ -257,3 +257,72 @@ async def move(connection: Connection, device_id: int, dwelling_id: int, residen
         (uid, device_id, dwelling_id, resident_id, at),
     )
     return uid
+
+
+# What people look at --------------------------------------------------------------------------------------------------
+
+_LISTED = """
+    SELECT d.id, d.uid, d.kind, d.address, d.model, d.registered, d.site_id, n.name AS site,
+           coalesce(d.silent_after_seconds, 0) AS own_contract, i.id AS installation_id, i.dwelling_id, i.resident_id,
+           coalesce(i.placed, '') AS placed, lower(i.during) AS fitted_since, w.address AS dwelling,
+           coalesce(w.zone_id, n.zone_id) AS zone_id, z.name AS zone, z.uid AS zone_uid, t.uid AS resident_uid,
+           t.name AS resident, s.last_seen, s.online, coalesce(s.fields, '{}') AS state
+    FROM device d JOIN site n ON n.id = d.site_id
+    LEFT JOIN installation i ON i.device_id = d.id AND i.during @> %(now)s::timestamptz
+    LEFT JOIN dwelling w ON w.id = i.dwelling_id LEFT JOIN resident t ON t.id = i.resident_id
+    JOIN zone z ON z.id = coalesce(w.zone_id, n.zone_id) LEFT JOIN device_state s ON s.device_id = d.id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which devices somebody asks for. ``text``: a part of its address, its model, its home's address or its resident's
+    name; ``zones``: those that the reader covers; ``zone``: one of them, with what is below it."""
+
+    zones: Collection[int]
+    text: str = ""
+    kind: str | None = None
+    zone: UUID | None = None
+
+
+async def search(
+    connection: Connection, asked: Search, now: datetime, after: UUID | None, limit: int
+) -> list[dict[str, Any]]:
+    """Devices with their fitting now, in order of address, from after one."""
+    cursor = await connection.execute(
+        f"""WITH RECURSIVE below AS (
+                SELECT id FROM zone WHERE uid = %(zone)s
+                UNION SELECT z.id FROM zone z JOIN below b ON z.parent_id = b.id)
+            {_LISTED}
+            WHERE coalesce(w.zone_id, n.zone_id) = ANY(%(zones)s)
+              AND (%(zone)s::uuid IS NULL OR coalesce(w.zone_id, n.zone_id) IN (SELECT id FROM below))
+              AND (%(kind)s::text IS NULL OR d.kind = %(kind)s)
+              AND (%(text)s::text = '' OR concat_ws(E'\\n', d.address, d.model, w.address, t.name) ILIKE %(like)s)
+              AND (%(after)s::uuid IS NULL
+                   OR (d.address, d.id) > (SELECT x.address, x.id FROM device x WHERE x.uid = %(after)s))
+            ORDER BY d.address, d.id LIMIT %(limit)s""",
+        {
+            "zones": sorted(asked.zones),
+            "zone": asked.zone,
+            "kind": asked.kind,
+            "text": asked.text,
+            "like": f"%{_literally(asked.text)}%",
+            "now": now,
+            "after": after,
+            "limit": limit,
+        },
+    )
+    return await cursor.fetchall()
+
+
+async def shown(connection: Connection, uid: UUID, zones: Collection[int], now: datetime) -> dict[str, Any] | None:
+    """One device with its fitting now, in one of these zones."""
+    cursor = await connection.execute(
+        f"{_LISTED} WHERE d.uid = %(uid)s AND coalesce(w.zone_id, n.zone_id) = ANY(%(zones)s)",
+        {"uid": uid, "zones": sorted(zones), "now": now},
+    )
+    return await cursor.fetchone()
+
+
+def _literally(text: str) -> str:
+    """Text that stands for itself in LIKE."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

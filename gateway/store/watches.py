@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.model import Subject, Watch, WatchState
@@ -146,6 +146,43 @@ async def touch(connection: Connection, kind: str, name: str, now: datetime) -> 
                SELECT w.key FROM watch w JOIN rule r ON r.id = w.rule_id
                WHERE r.kind = %(kind)s AND r.name = %(name)s AND w.due_at > %(now)s ORDER BY w.key FOR UPDATE OF w))""",
         {"kind": kind, "name": name, "now": now},
+    )
+    return cursor.rowcount
+
+
+LET_GO = "let_go"
+"""A watch's fact: since when no rule waits for it."""
+TAKEN_UP = timedelta(hours=6)
+"""Longer than the longest grace of a dose: what began before is over, whatever came of it."""
+
+
+async def take_up(connection: Connection, kind: str, name: str, heard: Collection[str], now: datetime) -> int:
+    """A rule of this kind and name may apply again: what was let go waits anew, and is judged at once – but what began long
+    ago, and where the device has said something of these types meanwhile, which nobody has judged. How many."""
+    cursor = await connection.execute(
+        """UPDATE watch SET due_at = %(now)s, state = 'waiting', facts = facts - %(let_go)s::text
+           WHERE key = ANY(ARRAY(
+               SELECT w.key FROM watch w JOIN rule r ON r.id = w.rule_id
+               WHERE r.kind = %(kind)s AND r.name = %(name)s AND w.state = 'met' AND w.due_at IS NULL
+                 AND w.facts ? %(let_go)s::text AND w.since > %(now)s - %(within)s::interval
+                 AND NOT EXISTS (SELECT 1 FROM observation o
+                                 WHERE o.device_id = w.device_id AND o.type = ANY(%(heard)s)
+                                   AND o.received_at > (w.facts ->> %(let_go)s::text)::timestamptz)
+               ORDER BY w.key FOR UPDATE OF w))""",
+        {"kind": kind, "name": name, "heard": sorted(heard), "now": now, "let_go": LET_GO, "within": TAKEN_UP},
+    )
+    return cursor.rowcount
+
+
+async def plan_doses_anew(connection: Connection, kind: str, now: datetime) -> int:
+    """A rule about doses was changed: the next dose of every schedule of this kind gets its watch, also where no rule
+    waited for it until now. How many."""
+    cursor = await connection.execute(
+        """UPDATE dose_schedule SET watched_until = %(now)s WHERE id = ANY(ARRAY(
+               SELECT s.id FROM dose_schedule s JOIN installation i ON i.id = s.installation_id
+               JOIN device d ON d.id = i.device_id
+               WHERE d.kind = %(kind)s AND s.watched_until > %(now)s ORDER BY s.id FOR UPDATE OF s))""",
+        {"kind": kind, "now": now},
     )
     return cursor.rowcount
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from gateway.store.db import Connection
 
 
@@ -21,3 +24,11 @@ async def ancestry(connection: Connection) -> dict[int, tuple[int, ...]]:
            SELECT id, array_agg(above ORDER BY distance) AS above FROM up GROUP BY id"""
     )
     return {row["id"]: tuple(row["above"]) for row in await cursor.fetchall()}
+
+
+async def named(connection: Connection, ids: Collection[int]) -> list[dict[str, Any]]:
+    """These zones with their outer id, name and parent, in order of name."""
+    cursor = await connection.execute(
+        "SELECT id, uid, parent_id, kind, name FROM zone WHERE id = ANY(%s) ORDER BY name, id", (sorted(ids),)
+    )
+    return await cursor.fetchall()

@@ -36,6 +36,7 @@ from gateway.store.db import DatabaseGone
 from gateway.web import guard, live, views, words
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.rules import ROUTES, RulePages
 from gateway.web.seam import Front, Who
 
 log = structlog.get_logger()
@@ -45,6 +46,8 @@ __all__ = ["STATIC", "router"]
 PER_PAGE = 50
 MAX_KEY = 64
 SEE_OTHER = 303
+KEPT = frozenset({"state", "cursor", "next", "q", "kind", "name", "zone", "resident", "device", "reason", "site"})
+"""What of an address leads back to the same page."""
 Form = Mapping[str, str]
 
 
@@ -72,10 +75,12 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
+    for method, path, name in ROUTES:
+        made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
 
-class Pages:
+class Pages(RulePages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -335,12 +340,11 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
 
 def _here(request: Request) -> str:
     """This page's own address, to come back to; after a form, the page that it was on."""
-    path = request.url.path.removesuffix("/answer").removesuffix("/command")
-    kept = {
-        name: value
-        for name, value in request.query_params.items()
-        if name in {"state", "cursor", "next", "q", "reason", "site"}
-    }
+    known: str | None = getattr(request.state, "here", None)
+    if known is not None:
+        return known
+    path = request.url.path.removesuffix("/answer").removesuffix("/command").removesuffix("/withdraw")
+    kept = {name: value for name, value in request.query_params.items() if name in KEPT}
     return path + ("?" + "&".join(f"{name}={quote(value)}" for name, value in kept.items()) if kept else "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -350,7 +351,7 @@ def test_a_silent_device_says_nothing_by_speaking() -> None:
 CENTRE, MUNICIPALITY, ZONE = 30, 20, 10
 
 
-def rule(number: int, scope: int, *, name: str = "fall", enabled: bool = True, **near: int) -> Rule:
+def rule(number: int, scope: int, *, name: str = "fall", enabled: bool = True, **near: Any) -> Rule:
     assert isinstance(FALL, Immediate)
     spec = FALL.model_copy(update={"name": name, "enabled": enabled})
     return Rule(number, 1, WEARABLE, spec, scope, **near)

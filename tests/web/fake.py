@@ -17,6 +17,7 @@ from alerts.timeline import COMMAND_REASONS, COMMAND_STATES, LINES, STAGES, tell
 from alerts.words import asked, said
 from gateway.api import schemas
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
+from tests.web.fake_rules import FakeRules
 
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
 ME = schemas.PersonRef(id=UUID(int=1), name="Ingrid Aase")
@@ -56,6 +57,7 @@ class FakeFront:
     taken: list[tuple[UUID, schemas.AnswerRequest, str]] = field(default_factory=list)
     asked: list[tuple[UUID, schemas.CommandRequest, str]] = field(default_factory=list)
     refuse: str | None = None
+    ruled: FakeRules = field(default_factory=FakeRules)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     watching: int = 0
 
@@ -144,6 +146,43 @@ class FakeFront:
 
     async def sites(self, who: Who) -> list[schemas.SiteView]:
         return self.site_views
+
+    # Rules and devices ------------------------------------------------------------------------------------------------
+
+    async def rules(self, who: Who, kind: str | None) -> schemas.RuleList:
+        return schemas.RuleList(rules=self.ruled.of_kind(kind or "fall_alarm", who.language))
+
+    async def rule(self, who: Who, uid: UUID) -> schemas.RuleDetail:
+        return self.ruled.detail(who.language)
+
+    async def rule_draft(self, who: Who, kind: str, name: str, scope: schemas.ScopeRequest) -> schemas.RuleDraft:
+        return self.ruled.draft(kind, name, scope)
+
+    async def set_rule(self, who: Who, request: schemas.RuleRequest) -> schemas.RuleView:
+        return self.ruled.save(request, who.language)
+
+    async def withdraw_rule(self, who: Who, uid: UUID, version: int) -> schemas.RuleView:
+        if self.ruled.stale:
+            raise Conflict("stale", "changed")
+        self.ruled.withdrawn.append((uid, version))
+        return self.ruled.detail(who.language)
+
+    async def preview_rule(self, who: Who, request: schemas.RuleRequest) -> schemas.Preview:
+        return self.ruled.preview(request, NOW)
+
+    async def devices(
+        self, who: Who, text: str, kind: str | None, zone: UUID | None, cursor: str | None, limit: int
+    ) -> schemas.DevicePage:
+        if not who.roles & {"technical", "lead", "admin"}:
+            raise NotAllowed("role", "for technical services")
+        found = self.ruled.device(NOW, who.language)
+        shown = [found] if text in found.address else []
+        return schemas.DevicePage(devices=list(shown), next_cursor=None)
+
+    async def device(self, who: Who, uid: UUID) -> schemas.DeviceDetail:
+        if not who.roles & {"technical", "lead", "admin"}:
+            raise NotAllowed("role", "for technical services")
+        return self.ruled.device(NOW, who.language)
 
     async def changes(self, who: Who) -> AsyncIterator[None]:
         self.watching += 1

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from alerts.command import State
-from tests.web import fake
+from tests.web import fake, fake_rules
 from tests.web.conftest import Served
 
 FALL = fake.alert().id
@@ -32,6 +32,13 @@ PLACES = [
     "/quarantine",
     "/quarantine?decoded=3&unreadable=1&rest=1",
     "/quarantine?state=decoded",
+    "/rules?kind=fall_alarm",
+    "/rules?kind=door_sensor",
+    f"/rules/{fake_rules.OVERRIDE}",
+    "/rules/edit?kind=door_sensor&name=not_back",
+    f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
+    "/devices",
+    f"/devices/{fake_rules.DEVICE.id}",
     "/sign-in",
 ]
 
@@ -59,7 +66,7 @@ CONTRAST = """() => {
   return weak;
 }"""
 
-SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top a, .top summary, .choices label, .backlink")]
+SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top a, .top summary, .choices label, .chips a, .links a, .switch, .backlink")]
   .filter((each) => each.checkVisibility())
   .map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
   .filter(([, box]) => box.height < 47.5 || box.width < 47.5)
@@ -94,7 +101,7 @@ async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
 async def test_every_page_fits_the_phone_and_can_be_read(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, scheme: str
 ) -> None:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"responder", "technical"}))
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"responder", "technical", "lead"}))
     async for page in _page(browser, served, color_scheme=scheme, **PHONE):
         for number, place in enumerate(PLACES):
             if place == "/sign-in":
@@ -107,14 +114,21 @@ async def test_every_page_fits_the_phone_and_can_be_read(
             assert await page.evaluate(SMALL) == []
 
 
-async def test_a_desk_and_a_very_small_phone_fit_too(browser: Browser, served: Served, screenshots: Path) -> None:
+async def test_a_desk_and_a_very_small_phone_fit_too(
+    browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path
+) -> None:
     for width, height in ((1280, 900), (320, 568)):
         async for page in _page(browser, served, viewport={"width": width, "height": height}):
+            front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical", "lead"}))
             for place in PLACES[:-1]:
                 await page.goto(served.url + place)
                 assert await page.evaluate("document.documentElement.scrollWidth") <= width
             await page.goto(f"{served.url}/alerts/{FALL}")
             await page.screenshot(path=screenshots / f"{width}.png")
+            await page.goto(f"{served.url}/rules/edit?kind=door_sensor&name=not_back")
+            await page.get_by_role("button", name="Forhåndsvis").click()
+            await page.screenshot(path=screenshots / f"{width}-rule.png", full_page=True)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 async def test_from_fall_to_done_with_one_thumb(
@@ -318,6 +332,32 @@ async def test_all_of_it_works_with_a_keyboard(browser: Browser, served: Served,
         await page.keyboard.press("Escape")
         await expect(page.locator("#more > summary")).to_be_focused()
         await expect(page.locator("#answer-release button")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_rule_is_previewed_and_saved_without_javascript(
+    browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, scheme: str
+) -> None:
+    """Out at night and not back: fifteen minutes instead of ten, and not on Sundays."""
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    async for page in _page(browser, served, java_script_enabled=False, color_scheme=scheme, **PHONE):
+        await page.goto(f"{served.url}/rules?kind=door_sensor")
+        await page.locator("#not_back").get_by_role("link", name="Sett den for en sone").click()
+        await page.get_by_label("Innen hvor mange minutter").fill("15")
+        await page.locator("#field-window").get_by_role("checkbox", name="søn.").uncheck(force=True)
+        await page.get_by_role("button", name="Forhåndsvis").click()
+        await expect(page.locator("#before")).to_have_text("45")
+        await expect(page.locator("#after")).to_have_text("15")
+        await expect(page.locator("#preview .when")).to_contain_text("innen 15 min, mellom 22:00 og 06:00")
+        await page.screenshot(path=screenshots / "preview.png", full_page=True)
+        assert await page.locator("script[src*=live]").count() == 0, "what is half filled is not fetched away"
+        await page.get_by_role("button", name="Lagre").click()
+        await expect(page).to_have_url(f"{served.url}/rules?kind=door_sensor#not_back")
+    (asked,), (saved,) = front.ruled.asked, front.ruled.set
+    assert asked == saved
+    assert saved.spec["within_seconds"] == 15 * 60
+    assert saved.spec["window"] == {"from_time": "22:00", "to_time": "06:00", "weekdays": [0, 1, 2, 3, 4, 5]}
+    assert saved.scope.zone == fake_rules.ZONE.id
 
 
 async def test_minutes_tick(nurse: Page, served: Served) -> None:

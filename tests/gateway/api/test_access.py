@@ -11,11 +11,12 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
-from gateway.access import ANYBODY, OVERSEERS, Role
+from gateway.access import ANYBODY, OVERSEERS, RULERS, Role
 from gateway.api.app import check_declared
 from gateway.api.routes import Access
 from gateway.embedded import Broker
 from tests.gateway.served import API, Served, problem, served
+from tests.support.rules import own
 
 PUBLIC, SIGNED_IN, PAGE, OPEN_PAGE = "public", "signed in", "page", "open page"
 STREAMS = {f"{API}/changes", "/events"}
@@ -33,6 +34,14 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", f"{API}/quarantine/decode"): OVERSEERS,
     ("POST", f"{API}/quarantine/{{uid}}/decode"): OVERSEERS,
     ("GET", f"{API}/sites"): ANYBODY,
+    ("GET", f"{API}/rules"): ANYBODY,
+    ("GET", f"{API}/rules/{{uid}}"): ANYBODY,
+    ("GET", f"{API}/rule-types"): ANYBODY,
+    ("PUT", f"{API}/rules"): RULERS,
+    ("POST", f"{API}/rules/preview"): RULERS,
+    ("POST", f"{API}/rules/{{uid}}/withdraw"): RULERS,
+    ("GET", f"{API}/devices"): OVERSEERS,
+    ("GET", f"{API}/devices/{{uid}}"): OVERSEERS,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/health"): PUBLIC,
@@ -56,10 +65,21 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/quarantine/decode"): PAGE,
     ("POST", "/quarantine/{uid}/decode"): PAGE,
     ("GET", "/sites"): PAGE,
+    ("GET", "/rules"): PAGE,
+    ("GET", "/rules/edit"): PAGE,
+    ("POST", "/rules/edit"): PAGE,
+    ("GET", "/rules/{uid}"): PAGE,
+    ("POST", "/rules/{uid}/withdraw"): PAGE,
+    ("GET", "/devices"): PAGE,
+    ("GET", "/devices/{uid}"): PAGE,
     ("GET", "/events"): PAGE,
 }
+RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall_alarm", "button_pressed")}
 BODIES: dict[str, dict[str, Any]] = {
     f"{API}/me/language": {"json": {"language": "nb"}},
+    f"{API}/rules": {"json": RULE},
+    f"{API}/rules/preview": {"json": RULE},
+    f"{API}/rules/{{uid}}/withdraw": {"json": {"version": 1}},
     f"{API}/alerts/{{uid}}/answers": {"json": {"answer": "on_way"}, "headers": {"Idempotency-Key": "k"}},
     f"{API}/alerts/{{uid}}/commands": {
         "json": {"device": str(uuid4()), "command": "unlock", "reason": "test"},
