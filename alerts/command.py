@@ -42,7 +42,7 @@ LEAST_LEFT = timedelta(seconds=1)
 """A command with less time than this is not sent: MQTT counts in whole seconds."""
 CLOCK_TOLERANCE = timedelta(seconds=2)
 """How far a device's clock may be behind ours for what it did at once to count as done after it was sent."""
-UNPROVEN = frozenset({Flag.CLOCK_AHEAD, Flag.CLOCK_UNSET, Flag.RETAINED})
+UNPROVEN = frozenset({Flag.CLOCK_AHEAD, Flag.CLOCK_UNSET, Flag.DECODED_AGAIN, Flag.RETAINED})
 """Marks of a report that does not say when it happened."""
 
 

@@ -77,7 +77,9 @@ def redact(payload: bytes) -> bytes:
     except (ValueError, RecursionError):
         text = payload.decode("latin-1")  # a character a byte, whatever the bytes
         found = _text(text)
-        return payload if found == text else found.encode("latin-1")
+        return (
+            payload if found == text else redact(found.encode("latin-1"))
+        )  # what broke it may have gone with a secret
 
 
 def _may_name_one(payload: bytes) -> bool:
@@ -190,7 +192,7 @@ def _nested(text: str) -> str:
 
 # Text -----------------------------------------------------------------------------------------------------------------
 
-_ESCAPED = re.compile(r"\\+u00([2-7][0-9a-fA-F])")
+_ESCAPED = re.compile(r"\\+u00([2-7a-fA-F][0-9a-fA-F])")
 _STEM = re.compile("|".join(STEMS), re.IGNORECASE)
 _STEM_OR_VALUE = re.compile("|".join((*STEMS, *(rf"\b\w{{0,16}}?{value}\b" for value in VALUES))), re.IGNORECASE)
 _PART = r"[A-Za-z0-9_.\x80-\xff-]"
@@ -259,17 +261,18 @@ def _value_at(text: str, after_name: int) -> Span | None:
         return number.span() if number else None
     start = says.end()
     opening = _OPENING.match(text, start)
-    if text.startswith((REDACTED, "null"), opening.end() if opening else start):
-        return None
-    end = _end(text, start, opening)
-    return (start, end) if end > start else None
+    span = _within(text, opening) if opening else (start, _end(text, start))
+    return None if text[slice(*span)].rstrip() in ("", "null", REDACTED) else span
 
 
-def _end(text: str, start: int, opening: re.Match[str] | None) -> int:
-    """Where a value ends: at the end of the text where it is cut off."""
-    if opening is not None:
-        closing = re.compile(rf"(?<!\\){re.escape(opening[1])}{opening[2]}").search(text, opening.end())
-        return closing.end() if closing else len(text)
+def _within(text: str, opening: re.Match[str]) -> Span:
+    """What is between quotes, up to the same one with as many backslashes before it; else all that follows."""
+    closing = re.compile(rf"(?<!\\){re.escape(opening[1])}{opening[2]}").search(text, opening.end())
+    return opening.end(), closing.start() if closing else len(text)
+
+
+def _end(text: str, start: int) -> int:
+    """Where a value without quotes ends: at the end of the text where it is cut off."""
     if text[start : start + 1] in ("{", "["):
         return _end_of_nested(text, start)
     plain = _PLAIN.match(text, start)

@@ -77,6 +77,10 @@ class Who:
             zone for zone, roles in self.roles_in.items() if any(track in TRACKS[Role(each)] for each in roles)
         )
 
+    def zones_as(self, roles: frozenset[Role]) -> list[int]:
+        """The zones in which they have one of these roles."""
+        return sorted(zone for zone, here in self.roles_in.items() if here & roles)
+
     def require(self, allowed: frozenset[Role]) -> None:
         """NotAllowed unless they have one of these roles."""
         if not self.roles & allowed:

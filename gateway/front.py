@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from alerts.rulebook import Rulebook
-from gateway import answering, asking, canary, previewing, reading, ruling
-from gateway.access import ANYBODY, Who
+from gateway import answering, asking, canary, cursors, decoding, previewing, reading, ruling
+from gateway.access import ANYBODY, OVERSEERS, Who
 from gateway.api import schemas
 from gateway.clock import Clock
 from gateway.errors import Invalid, NotSignedIn, TooMany
@@ -24,6 +24,7 @@ from gateway.store import audit, people, sessions, views
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, TooMuch
 from gateway.store.devices import Search
+from gateway.store.quarantine import Wanted
 
 Result = TypeVar("Result")
 
@@ -132,9 +133,11 @@ class Front:
         now = self._clock.now()
         return await self._database.run(lambda each: reading.alert_detail(each, who, uid, now, self._cache))
 
-    async def quarantine(self, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
-        most = max(1, min(limit, MOST_IN_LIST))
-        return await self._database.run(lambda each: reading.quarantine_page(each, who, cursor, most))
+    async def quarantine(
+        self, who: Who, query: schemas.QuarantineQuery, cursor: str | None, limit: int
+    ) -> schemas.QuarantinePage:
+        most, wanted = max(1, min(limit, MOST_IN_LIST)), _wanted(query)
+        return await self._database.run(lambda each: reading.quarantine_page(each, who, wanted, cursor, most))
 
     async def sites(self, who: Who) -> list[schemas.SiteView]:
         who.require(ANYBODY)
@@ -165,6 +168,33 @@ class Front:
         _check_key(key)
         now = self._clock.now()
         return await self._database.run(lambda each: asking.ask(each, who, uid, request, key, now, self._cache))
+
+    # Decoding again -------------------------------------------------------------------------------------------------
+
+    async def decode_again(self, who: Who, uid: UUID) -> schemas.DecodedAgain:
+        """A message in quarantine is given another try. NotFound, or NotAllowed for care staff."""
+        who.require(OVERSEERS)
+        asker = decoding.Asker(who.person_id, who.zones_as(OVERSEERS))
+        again = await decoding.decode_again(self._database, asker, uid, self._clock.now(), self._cache)
+        reason, detail = (again.error.reason, again.error.detail) if again.error else (None, None)
+        return schemas.DecodedAgain(id=uid, outcome=again.outcome, reason=reason, detail=detail)
+
+    async def decode_all_again(
+        self, who: Who, query: schemas.QuarantineQuery, cursor: str | None
+    ) -> schemas.DecodedAgainAll:
+        """All that wait and match are, the oldest first, so many at once; the cursor says where to go on."""
+        who.require(OVERSEERS)
+        asker = decoding.Asker(who.person_id, who.zones_as(OVERSEERS))
+        count, last = await decoding.decode_all_again(
+            self._database, asker, _wanted(query), cursors.uid(cursor), self._clock.now(), self._cache
+        )
+        return schemas.DecodedAgainAll(
+            decoded=count["decoded"],
+            seen_before=count["seen_before"],
+            already_decoded=count["already_decoded"],
+            unreadable=count["unreadable"],
+            next_cursor=str(last) if last else None,
+        )
 
     # Rules and devices ----------------------------------------------------------------------------------------------
 
@@ -210,7 +240,7 @@ class Front:
         self, who: Who, text: str, kind: str | None, zone: UUID | None, cursor: str | None, limit: int
     ) -> schemas.DevicePage:
         most, now = max(1, min(limit, MOST_IN_LIST)), self._clock.now()
-        asked = Search(who.zone_ids, text.strip(), kind, zone)
+        asked = Search(who.zones_as(OVERSEERS), text.strip(), kind, zone)
         return await self._database.run(lambda each: ruling.device_page(each, who, asked, cursor, most, now))
 
     async def device(self, who: Who, uid: UUID) -> schemas.DeviceDetail:
@@ -264,3 +294,9 @@ class Front:
 def _check_key(key: str) -> None:
     if not 1 <= len(key) <= 128 or "\x00" in key:
         raise Invalid("key", "an Idempotency-Key has 1 to 128 characters", "make a random one for each answer")
+
+
+def _wanted(query: schemas.QuarantineQuery) -> Wanted:
+    """As the store takes it: a text with U+0000 in it is in nothing that is stored."""
+    q, site = (text.replace("\x00", "\ufffd") if text else None for text in (query.q, query.site))
+    return Wanted(q, query.reason, site, query.state)

@@ -22,7 +22,7 @@ from devices.model import DecodeError, Lane, Message, Observation, Reason
 from gateway import commanding, judging, positions
 from gateway.engine import act
 from gateway.rulebook import RulebookCache
-from gateway.stamping import note_signs, of_their_kind, speakers, store_new, subjects_of
+from gateway.stamping import Read, note_signs, of_their_kind, speakers, store_new, subjects_of
 from gateway.store import audit, quarantine, sites
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, DatabaseGone, TooMuch
@@ -62,11 +62,15 @@ class Stored:
 
 
 @dataclass(slots=True)
-class _Sorted:
-    """A decoded batch."""
+class Batch:
+    """A decoded batch: what could be read, and what could not."""
 
-    observed: list[Observation] = field(default_factory=list)
+    read: list[Read] = field(default_factory=list)
     rejected: list[Quarantined] = field(default_factory=list)
+
+    @property
+    def observed(self) -> list[Observation]:
+        return [each.observation for each in self.read]
 
 
 async def store_batch(
@@ -90,27 +94,32 @@ async def store_batch(
     return _sum(parts)
 
 
-def _decode(messages: Iterable[Message]) -> _Sorted:
-    batch = _Sorted()
+def _decode(messages: Iterable[Message]) -> Batch:
+    batch = Batch()
     for message in messages:
         try:
-            batch.observed.append(dialect_of(message.topic).decode(message))
+            batch.read.append(Read(message, dialect_of(message.topic).decode(message)))
         except DecodeError as error:
             batch.rejected.append(Quarantined(message, error))
     return batch
 
 
-async def _store(connection: Connection, held: Held, batch: _Sorted, now: datetime, cache: RulebookCache) -> Stored:
+async def _store(connection: Connection, held: Held, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
     await sites.fence(connection, held.site.id, held.lane, held.epoch)
+    return await take_in(connection, held.site, batch, now, cache)
+
+
+async def take_in(connection: Connection, site: Site, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
+    """All that becomes of a batch of a site, within the caller's transaction."""
     book = await cache.read(connection)
-    known = await speakers(connection, held.site, batch.observed)
-    observed, mismatched = of_their_kind(batch.observed, known)
+    known = await speakers(connection, site, batch.observed)
+    observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
     heard = await store_new(connection, observed, known, now)
-    await note_signs(connection, held.site, observed, known, rejected)
+    await note_signs(connection, site, observed, known, rejected)
     failures: list[Failure] = []
     judged = await judging.judge_batch(connection, heard, book, now, failures)
-    refused = await _quarantine(connection, held.site, rejected)
+    refused = await _quarantine(connection, site, rejected)
     await judging.save(connection, judged)
     signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
     changed = await commanding.hear(connection, heard, signals, now, book)
@@ -119,7 +128,7 @@ async def _store(connection: Connection, held: Held, batch: _Sorted, now: dateti
     await audit.announce(connection, changed)
     receipts = tuple(_receipts(batch, rejected))
     return Stored(
-        total=len(batch.observed) + len(batch.rejected),
+        total=len(batch.read) + len(batch.rejected),
         new=len(heard),
         quarantined=len(rejected),
         receipts=receipts,
@@ -140,7 +149,7 @@ async def _store_poison(
 ) -> Stored:
     """A message that cannot be stored as what it is."""
     origin = _decode([message])
-    said = origin.observed[0] if origin.observed else None
+    said = origin.observed[0] if origin.read else None
     reason = DecodeError(
         Reason.POISON,
         error,
@@ -149,11 +158,11 @@ async def _store_poison(
         said.message_class if said else origin.rejected[0].error.message_class,
         said.message_id if said else None,
     )
-    batch = _Sorted(rejected=[Quarantined(message, reason)])
+    batch = Batch(rejected=[Quarantined(message, reason)])
     return await database.run(lambda connection: _store(connection, held, batch, now, cache))
 
 
-def _receipts(batch: _Sorted, rejected: Sequence[Quarantined]) -> Iterable[Receipt]:
+def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> Iterable[Receipt]:
     """For all that is stored now and has a readable id: also what was stored before, and what is in quarantine."""
     said = [(each.device, each.kind, each.message_id) for each in batch.observed]
     refused = [(each.error.device, each.error.kind, each.error.message_id) for each in rejected]

@@ -26,6 +26,7 @@ from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited
 from gateway.store.db import Connection
 from gateway.store.people import Person
+from gateway.store.quarantine import Wanted
 
 ANSWERS: tuple[schemas.AnswerName, ...] = (
     "claim",
@@ -88,12 +89,16 @@ async def alert_detail(
     )
 
 
-async def quarantine_page(connection: Connection, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
+async def quarantine_page(
+    connection: Connection, who: Who, wanted: Wanted, cursor: str | None, limit: int
+) -> schemas.QuarantinePage:
     """Messages of the reader's sites that could not be read, the newest first. NotAllowed for care staff."""
     who.require(OVERSEERS)
-    rows = await quarantine.newest(connection, sorted(who.zone_ids), cursors.uid(cursor), limit + 1)
+    zones = who.zones_as(OVERSEERS)
+    rows = await quarantine.newest(connection, zones, wanted, cursors.uid(cursor), limit + 1)
+    persons = await people.names(connection, [row["decoded_by_id"] for row in rows if row["decoded_by_id"] is not None])
     following = str(rows[limit - 1]["uid"]) if len(rows) > limit else None
-    return schemas.QuarantinePage(items=[_quarantined(row) for row in rows[:limit]], next_cursor=following)
+    return schemas.QuarantinePage(items=[_quarantined(row, persons) for row in rows[:limit]], next_cursor=following)
 
 
 async def sites(
@@ -246,13 +251,14 @@ async def _note_look(
         await audit.add(connection, now, (Audited("position.viewed", "device", row["device_id"], who.person_id, told),))
 
 
-def _quarantined(row: Mapping[str, Any]) -> schemas.QuarantineItem:
+def _quarantined(row: Mapping[str, Any], persons: Persons) -> schemas.QuarantineItem:
     raw = bytes(row["raw"])
     return schemas.QuarantineItem(
         id=row["uid"],
         raw=base64.b64encode(raw).decode(),
         text=raw[:2000].decode("utf-8", "backslashreplace").replace("\x00", "\\x00"),
-        **_without(row, "uid", "raw"),
+        decoded_by=_ref_of(row["decoded_by_id"], persons),
+        **_without(row, "uid", "raw", "decoded_by_id"),
     )
 
 

@@ -7,12 +7,11 @@ kind than its own is not believed. Each device's sign of life is noted once a ba
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from alerts.model import Heard, Lateness, Subject
-from devices.dialects.native import topic_of
 from devices.health import PRESENCE, by_the_broker
 from devices.kinds import kinds
 from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
@@ -26,6 +25,14 @@ from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
 
 Known = dict[DeviceAddress, Device]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A message and what it was read as."""
+
+    message: Message
+    observation: Observation
 
 
 async def speakers(connection: Connection, site: Site, observed: Sequence[Observation]) -> Known:
@@ -48,29 +55,28 @@ def _address(site: Site, device: Device) -> DeviceAddress:
     return DeviceAddress(site.name, device.ecosystem, device.address)
 
 
-def of_their_kind(observed: Sequence[Observation], known: Known) -> tuple[list[Observation], list[Quarantined]]:
+def of_their_kind(read: Sequence[Read], known: Known) -> tuple[list[Observation], list[Quarantined]]:
     """Apart: what came under a kind that the device is not registered as."""
-    fitting = [each for each in observed if _speaks_as_it_is(each, known[each.device])]
-    others = [each for each in observed if not _speaks_as_it_is(each, known[each.device])]
-    return fitting, [_mismatch(each, known[each.device].kind) for each in others]
+    fitting = [each.observation for each in read if _speaks_as_it_is(each.observation, known)]
+    others = [each for each in read if not _speaks_as_it_is(each.observation, known)]
+    return fitting, [Quarantined(each.message, _mismatch(each.observation, known)) for each in others]
 
 
-def _speaks_as_it_is(said: Observation, device: Device) -> bool:
+def _speaks_as_it_is(said: Observation, known: Known) -> bool:
     """A device that nobody registered is whatever it says it is."""
+    device = known[said.device]
     return said.kind == device.kind or not device.registered
 
 
-def _mismatch(said: Observation, registered: str) -> Quarantined:
-    error = DecodeError(
+def _mismatch(said: Observation, known: Known) -> DecodeError:
+    return DecodeError(
         Reason.KIND_MISMATCH,
-        f"device {said.device} speaks as {said.kind!r} but is registered as {registered!r}",
+        f"device {said.device} speaks as {said.kind!r} but is registered as {known[said.device].kind!r}",
         said.device,
         said.kind,
         said.message_class,
         said.message_id,
     )
-    topic = topic_of(said.device, said.kind, said.message_class)
-    return Quarantined(Message(topic, said.raw, said.received_at, Flag.RETAINED in said.flags), error)
 
 
 async def store_new(

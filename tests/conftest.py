@@ -12,6 +12,7 @@
 | `screenshots` | a folder for this test's pictures, kept |
 """
 
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from gateway.embedded import Broker
 from tests.support import databases, mail, parts, timescale_server
 
-hypothesis.settings.register_profile("hjemmevakt", deadline=None)
+# Where a change is judged, the examples are the same each time; elsewhere every run looks at new ones.
+hypothesis.settings.register_profile("hjemmevakt", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("hjemmevakt")
 databases.named_server()
 # Stack traces as they are: the coloured ones with every variable take seconds, in the midst of a transaction.

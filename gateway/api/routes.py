@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sse_starlette import EventSourceResponse
 
+from devices.model import Reason as Unreadable
 from gateway import ruling
 from gateway.access import ANYBODY, OVERSEERS, RULERS, SESSION_COOKIE, Role, Who
 from gateway.api import schemas
@@ -168,12 +169,41 @@ async def changes(who: Anybody, front: TheFront) -> EventSourceResponse:
     return EventSourceResponse(events(), ping=15)
 
 
+def quarantine_query(
+    q: Annotated[
+        str | None, Query(max_length=200, description="A part of topic, detail, site or the message itself")
+    ] = None,
+    reason: Unreadable | None = None,
+    site: Annotated[str | None, Query(max_length=64)] = None,
+    state: schemas.QuarantineState = "waiting",
+) -> schemas.QuarantineQuery:
+    """Which messages in quarantine."""
+    return schemas.QuarantineQuery(q=q, reason=reason, site=site, state=state)
+
+
+QuarantineQuery = Annotated[schemas.QuarantineQuery, Depends(quarantine_query)]
+
+
 @router.get("/quarantine", tags=["technical"])
 async def quarantine(
-    who: Overseer, front: TheFront, cursor: Cursor = None, limit: Limit = 50
+    who: Overseer, front: TheFront, query: QuarantineQuery, cursor: Cursor = None, limit: Limit = 50
 ) -> schemas.QuarantinePage:
-    """Messages that could not be read, with raw bytes and reason; the newest first."""
-    return await front.quarantine(who, cursor, limit)
+    """Messages of your sites that could not be read, with raw bytes and reason; the newest first."""
+    return await front.quarantine(who, query, cursor, limit)
+
+
+@router.post("/quarantine/decode", tags=["technical"])
+async def decode_all_again(
+    who: Overseer, front: TheFront, query: QuarantineQuery, cursor: Cursor = None
+) -> schemas.DecodedAgainAll:
+    """Decode again all that wait and match, the oldest first, 200 at a time. Go on with `next_cursor`."""
+    return await front.decode_all_again(who, query, cursor)
+
+
+@router.post("/quarantine/{uid}/decode", tags=["technical"])
+async def decode_again(uid: UUID, who: Overseer, front: TheFront) -> schemas.DecodedAgain:
+    """Decode one message again. What can be read now is stored and judged, as late as it is."""
+    return await front.decode_again(who, uid)
 
 
 @router.get("/sites", tags=["technical"])

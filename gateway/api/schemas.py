@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from alerts.alert import Action, Cause, Stage
 from alerts.command import Reason, State
 from alerts.model import Severity, Track
+from devices.model import Reason as Unreadable
 
 
 class Schema(BaseModel):
@@ -275,8 +276,13 @@ class AnswerReply(Schema):
     due_at: datetime | None
 
 
+QuarantineState = Literal["waiting", "decoded"]
+
+
 class QuarantineItem(Schema):
-    """A message that could not be read. ``raw``: its bytes, base64; ``text``: as far as they are text."""
+    """A message that could not be read. ``raw``: its bytes without secrets, base64; ``text``: as far as they are text;
+    ``device`` and ``device_kind``: as its topic has them. ``reason``: why it could not be read when that was last tried.
+    """
 
     id: UUID
     site: str
@@ -288,12 +294,51 @@ class QuarantineItem(Schema):
     raw: str
     text: str
     received_at: datetime
+    device: str | None = None
+    device_kind: str | None = None
+    state: QuarantineState = "waiting"
+    decoded_at: datetime | None = None
+    decoded_by: PersonRef | None = None
 
 
 class QuarantinePage(Schema):
     """A page of quarantined messages, newest first."""
 
     items: list[QuarantineItem]
+    next_cursor: str | None
+
+
+class QuarantineQuery(BaseModel):
+    """Which messages in quarantine. ``q``: a part of the topic, the reason's detail, the site or the message itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    q: Annotated[str, Field(max_length=200)] | None = None
+    reason: Unreadable | None = None
+    site: Annotated[str, Field(max_length=64)] | None = None
+    state: QuarantineState | None = "waiting"
+
+
+class DecodedAgain(Schema):
+    """What became of a message that was decoded again.
+
+    ``decoded``: stored now, and judged as late as it is; ``seen_before``: it had come by another way; ``already_decoded``:
+    somebody did it before; ``unreadable``: it stays, with the ``reason`` and ``detail`` why.
+    """
+
+    id: UUID
+    outcome: Literal["decoded", "seen_before", "already_decoded", "unreadable"]
+    reason: str | None = None
+    detail: str | None = None
+
+
+class DecodedAgainAll(Schema):
+    """What became of many, by outcome. ``next_cursor``: where to go on; None when that was all."""
+
+    decoded: int
+    seen_before: int
+    already_decoded: int
+    unreadable: int
     next_cursor: str | None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from alerts.alert import Stage
@@ -72,6 +73,15 @@ ANOTHER_DEVICE = N_("From another device: {kind}")
 
 COME_TOO = N_("I come too")
 STILL_MINE = N_("I still have it")
+
+
+DECODED_AGAIN: Mapping[str, str] = {
+    "decoded": N_("Decoded and stored: %(count)s. What they raise is among the alerts."),
+    "seen_before": N_("Had already come in another way, and raise nothing twice: %(count)s."),
+    "already_decoded": N_("Had been decoded before: %(count)s."),
+    "unreadable": N_("Still cannot be read: %(count)s. Each says why."),
+}
+NOTHING_WAITED = N_("Nothing was waiting to be decoded again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +177,19 @@ def places(alert: AlertDetail, user_agent: str, language: str, times: Times) -> 
 def away(alert: AlertDetail) -> bool:
     """Whether the resident may be somewhere else than at home: then that comes before the address."""
     return any(each.distance_from_home_m != 0 for each in alert.positions if each.when == "latest")
+
+
+def decoded_again(counts: Mapping[str, str], language: str) -> list[str]:
+    """What became of messages that were decoded again, by the counts of an address; empty where it names none."""
+    gettext = translations(language).gettext
+    given = {name: text for name in DECODED_AGAIN if (text := counts.get(name, "")).isdecimal() and len(text) <= 6}
+    told = [gettext(DECODED_AGAIN[name]) % {"count": int(text)} for name, text in given.items() if int(text)]
+    return told if told or not given else [gettext(NOTHING_WAITED)]
+
+
+def address(asked: Mapping[str, str | None]) -> str:
+    """The query of an address, without what is not asked for."""
+    return urlencode({name: value for name, value in asked.items() if value})
 
 
 def late(alert: AlertSummary) -> bool:

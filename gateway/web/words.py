@@ -34,6 +34,7 @@ VALUES = {
 FLAGS = {
     "clock_ahead": N_("The device's clock is ahead. The time shown is when we received it."),
     "clock_unset": N_("The device's clock is not set. The time shown is when we received it."),
+    "decoded_again": N_("The message could not be read when it came. It was decoded again later."),
     "id_reused": N_("The device has used this message number before, with other content."),
     "retained": N_("The message was kept by the broker and may be older than it looks."),
     "unknown_type": N_("The device said something that we do not know. Look in on the resident."),

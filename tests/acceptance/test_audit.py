@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from gateway.api import schemas
 from gateway.embedded import Broker
 from gateway.errors import NotAllowed, NotFound
 from tests.support.world import world
@@ -36,7 +37,7 @@ async def test_every_look_at_a_resident_is_written_down(migrated_url: str, broke
         rubbish = await town.alert("uninterpretable_alarm")
         await front.alert_detail(await town.who("Vakt"), rubbish["uid"])
         with pytest.raises(NotAllowed):
-            await front.quarantine(kari, None, 10)
+            await front.quarantine(kari, schemas.QuarantineQuery(), None, 10)
         assert len(await town.rows("SELECT 1 FROM audit WHERE action = 'resident.viewed'")) == 3
 
 

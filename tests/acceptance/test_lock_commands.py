@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from devices.model import MessageClass
 from gateway.api import schemas
@@ -321,7 +322,9 @@ async def test_a_bug_over_a_command_costs_no_observation(migrated_url: str, brok
         _, lock, alert = await fallen(town)
         await town.asks("Kari", alert, lock, "unlock")
         await town.rows("ALTER TABLE command ADD CONSTRAINT bug CHECK (state <> 'done')")
-        await reports(town, lock, "unlocked")
+        with capture_logs() as logs:
+            await reports(town, lock, "unlocked")
+        assert "commands.failed_to_hear" in [each["event"] for each in logs]
         assert [each["type"] for each in await town.observed(lock)] == ["locked", "unlocked"]
         assert (await shown(town, "Kari", alert)).given[0].state == "sent"
         await town.passes(seconds=70)

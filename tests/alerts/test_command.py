@@ -126,7 +126,7 @@ def test_the_table(state: State, event: str) -> None:
         (report("jammed", LATER, command=str(OTHER)), State.SENT),
         (report("command_refused", LATER, command=str(MINE)), State.FAILED),
         *((report("unlocked", LATER, flags=frozenset({flag})), State.SENT)
-          for flag in (Flag.CLOCK_AHEAD, Flag.CLOCK_UNSET, Flag.RETAINED)),
+          for flag in (Flag.CLOCK_AHEAD, Flag.CLOCK_UNSET, Flag.DECODED_AGAIN, Flag.RETAINED)),
         (report("unlocked", LATER, flags=frozenset({Flag.CLOCK_UNSET}), command=str(MINE)), State.DONE),
         (report("unlocked", START), State.SENT),
     ],

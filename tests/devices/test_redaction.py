@@ -119,7 +119,7 @@ def test_in_what_is_no_json(said: bytes) -> None:
 
 
 def test_the_rest_of_it_stays() -> None:
-    assert redact(b'{"id": "m-1", "pin": "4711", "type": "unlo') == b'{"id": "m-1", "pin": [redacted], "type": "unlo'
+    assert redact(b'{"id": "m-1", "pin": "4711", "type": "unlo') == b'{"id": "m-1", "pin": "[redacted]", "type": "unlo'
     assert redact(b'\xff"pin_code":4711,"\xe6') == b'\xff"pin_code":[redacted],"\xe6'
 
 
@@ -198,6 +198,11 @@ def test_a_named_secret_is_nowhere_in_what_is_broken_off(told: tuple[str, str, b
     message = Message(topic, broken, NOW)
     assert secret not in all_of(message, heard(message))
     assert redact(message.payload) == message.payload
+
+
+def test_a_name_with_an_escaped_letter_in_what_is_broken_off() -> None:
+    broken = b'{"type": "heartbeat", "name": "n\\u00f8kkelkode", "value": "1000000"}}'
+    assert b"1000000" not in redact(broken)
 
 
 @given(names, secrets, st.integers(0, 3))

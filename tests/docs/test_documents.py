@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from typer.main import get_command
 from devices.dialects.native import DIALECT
 from devices.kinds import kinds
 from devices.model import Flag, Message, Reason
+from devices.redaction import is_secret, redact
 from gateway.cli import app
 from gateway.clock import SystemClock
 from gateway.settings import PREFIX, Settings, load
@@ -120,6 +123,28 @@ def test_every_reason_and_every_mark_is_explained() -> None:
     text = PROTOCOL.read_text("utf-8")
     assert [row[0] for row in rows(text, "| reason |")] == [str(each) for each in Reason]
     assert [row[0] for row in rows(text, "| mark |")] == [str(each) for each in Flag]
+
+
+def test_what_is_said_to_be_taken_out_is_and_what_is_said_to_stay_stays() -> None:
+    taken, stays = zip(*(row[:2] for row in _table("| taken out |")), strict=True)
+    names = [re.findall(r"`([\w-]+)`", " ".join(column)) for column in (taken, stays)]
+    assert len(names[0]) >= 12
+    assert [name for name in names[0] if not is_secret(name)] == []
+    assert [name for name in names[1] if is_secret(name)] == []
+    shown = re.findall(r"`([^`]*4711[^`]*)`", taken[-1])
+    assert len(shown) == 3
+    assert [each for each in shown if b"4711" in redact(json.dumps({"x": each}).encode())] == []
+    for each in ('{"method": "code"}', '"error code 503"'):
+        assert redact(each.encode()).decode() == each
+
+
+def _table(head: str) -> list[list[str]]:
+    """The protocol's table with this head, with its backquotes."""
+    after = PROTOCOL.read_text("utf-8").partition(head)[2].splitlines()[2:]
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in takewhile(lambda each: each[:1] == "|", after)
+    ]
 
 
 def test_what_is_shown_as_an_example_is_understood() -> None:

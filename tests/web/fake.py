@@ -52,6 +52,7 @@ class FakeFront:
     closed: list[schemas.AlertDetail] = field(default_factory=list)
     site_views: list[schemas.SiteView] = field(default_factory=list)
     items: list[schemas.QuarantineItem] = field(default_factory=list)
+    unreadable: set[UUID] = field(default_factory=set)
     sessions: dict[str, Who] = field(default_factory=lambda: {"token": Who()})
     taken: list[tuple[UUID, schemas.AnswerRequest, str]] = field(default_factory=list)
     asked: list[tuple[UUID, schemas.CommandRequest, str]] = field(default_factory=list)
@@ -106,10 +107,42 @@ class FakeFront:
         self.change(uid, locks=[lock(given=[given], commands=[])])
         return given
 
-    async def quarantine(self, who: Who, cursor: str | None, limit: int) -> schemas.QuarantinePage:
-        if not who.roles & {"technical", "lead", "admin"}:
-            raise NotAllowed("role", "for technical services")
-        return schemas.QuarantinePage(items=self.items, next_cursor=None)
+    async def quarantine(
+        self, who: Who, query: schemas.QuarantineQuery, cursor: str | None, limit: int
+    ) -> schemas.QuarantinePage:
+        _oversees(who)
+        found = [each for each in self.items if each.state == query.state]
+        wanted = [
+            each
+            for each in found
+            if (query.q or "").lower() in each.text.lower() and query.reason in (None, each.reason)
+        ]
+        return schemas.QuarantinePage(items=wanted, next_cursor=None)
+
+    async def decode_again(self, who: Who, uid: UUID) -> schemas.DecodedAgain:
+        _oversees(who)
+        if not any(each.id == uid for each in self.items):
+            raise NotFound("quarantine", "no such message")
+        outcome = "unreadable" if uid in self.unreadable else "decoded"
+        done = {"state": "decoded", "decoded_at": NOW, "decoded_by": ME} if outcome == "decoded" else {}
+        self.items = [each.model_copy(update=done) if each.id == uid else each for each in self.items]
+        return schemas.DecodedAgain.model_validate({"id": uid, "outcome": outcome})
+
+    async def decode_all_again(
+        self, who: Who, query: schemas.QuarantineQuery, cursor: str | None
+    ) -> schemas.DecodedAgainAll:
+        """Two at a time."""
+        waiting = [
+            each.id for each in (await self.quarantine(who, query, None, 50)).items if str(each.id) > (cursor or "")
+        ]
+        outcomes = [(await self.decode_again(who, uid)).outcome for uid in waiting[:2]]
+        return schemas.DecodedAgainAll(
+            decoded=outcomes.count("decoded"),
+            seen_before=0,
+            already_decoded=0,
+            unreadable=outcomes.count("unreadable"),
+            next_cursor=str(waiting[1]) if len(waiting) > 2 else None,
+        )
 
     async def sites(self, who: Who) -> list[schemas.SiteView]:
         return self.site_views
@@ -171,6 +204,11 @@ class FakeFront:
             type(each).model_validate({**each.model_dump(), **now}) if each.id == uid else each for each in self.alerts
         ]
         self.tell()
+
+
+def _oversees(who: Who) -> None:
+    if not who.roles & {"technical", "lead", "admin"}:
+        raise NotAllowed("role", "for technical services")
 
 
 def _in_language(alert: schemas.AlertDetail, language: str) -> schemas.AlertDetail:
@@ -400,6 +438,11 @@ def late_button() -> schemas.AlertDetail:
         occurred_at=ago(31),
         late_seconds=20 * 60,
         unanswered_since=ago(6),
+        locks=[
+            lock(
+                given=[command("unlatch", State.FAILED, outcome="jammed", outcome_text=said("jammed", "e_lock", "nb"))]
+            )
+        ],
         evidence=[evidence("button_pressed", 31, 20, flags=("clock_ahead", "retained"))],
     )
 
@@ -521,6 +564,25 @@ def night() -> FakeFront:
                 raw="eyJpZCI6ICIxIn0=",
                 text='{"id": "1", "type": "fall", "impact_g": "<b>sterk</b>"}',
                 received_at=ago(200),
-            )
+                device="fa-0017",
+                device_kind="fall_alarm",
+            ),
+            schemas.QuarantineItem(
+                id=UUID(int=299),
+                site="stavanger-vest",
+                topic="hv/v1/stavanger-vest/medicine_dispenser/md-0093/event",
+                reason="kind_mismatch",
+                detail="device stavanger-vest/native/md-0093 speaks as 'medicine_dispenser' but is registered as 'door_sensor'",
+                message_class="event",
+                retained=False,
+                raw="eyJpZCI6ICIyIn0=",
+                text='{"id": "2", "type": "dose_taken"}',
+                received_at=ago(900),
+                device="md-0093",
+                device_kind="medicine_dispenser",
+                state="decoded",
+                decoded_at=ago(30),
+                decoded_by=KARI,
+            ),
         ],
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from alerts.command import State
 from tests.web import fake, fake_rules
 from tests.web.conftest import Served
 
@@ -36,6 +37,8 @@ PLACES = [
     f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
     "/devices",
     f"/devices/{fake_rules.DEVICE.id}",
+    "/quarantine?decoded=3&unreadable=1&rest=1",
+    "/quarantine?state=decoded",
     "/sign-in",
 ]
 
@@ -70,6 +73,10 @@ SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top
   .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
 
 
+def _name(place: str) -> str:
+    return place.split("/")[1].partition("?")[0]
+
+
 async def _page(browser: Browser, served: Served, **options: Any) -> AsyncIterator[Page]:
     context = await browser.new_context(locale="nb-NO", timezone_id="Europe/Oslo", **options)
     await context.add_cookies([{"name": "hjemmevakt_session", "value": "token", "url": served.url}])
@@ -100,10 +107,8 @@ async def test_every_page_fits_the_phone_and_can_be_read(
             if place == "/sign-in":
                 await page.context.clear_cookies()
             await page.goto(served.url + place)
-            await page.screenshot(path=screenshots / f"{number}-{place.split('/')[1].split('?')[0]}.png")
-            await page.screenshot(
-                path=screenshots / f"{number}-{place.split('/')[1].split('?')[0]}-whole.png", full_page=True
-            )
+            await page.screenshot(path=screenshots / f"{number}-{_name(place)}.png")
+            await page.screenshot(path=screenshots / f"{number}-{_name(place)}-whole.png", full_page=True)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 390
             assert await page.evaluate(CONTRAST) == []
             assert await page.evaluate(SMALL) == []
@@ -181,6 +186,57 @@ async def test_what_is_half_filled_stays_when_the_page_changes(
     await expect(nurse.locator("input[value=talked]")).to_be_focused()
     assert await nurse.locator("#ask-close").get_attribute("open") is not None
     assert await nurse.locator("#answer-close input[name=version]").input_value() == "8"
+
+
+async def test_whoever_stands_at_the_door_asks_the_lock(
+    nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
+) -> None:
+    """Asked, sent, done: each shown as it comes, while the page stays where it is."""
+    front.change(FALL, stage="claimed", holder=fake.ME, mine=True, answers=["on_way", "close"], locks=[fake.lock()])
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await _watching(nurse, front)
+    door = nurse.locator(".door")
+    await expect(door).to_contain_text("Døra ble låst")
+    await nurse.locator(".access").scroll_into_view_if_needed()
+    await nurse.screenshot(path=screenshots / "door.png", full_page=True)
+    assert await nurse.evaluate(CONTRAST) == []
+    await door.get_by_text("Lås opp …", exact=True).tap()
+    await expect(door.get_by_role("radio", name="For å komme inn")).to_be_checked()
+    await door.scroll_into_view_if_needed()
+    await nurse.screenshot(path=screenshots / "why.png")
+    assert await nurse.evaluate(SMALL) == []
+    await door.get_by_role("button", name="Lås opp", exact=True).tap()
+    await expect(door.locator(".command")).to_contain_text("Bedt om; blir sendt")
+    await expect(door.get_by_role("button")).to_have_count(0)
+    await expect(door).to_be_in_viewport(ratio=0.5)
+    assert [(each.command, each.reason, key is not None) for _, each, key in front.asked] == [
+        ("unlock", "get_in", True)
+    ]
+    await nurse.screenshot(path=screenshots / "asked.png")
+    front.change(FALL, locks=[fake.lock(given=[fake.command("unlock", State.SENT)], commands=[])])
+    await expect(door.locator(".command")).to_contain_text("Sendt; venter på låsen")
+    done = fake.command("unlock", State.DONE, outcome="unlocked", outcome_text="Døra ble låst opp", settled_at=fake.NOW)
+    front.change(FALL, locks=[fake.lock(given=[done], parts=[fake.part("bolt", "unlocked", 0)])])
+    await expect(door.locator(".command .good")).to_contain_text("Døra ble låst opp")
+    await nurse.screenshot(path=screenshots / "done.png", full_page=True)
+    silent = fake.command("unlock", State.EXPIRED, outcome="no_answer", settled_at=fake.NOW)
+    front.change(FALL, locks=[fake.lock(given=[silent], online=False)])
+    await expect(door.locator(".command .bad")).to_contain_text("Låsen svarte ikke: bruk nøkkelen.")
+    await nurse.screenshot(path=screenshots / "silent.png", full_page=True)
+    assert await nurse.evaluate(CONTRAST) == []
+
+
+async def test_the_lock_is_asked_without_javascript(browser: Browser, served: Served, front: fake.FakeFront) -> None:
+    front.change(FALL, locks=[fake.lock()])
+    async for page in _page(browser, served, java_script_enabled=False, **PHONE):
+        await page.goto(f"{served.url}/alerts/{FALL}")
+        await page.get_by_text("Lås …", exact=True).click()
+        door = page.locator(".door")
+        await expect(door.locator("input[value=secure]:visible")).to_be_checked()
+        await door.locator("input[value=test]:visible").check()
+        await door.get_by_role("button", name="Lås", exact=True).click()
+        await expect(door.locator(".command")).to_contain_text("Bedt om; blir sendt")
+        assert [(each.command, each.reason) for _, each, _ in front.asked] == [("lock", "test")]
 
 
 async def test_a_button_that_has_just_changed_takes_no_tap(nurse: Page, served: Served, front: fake.FakeFront) -> None:

@@ -11,6 +11,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from alerts.command import State
+from alerts.words import said
 from gateway.api import schemas
 from gateway.web import guard, pages
 from gateway.web.maps import map_link
@@ -364,6 +366,84 @@ async def test_quarantine_is_for_technical_services(nurse: httpx.AsyncClient, fr
     assert "&lt;b&gt;sterk&lt;/b&gt;" in page
 
 
+def message(number: int, text: str, **more: Any) -> schemas.QuarantineItem:
+    """One more in quarantine."""
+    kept = fake.night().items[0]
+    return kept.model_copy(update={"id": UUID(int=300 + number), "text": text, "retained": False, **more})
+
+
+@pytest.fixture
+def technician(front: fake.FakeFront, nurse: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The same browser with a technician before it, and three messages in quarantine."""
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+    front.items += [message(1, "dispenser jammed"), message(2, "opened", reason="unknown_kind")]
+    return nurse
+
+
+async def test_quarantine_is_searched(technician: httpx.AsyncClient) -> None:
+    page = (await technician.get("/quarantine", params={"q": "jammed <"})).text
+    assert "Ingen treff" in page
+    assert 'value="jammed &lt;"' in page
+    page = (await technician.get("/quarantine", params={"q": "jammed", "reason": "fields"})).text
+    assert ("dispenser jammed" in page, "opened" in page) == (True, False)
+    assert '<option value="fields" selected>' in page
+    assert "Tolk alle disse på nytt" in page
+    assert 'href="/quarantine?state=decoded&amp;q=jammed&amp;reason=fields"' in page
+    for odd in ({"reason": "<b>"}, {"q": "x" * 5000}, {"state": "?"}, {"decoded": "-1"}, {"decoded": "9" * 50}):
+        assert (await technician.get("/quarantine", params=odd)).status_code == 200
+
+
+async def test_one_message_is_decoded_again_and_what_came_of_it_is_told(technician: httpx.AsyncClient) -> None:
+    given = {"csrf_token": fake.Who().csrf_token, "q": "jammed"}
+    done = await technician.post(f"/quarantine/{UUID(int=301)}/decode", data=given)
+    assert (done.status_code, done.headers["location"]) == (303, "/quarantine?q=jammed&decoded=1")
+    page = (await technician.get(done.headers["location"])).text
+    assert "Tolket og lagret: 1." in page
+    assert "Ingen treff" in page
+    decoded = (await technician.get("/quarantine?state=decoded")).text
+    assert "dispenser jammed" in decoded
+    assert "Tolket på nytt</strong>" in decoded
+    assert "· Ingrid Aase" in decoded
+    assert "Tolk på nytt</button>" not in decoded
+
+
+async def test_what_still_cannot_be_read_is_gone_back_to(technician: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.unreadable = {UUID(int=302)}
+    given = {"csrf_token": fake.Who().csrf_token}
+    done = await technician.post(f"/quarantine/{UUID(int=302)}/decode", data=given)
+    assert done.headers["location"] == f"/quarantine?unreadable=1#item-{UUID(int=302)}"
+    assert "Kan fortsatt ikke leses: 1." in (await technician.get("/quarantine?unreadable=1")).text
+    assert (await technician.post(f"/quarantine/{UUID(int=999)}/decode", data=given)).status_code == 404
+
+
+async def test_all_are_decoded_again_some_at_a_time(technician: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.unreadable = {UUID(int=300)}
+    given = {"csrf_token": fake.Who().csrf_token}
+    done = await technician.post("/quarantine/decode", data=given)
+    page = (await technician.get(done.headers["location"])).text
+    assert "Tolket og lagret: 1." in page
+    assert "Kan fortsatt ikke leses: 1." in page
+    (rest,) = re.findall(r'name="rest" value="([^"]+)"', page)
+    last = await technician.post("/quarantine/decode", data={**given, "rest": rest})
+    page = (await technician.get(last.headers["location"])).text
+    assert "fortsett med resten" not in page
+    none = await technician.post("/quarantine/decode", data={**given, "q": "nowhere"})
+    assert "Ingenting ventet på å bli tolket på nytt." in (await technician.get(none.headers["location"])).text
+
+
+async def test_decoding_again_is_not_for_care_staff_nor_for_other_sites_forms(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    given = {"csrf_token": fake.Who().csrf_token}
+    for path in ("/quarantine/decode", f"/quarantine/{UUID(int=300)}/decode"):
+        assert (await nurse.post(path, data=given)).status_code == 403
+        front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+        assert (await nurse.post(path, data={"csrf_token": "wrong"})).status_code == 403
+        assert (await nurse.post(path, data=given, headers={"Origin": "https://evil.test"})).status_code == 403
+        front.sessions["token"] = fake.Who()
+    assert front.items[0].state == "waiting"
+
+
 async def test_hearing_says_until_when_each_site_was_heard(nurse: httpx.AsyncClient) -> None:
     page = (await nurse.get("/sites")).text
     assert "Ikke hørt" in page
@@ -532,3 +612,69 @@ async def test_a_map_is_the_phones_own(nurse: httpx.AsyncClient) -> None:
 )  # fmt: skip
 def test_map_links(user_agent: str, link: str) -> None:
     assert map_link(-0.00001, 5.7, user_agent) == link
+
+
+# The door -------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_door_is_shown_where_there_is_a_lock_and_buttons_where_one_may_ask(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    assert 'class="box door"' not in (await nurse.get(f"/alerts/{FALL}")).text
+    front.change(FALL, locks=[fake.lock(commands=[], parts=[])])
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert "Låsen har ikke sagt noe ennå." in page
+    assert f'action="/alerts/{FALL}/command"' not in page
+    front.change(FALL, locks=[fake.lock(), fake.lock(device=UUID(int=202), placed="kjellerdør")])
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert "Døra, kjellerdør" in page
+    assert page.count(f'action="/alerts/{FALL}/command"') == 6
+    assert len(re.findall(r'value="get_in" required checked', page)) == 4
+    assert len(re.findall(r'value="secure" required checked', page)) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "told"),
+    [
+        (State.REQUESTED, None, "Bedt om; blir sendt"),
+        (State.SENT, None, "Sendt; venter på låsen"),
+        (State.DONE, "locked", "Døra ble låst"),
+        (State.FAILED, "jammed", "Låsen sitter fast"),
+        (State.FAILED, "alert_closed", "Ikke sendt: varselet var lukket."),
+        (State.EXPIRED, "not_sent", "Ingen forbindelse til låsen: bruk nøkkelen."),
+        (State.EXPIRED, "no_answer", "Låsen svarte ikke: bruk nøkkelen."),
+        (State.EXPIRED, "done_late", "Låsen har gjort det likevel, for sent."),
+    ],
+)
+async def test_what_became_of_a_command(
+    nurse: httpx.AsyncClient, front: fake.FakeFront, state: State, outcome: str | None, told: str
+) -> None:
+    text = said(outcome, "e_lock", "nb") if outcome in ("locked", "jammed") else None
+    given = fake.command("lock", state, outcome=outcome, outcome_text=text, settled_at=fake.NOW if outcome else None)
+    front.change(FALL, locks=[fake.lock(given=[given], parts=[])])
+    assert told in (await nurse.get(f"/alerts/{FALL}")).text
+
+
+async def test_a_command_is_a_form_of_this_session_and_a_refusal_is_told(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    front.change(FALL, locks=[fake.lock()])
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    found = re.search(r'<form[^>]*id="command-unlock-[^"]*".*?</form>', page, re.DOTALL)
+    assert found
+    sent = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[0]))
+    path = f"/alerts/{FALL}/command"
+    assert (await nurse.post(path, data={**sent, "reason": "get_in", "csrf_token": "x"})).status_code == 403
+    unchosen = await nurse.post(path, data=sent)
+    assert unchosen.status_code == 422
+    assert "du må velge noe først" in unchosen.text
+    assert front.asked == []
+    front.refuse = "busy"
+    refused = await nurse.post(path, data={**sent, "reason": "get_in"})
+    assert refused.status_code == 409
+    assert "Låsen er opptatt med noe annet." in refused.text
+    front.refuse = None
+    taken = await nurse.post(path, data={**sent, "reason": "get_in"})
+    assert (taken.status_code, taken.headers["location"]) == (303, f"/alerts/{FALL}")
+    assert [(each.command, each.reason, key) for _, each, key in front.asked] == [("unlock", "get_in", sent["key"])]
+    assert (await nurse.get(path)).headers["location"] == f"/alerts/{FALL}"

@@ -183,7 +183,7 @@ async function send(event) {
   form.dataset.sending = "";
   announcer.textContent = words.sending;
   try {
-    await answered(await post(form));
+    await answered(form, await post(form));
   } catch {
     unsent(form);
   } finally {
@@ -201,15 +201,15 @@ const post = (form) =>
     signal: AbortSignal.timeout(SEND_TIME_OUT),
   });
 
-async function answered(response) {
+async function answered(form, response) {
   if (signedOut(response)) { location.assign(response.url); return; }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   if (response.status >= 500 || !page.getElementById("main")) throw new Error(String(response.status));
   for (const form of document.querySelectorAll("form[data-unsent]")) delete form.dataset.unsent;
-  for (const part of document.querySelectorAll("#answers details[open]")) part.open = false;
+  for (const part of document.querySelectorAll("#answers details[open], .door details[open]")) part.open = false;
   show(page);
   announcer.textContent = stage() ?? "";
-  const told = document.getElementById("refused") ?? document.getElementById("standing");
+  const told = document.getElementById("refused") ?? document.getElementById(form.dataset.shows ?? "standing");
   told?.scrollIntoView({ block: "center" });
 }
 
