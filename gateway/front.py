@@ -240,7 +240,7 @@ class Front:
         self, who: Who, text: str, kind: str | None, zone: UUID | None, cursor: str | None, limit: int
     ) -> schemas.DevicePage:
         most, now = max(1, min(limit, MOST_IN_LIST)), self._clock.now()
-        asked = Search(who.zone_ids, text.strip(), kind, zone)
+        asked = Search(who.zones_as(OVERSEERS), text.strip(), kind, zone)
         return await self._database.run(lambda each: ruling.device_page(each, who, asked, cursor, most, now))
 
     async def device(self, who: Who, uid: UUID) -> schemas.DeviceDetail:

@@ -84,7 +84,7 @@ async def gather(
         EDITED, 0, kind.name, await checked(connection, kind, request), RANKS[scope.name], zone, resident, device
     )
     await history.limit_time(connection)
-    zones = frozenset(each for each in who.zone_ids if zone is None or zone in book.ancestry.get(each, ()))
+    zones = frozenset(each for each in who.zones_as(RULERS) if zone is None or zone in book.ancestry.get(each, ()))
     place = Place(kind.name, zones, resident, device)
     named = [each for each in edited(book, rule).rules[kind.name] if each.spec.name == rule.spec.name]
     rules = [*named, *(each for each in book.rules.get(kind.name, ()) if each.spec.name == rule.spec.name)]

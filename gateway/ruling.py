@@ -105,7 +105,7 @@ async def device_detail(
 ) -> schemas.DeviceDetail:
     """A device with the rules that apply to it. NotFound when there is none that the reader may see."""
     who.require(OVERSEERS)
-    row = await devices.shown(connection, uid, who.zone_ids, now)
+    row = await devices.shown(connection, uid, who.zones_as(OVERSEERS), now)
     if row is None:
         raise NotFound("device", "there is no such device, or it is not in a zone of yours")
     (subject,) = await devices.subjects_at(connection, [(row["id"], now)])
@@ -219,7 +219,7 @@ async def scope_for(connection: Connection, who: Who, asked: schemas.ScopeReques
         return Scope()
     name, uid = asked.named
     scope = await rules.scope_of(connection, name, uid)
-    covered = scope is not None and scope.zone_id in who.zone_ids
+    covered = scope is not None and scope.zone_id in who.zones_as(RULERS)
     if scope is None or (name != "zone" and not covered):
         raise NotFound("scope", f"there is no such {name}, or it is not in a zone of yours", "choose one of yours")
     if not covered:

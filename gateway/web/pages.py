@@ -46,7 +46,7 @@ __all__ = ["STATIC", "router"]
 PER_PAGE = 50
 MAX_KEY = 64
 SEE_OTHER = 303
-KEPT = frozenset({"state", "cursor", "next", "q", "kind", "name", "zone", "resident", "device", "reason", "site"})
+KEPT = frozenset({"state", "cursor", "next", "q", "reason", "site", "kind", "name", "zone", "resident", "device"})
 """What of an address leads back to the same page."""
 Form = Mapping[str, str]
 

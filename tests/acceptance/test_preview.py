@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from gateway import previewing
 from gateway.api import schemas
 from gateway.embedded import Broker
 from tests.support.rules import own, previews, sets
@@ -242,3 +243,28 @@ async def test_a_time_that_was_not_heard_is_held_against_nobody(migrated_url: st
         preview = await previews(town, "Tek", FALL, rule, device=home.fall_alarm.id)
         (at, _) = (await live(town, "device_silent", FALL))[0]
         assert [abs(each.raised_at - at) < timedelta(minutes=2) for each in preview.newest_before] == [True]
+
+
+async def test_more_than_can_be_looked_at_is_cut_and_said_so(migrated_url: str, broker: Broker) -> None:
+    """The newest count, from the time of the oldest of them on."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        home = await town.home()
+        for _ in range(5):
+            await town.says(home.fall_alarm, "button_pressed", message_class="event")
+            await close_all(town)
+            await town.passes(minutes=30)
+        who, book = await town.who("Siri"), await town.gateway.database.run(town.gateway.cache.read)
+        request = schemas.RuleRequest(kind=FALL, scope=schemas.ScopeRequest(), spec=own(FALL, "button_pressed"))
+        gathered = await town.gateway.database.run(
+            lambda connection: previewing.gather(connection, who, request, town.now, book, most=3)
+        )
+        assert (len(gathered.rows), gathered.cut) == (3, True)
+        assert gathered.since == gathered.rows[-1]["received_at"]
+        assert len(previewing.replayed(gathered).before) == 3
+
+
+async def test_a_gateway_that_has_just_begun_has_nothing_to_show(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        preview = await previews(town, "Siri", FALL, own(FALL, "button_pressed"), zone=town.zones["Sone"])
+        assert (preview.before, preview.after, preview.observations, preview.devices) == (0, 0, 0, 0)
+        assert preview.since == preview.until == town.now

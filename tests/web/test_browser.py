@@ -30,8 +30,6 @@ PLACES = [
     f"/alerts/{fake.out_of_doors().id}",
     "/sites",
     "/quarantine",
-    "/quarantine?decoded=3&unreadable=1&rest=1",
-    "/quarantine?state=decoded",
     "/rules?kind=fall_alarm",
     "/rules?kind=door_sensor",
     f"/rules/{fake_rules.OVERRIDE}",
@@ -39,6 +37,8 @@ PLACES = [
     f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
     "/devices",
     f"/devices/{fake_rules.DEVICE.id}",
+    "/quarantine?decoded=3&unreadable=1&rest=1",
+    "/quarantine?state=decoded",
     "/sign-in",
 ]
 

@@ -275,6 +275,17 @@ async def test_devices_are_searched_page_by_page(migrated_url: str, broker: Brok
         assert await found("Tek", **await zone(it, "Øy")) == ["disp-4", "fall-4"]
         assert await found("Siri", **await zone(it, "Øy")) == []
         problem(await it.get("Tek", "/devices", q="\x00"), 422, "q")
+        await it.town.rows(  # Liv cares in Øy, and repairs in Sone: the devices of Øy are none of hers
+            """INSERT INTO assignment (person_id, role, zone_id, during)
+               VALUES (%s, 'technical', %s, tstzrange(%s, NULL))""",
+            it.town.staff["Liv"],
+            it.town.zones["Sone"],
+            it.town.now,
+        )
+        assert await found("Liv", q="beboer 4") == []
+        assert await found("Liv", q="beboer 1") == ["disp-1", "fall-1"]
+        device = await it.town.rows("SELECT uid FROM device WHERE address = 'fall-4'")
+        problem(await it.get("Liv", f"/devices/{device[0]['uid']}"), 404, "device")
         problem(await it.get("Tek", "/devices", kind="toaster"), 404, "kind")
 
 
