@@ -160,6 +160,10 @@ class _Teller:
         for name, values in only_if.items():
             either = self._either(self.value(name, each) for each in values)
             yield self._(N_("if “{field}” is {values}")).format(field=self.field(name), values=either)
+        except_if: Mapping[str, Sequence[Any]] = getattr(spec, "except_if", {})
+        for name, values in except_if.items():
+            either = self._either(self.value(name, each) for each in values)
+            yield self._(N_("unless “{field}” is {values}")).format(field=self.field(name), values=either)
         for given in getattr(spec, "given", ()):
             yield self._given(given)
         if spec.per == "dwelling":

@@ -6,7 +6,7 @@ understood – an unknown type, a device that is fitted nowhere, a crashed rule 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from alerts.rulebook import Rulebook
 from alerts.rules import LastWord, Moment, Rule, Scene, word_of
 from alerts.rules.compound import Compound
 from alerts.rules.dose import Dose
+from alerts.rules.rate import Rate
 from alerts.waiting import outstanding
 from devices.kinds import kinds
 from devices.model import DecodeError, Flag, Message
@@ -111,18 +112,33 @@ def judge_observation(
     for rule in rules:
         total += _guarded(partial(rule.spec.observe, rule.id, heard, scene(rule)), rule, heard, failures)
     crashed = len(failures) > before
-    return _told_once(total) + _uninterpretable(heard, total, crashed=crashed) + _old_alarm(heard)
+    counting = {rule.id for rule in rules if isinstance(rule.spec, Rate)}
+    understood = any(_understands(each, counting, crashed=crashed) for each in total.signals)
+    return _told_once(total) + _uninterpretable(heard, understood=understood, crashed=crashed) + _old_alarm(heard)
+
+
+def _understands(signal: Signal, counting: Collection[int], *, crashed: bool) -> bool:
+    """Whether a signal says what an alarm is about. To have counted it is not to have understood it; and where a rule has
+    crashed, one that calls technical services may not be all there is to it."""
+    if not isinstance(signal, Raise) or signal.condition == RULE_FAILED or signal.rule_id in counting:
+        return False
+    return signal.track is Track.CARE or not crashed
 
 
 def _by_neighbours(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures) -> Judgement:
     total = Judgement()
     for watch in ledger.waiting_in(heard.subject.dwelling_id, heard.subject):
         rule = book.following(watch)
-        if rule is None or not isinstance(rule.spec, Compound):
+        if rule is None or not isinstance(rule.spec, Compound) or _of_others(watch.subject, heard.subject):
             continue
         if word_of(heard.observation) in rule.spec.listens(rule.kind):
             total += _guarded(partial(rule.spec.neighbour, rule.id, heard, watch), rule, heard, failures)
     return total
+
+
+def _of_others(one: Subject, other: Subject) -> bool:
+    """Whether two devices of a home are known to be of two people."""
+    return None not in (one.resident_id, other.resident_id) and one.resident_id != other.resident_id
 
 
 def _guarded(judge: Callable[[], Judgement], rule: Rule, heard: Heard, failures: Failures) -> Judgement:
@@ -176,11 +192,10 @@ def undecodable(message: Message, error: DecodeError, subject: Subject) -> Judge
     return Judgement(signals=(_alarm(subject, evidence, topic),))
 
 
-def _uninterpretable(heard: Heard, judged: Judgement, *, crashed: bool) -> Judgement:
+def _uninterpretable(heard: Heard, *, understood: bool, crashed: bool) -> Judgement:
     observation = heard.observation
     if not observation.is_alarm or heard.lateness is Lateness.HISTORY:
         return Judgement()
-    understood = any(isinstance(signal, Raise) and signal.condition != RULE_FAILED for signal in judged.signals)
     kind = kinds().get(observation.kind)
     harmless = kind and observation.type in kind.harmless and Flag.UNKNOWN_TYPE not in observation.flags
     fitted = heard.subject.installation_id is not None

@@ -84,7 +84,9 @@ class Rulebook:
     @cached_property
     def standing(self) -> frozenset[tuple[str, str]]:
         """Kind and key prefix of the watches that fitted devices keep all the time."""
-        return frozenset((rule.kind, rule.spec.watch_prefix) for rule in self.in_force if rule.spec.standing)
+        return frozenset(
+            (rule.kind, rule.spec.watch_prefix) for rule in self.in_force if rule.spec.standing and rule.spec.enabled
+        )
 
 
 REMEMBERED = 50_000

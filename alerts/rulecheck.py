@@ -150,16 +150,20 @@ def _word(field: str, word: str) -> Iterable[Wrong]:
 
 
 def _fields(kind: Kind, spec: RuleType) -> Iterable[Wrong]:
-    looked_at = [*getattr(spec, "only_if", {})]
+    looked_at = [*getattr(spec, "only_if", {}), *getattr(spec, "except_if", {})]
     events = [each for name in (*RAISES_ON, "leaves") for each in getattr(spec, name, ())]
     if isinstance(spec, Threshold):
         looked_at.append(spec.field)
     known = {name for each in events if each in kind.events for name in _seen_by_rules(kind.events[each])}
     for name in looked_at:
         if name not in known:
-            where = "field" if isinstance(spec, Threshold) and name == spec.field else f"only_if.{name}"
+            where = "field" if isinstance(spec, Threshold) and name == spec.field else _condition(spec, name)
             has = ", ".join(sorted(known)) or "none"
             yield Wrong(where, "field", f"these events have no field {name!r}", f"they have: {has}")
+
+
+def _condition(spec: RuleType, name: str) -> str:
+    return f"only_if.{name}" if name in getattr(spec, "only_if", {}) else f"except_if.{name}"
 
 
 def _seen_by_rules(event: type[Event]) -> frozenset[str]:

@@ -5,7 +5,10 @@ Rules
     begin a wait, but never ends a newer one.
     ``facts["newest"]`` is the newest word, of any kind, that was taken into account: a beginning that is older than it
     tells of something that is known to be over.
-    What is raised after the wait has the word that began it as its evidence.
+    What is raised after the wait has the word that began it as its evidence. Once it was raised, a further beginning begins
+    anew: nobody promises that we hear of every end. (A state that is only told again is the same: see ``again_after``.)
+    A word that came late gets a moment (``SETTLE``) for what was sent right behind it.
+    A device that is fitted nowhere keeps nobody waiting.
 """
 
 from __future__ import annotations
@@ -17,22 +20,42 @@ from typing import Any
 from alerts.model import NOTHING, Evidence, Heard, Judgement, Lateness, Watch, WatchState
 from alerts.rules import Moment, RuleType
 
+SETTLE = timedelta(seconds=60)
+"""How long what was sent together may take to come, once the first of it has come late."""
+
 
 def outstanding(watch: Watch | None) -> bool:
     """Whether something may still come of it: it waits, or it was raised and what began it is not over."""
     return watch is not None and (watch.due_at is not None or watch.state is WatchState.RAISED)
 
 
-def begun(rule: RuleType, rule_id: int, heard: Heard, watch: Watch | None, due_at: datetime) -> Judgement:
-    """A word that begins a wait until ``due_at``. It changes nothing while one is outstanding, but that it was said."""
+def begun(
+    rule: RuleType,
+    rule_id: int,
+    heard: Heard,
+    watch: Watch | None,
+    due_at: datetime,
+    *,
+    again_after: timedelta = timedelta(0),
+) -> Judgement:
+    """A word that begins a wait until ``due_at``. It changes nothing while one goes on, but that it was said; nor after it
+    was raised, within ``again_after`` of the word before it."""
     said = heard.observation
-    if heard.lateness is Lateness.HISTORY or (watch is not None and said.occurred_at < newest(watch)):
+    nowhere = heard.subject.installation_id is None
+    if nowhere or heard.lateness is Lateness.HISTORY or (watch is not None and said.occurred_at < newest(watch)):
         return NOTHING
-    if watch is not None and outstanding(watch):
+    if watch is not None and outstanding(watch) and not _again(watch, said.occurred_at, again_after):
         return Judgement((_noting(watch, said.occurred_at),))
     facts: dict[str, Any] = {"newest": said.occurred_at.isoformat(), "evidence": Evidence.of(said).as_json()}
+    if heard.lateness is Lateness.LATE:
+        facts["not_before"] = (said.received_at + SETTLE).isoformat()
+        due_at = max(due_at, said.received_at + SETTLE)
     began = Watch(rule.watch_key(heard.subject), rule_id, heard.subject, said.occurred_at, due_at, facts=facts)
     return Judgement((began,))
+
+
+def _again(watch: Watch, at: datetime, again_after: timedelta) -> bool:
+    return watch.state is WatchState.RAISED and at >= newest(watch) + again_after
 
 
 def ended(rule: RuleType, rule_id: int, heard: Heard, watch: Watch | None) -> Judgement:
@@ -51,6 +74,8 @@ def lapsed(rule: RuleType, watch: Watch, moment: Moment, due_at: datetime) -> Ju
     """The wait is over, and nothing has ended it – or it goes on, until ``due_at`` as the rule has it now."""
     if watch.state is not WatchState.WAITING:
         return Judgement((replace(watch, due_at=None),))
+    if "not_before" in watch.facts:
+        due_at = max(due_at, datetime.fromisoformat(watch.facts["not_before"]))
     if due_at > moment.known_until:
         return Judgement((replace(watch, due_at=due_at),))
     raised = replace(watch, due_at=None, state=WatchState.RAISED)

@@ -27,12 +27,16 @@ async def open_doses(connection: Connection, schedules: Sequence[Schedule], now:
     opened: list[Watch] = []
     moved: list[tuple[int, datetime]] = []
     for schedule in schedules:
-        planned = doses(schedule.plan, max(schedule.watched_until, now - LOOK_BACK), now, book.local)
         rule = _rule(schedule, book)
-        if rule is not None and isinstance(rule.spec, Dose):
-            opened += [
-                rule.spec.open(rule.id, schedule.subject, schedule.id, at, schedule.grace_seconds) for at in planned
-            ]
+        if rule is None and book.unreadable:
+            continue  # nobody here can say how long to wait: what is planned meanwhile is opened when somebody can
+        after = max(schedule.watched_until, now - LOOK_BACK, schedule.fitted_since or now - LOOK_BACK)
+        planned = doses(schedule.plan, after, now, book.local)
+        if rule is None or not isinstance(rule.spec, Dose):
+            moved.append((schedule.id, now))  # and no further: the rule may be back before the next dose
+            continue
+        spec, subject = rule.spec, schedule.subject
+        opened += [spec.open(rule.id, subject, schedule.id, at, schedule.grace_seconds) for at in planned]
         moved.append((schedule.id, planned[-1] if planned else now))
     await watches.open_new(connection, opened)
     await watches.set_watched_until(connection, moved)

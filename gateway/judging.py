@@ -78,7 +78,7 @@ async def _gather(connection: Connection, heard: Sequence[Heard], book: Rulebook
     needed = _needed(heard, book)
     said = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else {}
     if needed.dosing:
-        schedules = await watches.schedules_of(connection, sorted(needed.dosing))
+        schedules = await watches.schedules_of(connection, sorted(needed.dosing), now)
         await open_doses(connection, [each for each in schedules if each.watched_until <= now], now, book)
     wish = Wish(needed.keys, needed.outstanding, needed.dosing, now - WATCHED_BACK, needed.listening)
     found = await watches.wanted(connection, wish) if wish.anything else []

@@ -71,7 +71,7 @@ class Timekeeper:
         self._limits = limits
         self._keep_positions = keep_positions
         self._met_sites: dict[int, datetime] = {}
-        self._looked_at = 0
+        self._looked_at = (0, "")
 
     async def run_once(self) -> Passed:
         """Everything that is due now.
@@ -132,7 +132,8 @@ class Timekeeper:
     async def _open_standing(self, connection: Connection, now: datetime, book: Rulebook) -> None:
         """Round and round by device, some at each pass, so that those whose rule is off hide nobody behind them."""
         lacking = await devices.unwatched(connection, sorted(book.standing), now, self._looked_at, MANY)
-        self._looked_at = lacking[-1].subject.device_id or 0 if len(lacking) == MANY else 0
+        last = lacking[-1] if len(lacking) == MANY else None
+        self._looked_at = (last.subject.device_id or 0, last.lacks) if last else (0, "")
         deaf = {each.site_id: each.deaf_seconds for each in await sites.site_hearings(connection)} if lacking else {}
         opened: list[Watch] = []
         for fitting in lacking:
@@ -152,16 +153,18 @@ class Timekeeper:
         if not due:
             return 0
         judged = await self._judge(connection, due, now, book)
-        quiet = [each for each in judged if not each.signals]
-        await watches.save(connection, [watch for each in quiet for watch in each.watches])
+        await watches.save(connection, [watch for each in judged if not each.signals for watch in each.watches])
+        loud = [(each, one.watch) for each, one in zip(judged, due, strict=True) if each.signals]
         changed = Changed()
-        for each in sorted((each for each in judged if each.signals), key=lambda each: each.signals[0].key):
-            changed |= await self._raise(connection, each, now, book)
+        for each, watch in sorted(loud, key=lambda pair: pair[0].signals[0].key):
+            changed |= await self._raise(connection, each, watch, now, book)
         await audit.announce(connection, changed)
         return len(due)
 
-    async def _raise(self, connection: Connection, judged: Judgement, now: datetime, book: Rulebook) -> Changed:
-        """What one watch leads to, in a transaction of its own inside; one that cannot be raised is tried again."""
+    async def _raise(
+        self, connection: Connection, judged: Judgement, due: Watch, now: datetime, book: Rulebook
+    ) -> Changed:
+        """What one watch leads to, in a transaction of its own inside; one that cannot be raised is due again as it was."""
         try:
             async with connection.transaction():
                 await watches.save(connection, judged.watches)
@@ -169,9 +172,8 @@ class Timekeeper:
         except (*DatabaseGone, *LOST_A_RACE):
             raise
         except Exception:
-            log.exception("watch.failed", watches=[watch.key for watch in judged.watches])
-            later = [replace(watch, due_at=now + RETRY_CRASHED, state=WatchState.WAITING) for watch in judged.watches]
-            await watches.save(connection, later)
+            log.exception("watch.failed", watch=due.key)
+            await watches.save(connection, [replace(due, due_at=now + RETRY_CRASHED)])
             return Changed()
 
     async def _judge(

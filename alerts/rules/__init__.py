@@ -22,9 +22,9 @@ from enum import StrEnum
 from functools import cache, reduce
 from importlib import import_module
 from operator import or_
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter, model_validator
 
 from alerts.model import Clear, Evidence, Heard, Inform, Judgement, Raise, Severity, Signal, Subject, Track, Watch
 from devices.model import Observation
@@ -124,6 +124,12 @@ class RuleType(BaseModel):
 
     waits: ClassVar[bool] = False
     """Whether the rule keeps watches."""
+
+    @model_validator(mode="after")
+    def _per_dwelling_is_care(self) -> Self:
+        if self.per == "dwelling" and self.track is Track.TECHNICAL:
+            raise ValueError("a technical rule is per fitting: one device that is well again says nothing of another")
+        return self
 
     @property
     def standing(self) -> bool:
@@ -243,7 +249,7 @@ def concerning(rules: Sequence[Rule], kind: str, subject: Subject, zones: Collec
     """
     outwards = list(zones)
     concerned = [rule for rule in rules if rule.concerns(kind, subject, zones)]
-    return tuple(sorted(concerned, key=lambda rule: _nearness(rule, subject, outwards)))
+    return tuple(sorted(concerned, key=lambda rule: _nearness(rule, outwards)))
 
 
 def nearest(rules: Sequence[Rule], kind: str, subject: Subject, zones: Collection[int]) -> tuple[Rule, ...]:
@@ -252,9 +258,9 @@ def nearest(rules: Sequence[Rule], kind: str, subject: Subject, zones: Collectio
     return tuple(chosen[name] for name in sorted(chosen) if chosen[name].spec.enabled)
 
 
-def _nearness(rule: Rule, subject: Subject, outwards: Sequence[int]) -> tuple[int, bool, int, int]:
+def _nearness(rule: Rule, outwards: Sequence[int]) -> tuple[int, int, int]:
     inwards = -outwards.index(rule.zone_id) if rule.zone_id is not None else 0
-    return rule.scope, rule.zone_id == subject.zone_id, inwards, rule.id
+    return rule.scope, inwards, rule.id
 
 
 @cache

@@ -7,21 +7,22 @@ Theory
     (own types by their name), or one of another kind (``kind/type``) – it is raised. With 0 seconds it is raised at once.
     A type that is in ``on`` and in ``unless`` ends a wait where there is one, and begins one where there is none: a door
     that opens again has somebody coming back, and so has the back door after the front door.
-    With ``tells`` it raises nothing, but tells whoever deals with the open alert of its condition.
+    What comes within ``settle_seconds`` of the beginning is a part of it, and ends nothing: a door that bounces.
+    With ``tells`` it raises nothing, but tells whoever deals with the open alert of its condition, at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness, Signal, Watch
+from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness, Signal, Watch, WatchState
 from alerts.rules import EventTypes, LastWord, Moment, OnlyIf, RuleType, Scene, Wanted, fits, word_of
 from alerts.schedule import Window
-from alerts.waiting import began_with, begun, ended, lapsed, outstanding, seconds
+from alerts.waiting import begun, ended, lapsed, outstanding, seconds
 from devices.model import Observation
 
 WordName = Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$", max_length=130)]
@@ -54,11 +55,18 @@ class Compound(RuleType):
     only_if: OnlyIf = Field(default_factory=dict)
     unless: tuple[str, ...] = ()
     within_seconds: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 0
+    settle_seconds: Annotated[int, Field(ge=0, le=600)] = 0
     window: Window | None = None
     given: tuple[Given, ...] = ()
     tells: Literal["home_occupied", "home_empty"] | None = None
 
     waits = True
+
+    @model_validator(mode="after")
+    def _tells_at_once(self) -> Self:
+        if self.tells is not None and self.within_seconds:
+            raise ValueError("a rule that tells does so at once: leave within_seconds out")
+        return self
 
     def hears(self) -> frozenset[str]:
         return frozenset({*self.on, *(each for each in self.unless if "/" not in each)})
@@ -79,8 +87,8 @@ class Compound(RuleType):
 
     def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         said, watch = heard.observation, scene.watch
-        if self._ends(said) and outstanding(watch):
-            return ended(self, rule_id, heard, watch)
+        if self._ends(said) and watch is not None and outstanding(watch):
+            return NOTHING if self._settles(heard, watch) else ended(self, rule_id, heard, watch)
         if not self._begins(heard, scene):
             return ended(self, rule_id, heard, watch) if self.within_seconds and self._ends(said) else NOTHING
         if not self.within_seconds:
@@ -89,14 +97,16 @@ class Compound(RuleType):
 
     def neighbour(self, rule_id: int, heard: Heard, watch: Watch) -> Judgement:
         """What a word of another device of the home makes of an outstanding watch."""
-        return ended(self, rule_id, heard, watch) if outstanding(watch) else NOTHING
+        if not outstanding(watch) or self._settles(heard, watch):
+            return NOTHING
+        return ended(self, rule_id, heard, watch)
 
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
-        judged = lapsed(self, watch, moment, watch.since + seconds(self.within_seconds))
-        if self.tells is None or not judged.signals:
-            return judged
-        told = Inform(self.key(watch.subject), self.tells, began_with(watch, moment.now))
-        return Judgement(judged.watches, (told,))
+        return lapsed(self, watch, moment, watch.since + seconds(self.within_seconds))
+
+    def _settles(self, heard: Heard, watch: Watch) -> bool:
+        at = heard.observation.occurred_at
+        return watch.state is WatchState.WAITING and watch.since <= at < watch.since + seconds(self.settle_seconds)
 
     def _begins(self, heard: Heard, scene: Scene) -> bool:
         said, at = heard.observation, heard.observation.occurred_at

@@ -9,6 +9,7 @@ Theory
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -56,7 +57,7 @@ class Repeat(RuleType):
 
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
         """Nothing of it is ever due."""
-        return NOTHING
+        return Judgement((replace(watch, due_at=None, state=WatchState.MET),))
 
     def _together(self, times: list[datetime], at: datetime) -> int:
         """The most that happened within the time, ``at`` among them."""

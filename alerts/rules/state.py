@@ -3,13 +3,14 @@
 Theory
     A device says that it enters the state, and that it leaves it; see :mod:`alerts.waiting`. That it says so again (at
     start-up, with each battery report, retained by the broker) is the same state and moves nothing.
+    After it was raised, to say so again is the same state for ``SAME_STATE``; later, its end was lost, and it begins anew.
     A ``window`` is when it matters: a state that has lasted long enough outside it is raised when the window begins, if it
     lasts until then.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -20,15 +21,18 @@ from alerts.schedule import Window
 from alerts.waiting import begun, ended, lapsed, seconds
 from devices.model import MessageClass, Observation
 
+SAME_STATE = timedelta(hours=6)
+
 
 class State(RuleType):
-    """In the state since a type of ``enters`` whose fields fit ``only_if``, until a type of ``leaves``; raised when that has
-    lasted ``for_seconds``. A type of both that does not fit leaves the state."""
+    """In the state since a type of ``enters`` whose fields fit ``only_if`` and not ``except_if``, until a type of ``leaves``;
+    raised when that has lasted ``for_seconds``. A type of both that does not fit leaves the state."""
 
     type: Literal["state"] = "state"
     enters: EventTypes
     leaves: EventTypes
     only_if: OnlyIf = Field(default_factory=dict)
+    except_if: OnlyIf = Field(default_factory=dict)
     for_seconds: Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
     window: Window | None = None
 
@@ -48,7 +52,8 @@ class State(RuleType):
     def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         said = heard.observation
         if self._enters(said):
-            return begun(self, rule_id, heard, scene.watch, self._due(said.occurred_at, scene.local))
+            due_at = self._due(said.occurred_at, scene.local)
+            return begun(self, rule_id, heard, scene.watch, due_at, again_after=SAME_STATE)
         wanted = self.wants(said)
         if wanted is Wanted.NOTHING or (wanted is Wanted.OUTSTANDING and scene.watch is None):
             return NOTHING
@@ -58,7 +63,8 @@ class State(RuleType):
         return lapsed(self, watch, moment, self._due(watch.since, moment.local))
 
     def _enters(self, said: Observation) -> bool:
-        return said.type in self.enters and fits(said, self.only_if)
+        left_out = any(said.fields.get(name) in values for name, values in self.except_if.items())
+        return said.type in self.enters and fits(said, self.only_if) and not left_out
 
     def _due(self, since: datetime, local: tzinfo) -> datetime:
         due_at = since + seconds(self.for_seconds)

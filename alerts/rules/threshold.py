@@ -7,6 +7,7 @@ Theory
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -62,13 +63,17 @@ class Threshold(RuleType):
         if self._bad(value) and not raised and heard.lateness is not Lateness.HISTORY:
             signal = self.raised(rule_id, heard.subject, evidence)
             return Judgement((self._as(WatchState.RAISED, rule_id, heard),), (signal,))
+        if self._bad(value) and raised and watch is not None:
+            noted = {"newest": heard.observation.occurred_at.isoformat()}
+            return Judgement((replace(watch, facts=noted),))
         if self._good(value) and raised:
             return Judgement((self._as(WatchState.MET, rule_id, heard),), (self.over(heard.subject, evidence),))
         return NOTHING
 
     def elapse(self, watch: Watch, moment: object) -> Judgement:
-        """Nothing of it is ever due."""
-        return NOTHING
+        """Nothing of it is ever due by itself; it is looked at where the rule was changed."""
+        settled = watch.state if watch.state is WatchState.RAISED else WatchState.MET
+        return Judgement((replace(watch, due_at=None, state=settled),))
 
     def _as(self, state: WatchState, rule_id: int, heard: Heard) -> Watch:
         at = heard.observation.occurred_at

@@ -14,6 +14,11 @@ from alerts.model import Subject
 from devices.model import DeviceAddress
 from gateway.store.db import Connection, as_json, new_uid
 
+LIVES_ALONE = """LEFT JOIN LATERAL (
+               SELECT min(y.resident_id) AS resident_id FROM residency y
+               WHERE y.dwelling_id = i.dwelling_id AND y.during @> {at} HAVING count(*) = 1) alone ON true"""
+"""Who is meant by a device that is fitted for nobody in particular: whoever lives alone there at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -74,16 +79,14 @@ async def subjects_at(connection: Connection, moments: Sequence[tuple[int, datet
     """
     cursor = connection.cursor(row_factory=class_row(Subject))
     await cursor.execute(
-        """SELECT d.site_id, coalesce(w.zone_id, s.zone_id) AS zone_id, d.id AS device_id,
+        f"""SELECT d.site_id, coalesce(w.zone_id, s.zone_id) AS zone_id, d.id AS device_id,
                   i.id AS installation_id, i.dwelling_id, coalesce(i.resident_id, alone.resident_id) AS resident_id
            FROM unnest(%s::bigint[], %s::timestamptz[]) WITH ORDINALITY AS m (device_id, at, position)
            JOIN device d ON d.id = m.device_id
            JOIN site s ON s.id = d.site_id
            LEFT JOIN installation i ON i.device_id = d.id AND i.during @> m.at
            LEFT JOIN dwelling w ON w.id = i.dwelling_id
-           LEFT JOIN LATERAL (
-               SELECT min(y.resident_id) AS resident_id FROM residency y
-               WHERE y.dwelling_id = i.dwelling_id AND y.during @> m.at HAVING count(*) = 1) alone ON true
+           {LIVES_ALONE.format(at="m.at")}
            ORDER BY m.position""",
         ([device for device, _ in moments], [at for _, at in moments]),
     )
@@ -219,20 +222,28 @@ class Fitting:
 
 
 async def unwatched(
-    connection: Connection, standing: Collection[tuple[str, str]], now: datetime, after: int, limit: int
+    connection: Connection, standing: Collection[tuple[str, str]], now: datetime, after: tuple[int, str], limit: int
 ) -> list[Fitting]:
-    """Fitted devices beyond an id that lack a standing watch of their kind, in order of id. ``standing``: (kind, prefix of
-    the watch's key)."""
+    """Fitted devices that lack a standing watch of their kind, in order of id and prefix, from beyond such a pair on.
+    ``standing``: (kind, prefix of the watch's key)."""
     cursor = await connection.execute(
-        """SELECT d.site_id, w.zone_id, d.id AS device_id, i.id AS installation_id, i.dwelling_id, i.resident_id,
-                  d.kind, d.silent_after_seconds, s.prefix
+        f"""SELECT d.site_id, w.zone_id, d.id AS device_id, i.id AS installation_id, i.dwelling_id,
+                  coalesce(i.resident_id, alone.resident_id) AS resident_id, d.kind, d.silent_after_seconds, s.prefix
            FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
-           JOIN unnest(%s::text[], %s::text[]) AS s (kind, prefix) ON s.kind = d.kind
-           WHERE i.during @> %s AND d.id > %s
+           JOIN unnest(%(kinds)s::text[], %(prefixes)s::text[]) AS s (kind, prefix) ON s.kind = d.kind
+           {LIVES_ALONE.format(at="%(now)s")}
+           WHERE i.during @> %(now)s AND (d.id, s.prefix) > (%(device)s, %(prefix)s)
              AND NOT EXISTS (SELECT 1 FROM watch x
                              WHERE x.key = s.prefix || 'installation:' || i.id AND x.due_at IS NOT NULL)
-           ORDER BY d.id, s.prefix LIMIT %s""",
-        ([kind for kind, _ in standing], [prefix for _, prefix in standing], now, after, limit),
+           ORDER BY d.id, s.prefix LIMIT %(limit)s""",
+        {
+            "kinds": [kind for kind, _ in standing],
+            "prefixes": [prefix for _, prefix in standing],
+            "now": now,
+            "device": after[0],
+            "prefix": after[1],
+            "limit": limit,
+        },
     )
     return [
         Fitting(Subject(*(row[name] for name in _SUBJECT)), row["kind"], row["silent_after_seconds"], row["prefix"])
@@ -245,6 +256,13 @@ _SUBJECT = ("site_id", "zone_id", "device_id", "installation_id", "dwelling_id",
 
 async def move(connection: Connection, device_id: int, dwelling_id: int, resident_id: int | None, at: datetime) -> UUID:
     """Fit a device somewhere else from a time on. What waits for the old fitting ends with it; see ``watches.due``."""
+    await connection.execute(
+        """UPDATE watch SET due_at = %(at)s WHERE key = ANY(ARRAY(
+               SELECT w.key FROM watch w JOIN installation i ON i.id = w.installation_id
+               WHERE i.device_id = %(device)s AND i.during @> %(at)s AND w.state = 'raised' AND w.due_at IS NULL
+               ORDER BY w.key FOR UPDATE OF w))""",
+        {"device": device_id, "at": at},
+    )
     await connection.execute(
         """UPDATE installation SET during = tstzrange(lower(during), %(at)s)
            WHERE device_id = %(device)s AND during @> %(at)s""",

@@ -10,6 +10,7 @@ from typing import Any
 from alerts.model import Subject, Watch, WatchState
 from alerts.schedule import DosePlan
 from gateway.store.db import Connection, as_json
+from gateway.store.devices import LIVES_ALONE
 
 _COLUMNS = """key, rule_id, site_id, zone_id, device_id, installation_id, dwelling_id, resident_id, since, due_at, state,
               facts"""
@@ -17,7 +18,7 @@ _COLUMNS = """key, rule_id, site_id, zone_id, device_id, installation_id, dwelli
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A dose schedule, and how far ahead its doses have watches."""
+    """A dose schedule, and how far ahead its doses have watches. ``fitted_since``: no dose before is of this fitting."""
 
     id: int
     subject: Subject
@@ -25,6 +26,7 @@ class Schedule:
     plan: DosePlan
     grace_seconds: int | None
     watched_until: datetime
+    fitted_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +142,13 @@ async def open_new(connection: Connection, watches: Sequence[Watch]) -> None:
 
 async def touch(connection: Connection, kind: str, name: str, now: datetime) -> int:
     """A rule of this kind and name was changed: what waits by it is judged anew at once, and moved on by the rule as it is
-    now. How many."""
+    now; what was raised and is not over, too: nobody may be left who would notice its end. How many."""
     cursor = await connection.execute(
         """UPDATE watch SET due_at = %(now)s WHERE key = ANY(ARRAY(
                SELECT w.key FROM watch w JOIN rule r ON r.id = w.rule_id
-               WHERE r.kind = %(kind)s AND r.name = %(name)s AND w.due_at > %(now)s ORDER BY w.key FOR UPDATE OF w))""",
+               WHERE r.kind = %(kind)s AND r.name = %(name)s
+                 AND (w.due_at > %(now)s OR (w.due_at IS NULL AND w.state = 'raised' AND w.key NOT LIKE 'dose:%%'))
+               ORDER BY w.key FOR UPDATE OF w))""",
         {"kind": kind, "name": name, "now": now},
     )
     return cursor.rowcount
@@ -216,9 +220,13 @@ async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict:
     )
 
 
-async def schedules_of(connection: Connection, device_ids: Sequence[int]) -> list[Schedule]:
-    """The dose schedules of these devices' fittings, locked in order."""
-    return await _schedules(connection, "i.device_id = ANY(%(devices)s)", {"devices": list(device_ids)})
+async def schedules_of(connection: Connection, device_ids: Sequence[int], now: datetime) -> list[Schedule]:
+    """The dose schedules of these devices' fittings that have begun, locked in order."""
+    return await _schedules(
+        connection,
+        "i.device_id = ANY(%(devices)s) AND NOT i.during >> tstzrange(%(now)s, %(now)s, '[]')",
+        {"devices": list(device_ids), "now": now},
+    )
 
 
 async def schedules_behind(connection: Connection, now: datetime, limit: int) -> list[Schedule]:
@@ -283,9 +291,11 @@ async def _schedules(
 ) -> list[Schedule]:
     cursor = await connection.execute(
         f"""SELECT s.id, s.local_time, s.weekdays, s.from_date, s.to_date, s.grace_seconds, s.watched_until,
-                   d.kind, d.site_id, w.zone_id, i.device_id, i.id AS installation_id, i.dwelling_id, i.resident_id
+                   d.kind, d.site_id, w.zone_id, i.device_id, i.id AS installation_id, i.dwelling_id,
+                   lower(i.during) AS fitted_since, coalesce(i.resident_id, alone.resident_id) AS resident_id
             FROM dose_schedule s JOIN installation i ON i.id = s.installation_id
             JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
+            {LIVES_ALONE.format(at="%(now)s::timestamptz")}
             WHERE {condition} ORDER BY s.id LIMIT %(limit)s FOR UPDATE OF s""",
         {**arguments, "limit": limit},
     )
@@ -300,6 +310,7 @@ def _schedule(row: dict[str, Any]) -> Schedule:
         plan=DosePlan(row["local_time"], frozenset(row["weekdays"]), row["from_date"], row["to_date"]),
         grace_seconds=row["grace_seconds"],
         watched_until=row["watched_until"],
+        fitted_since=row["fitted_since"],
     )
 
 

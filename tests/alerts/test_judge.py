@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from alerts.judge import RETRY_CRASHED, Failures, judge_observation, judge_time, undecodable
-from alerts.model import Heard, Judgement, Raise, Severity, Track, Watch
-from alerts.rules import Moment, Rule, Scene
+from alerts.judge import RETRY_CRASHED, Failures, Ledger, judge_heard, judge_observation, judge_time, undecodable
+from alerts.model import Heard, Judgement, Raise, Severity, Track, Watch, WatchState
+from alerts.rules import Moment, Rule, Scene, parse_rule
 from alerts.rules.immediate import Immediate
 from devices.dialects.native import DIALECT
 from devices.model import DecodeError, Flag, Message, MessageClass
 from tests.alerts.homes import HOME, NIGHT, SHELF, WEARABLE, default_rules, moment, said
+from tests.alerts.replays import book_of
 
 
 class Crashing(Immediate):
@@ -64,6 +66,43 @@ def test_an_alarm_that_only_a_crashed_rule_would_have_understood_is_raised() -> 
     raised, _ = judged(said("fall"), BROKEN, rules=())
     assert conditions(raised) == ["rule_failed", "uninterpretable_alarm"]
     assert (raised[1].severity, raised[1].track) == (Severity.CRITICAL, Track.CARE)
+
+
+def test_to_have_counted_an_alarm_is_not_to_have_understood_it() -> None:
+    """The rule of the fall is switched off, the one that counts is not: the thirtieth is looked at like the first."""
+    count = parse_rule({
+        "type": "rate", "name": "count", "condition": "cries_wolf", "severity": 10, "track": "technical", "on": ["fall"],
+        "count": 2, "days": 30,
+    })  # fmt: skip
+    watch = Watch("rate:count:installation:1000", 5, HOME, NIGHT, None, WatchState.MET, {"by_day": {"2026-11-22": 9}})
+    failures: Failures = []
+    found = judge_observation(said("fall"), [Rule(5, 1, WEARABLE, count)], lambda _: Scene(watches=(watch,)), failures)
+    assert conditions([each for each in found.signals if isinstance(each, Raise)]) == [
+        "cries_wolf", "uninterpretable_alarm",
+    ]  # fmt: skip
+
+
+def test_where_a_rule_crashed_a_technical_alert_is_not_all_there_is() -> None:
+    repair = parse_rule({
+        "type": "immediate", "name": "repair", "condition": "needs_repair", "severity": 30, "track": "technical", "on": ["fall"],
+    })  # fmt: skip
+    raised, _ = judged(said("fall"), BROKEN, rules=[Rule(7, 1, WEARABLE, repair)])
+    assert conditions(raised) == ["rule_failed", "needs_repair", "uninterpretable_alarm"]
+
+
+def test_what_the_other_one_in_the_home_does_ends_nobodys_wait() -> None:
+    """She is out; his alarm comes home."""
+    out = parse_rule({
+        "type": "compound", "name": "out", "condition": "not_back", "severity": 30, "track": "care", "on": ["went_out"],
+        "unless": ["safety_alarm/zone_entered"], "within_seconds": 600,
+    })  # fmt: skip
+    book, ledger, failures = book_of([Rule(1, 1, "door_sensor", out)]), Ledger(), Failures()
+    judge_heard(said("went_out", NIGHT, kind="door_sensor"), book, ledger, failures)
+    for resident, waits in ((8, True), (HOME.resident_id, False)):
+        theirs = replace(HOME, device_id=2, installation_id=1002, resident_id=resident)
+        word = said("zone_entered", NIGHT + timedelta(minutes=1), kind="safety_alarm", subject=theirs)
+        judge_heard(word, book, ledger, failures)
+        assert (ledger.watches["compound:out:installation:1000"].due_at is not None) is waits
 
 
 def test_a_harmless_alarm_is_nothing_but_not_where_a_rule_crashed_over_it() -> None:

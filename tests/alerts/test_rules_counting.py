@@ -62,7 +62,10 @@ def test_what_is_older_than_what_was_raised_does_not_clear() -> None:
     battery = life(LOW).says("heartbeat", NIGHT, fields={"battery": 10})
     battery.says("heartbeat", NIGHT - MINUTE, fields={"battery": 90}, delay=5 * MINUTE)
     assert battery.log == ["c"]
-    assert battery.says("heartbeat", NIGHT + MINUTE, fields={"battery": 90}).log == ["c", "cleared"]
+    battery.says("heartbeat", NIGHT + 9 * MINUTE, fields={"battery": 12})
+    battery.says("heartbeat", NIGHT + MINUTE, fields={"battery": 90}, delay=20 * MINUTE)
+    assert battery.log == ["c"]
+    assert battery.says("heartbeat", NIGHT + 10 * MINUTE, fields={"battery": 90}).log == ["c", "cleared"]
 
 
 def test_history_is_not_raised() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from alerts.model import Raise, WatchState
-from alerts.rules import LastWord, Start, parse_rule
+from alerts.rules import LastWord, Scene, Start, parse_rule
 from alerts.rules.compound import Compound
-from tests.alerts.homes import HOME, NIGHT, said
+from tests.alerts.homes import HOME, NIGHT, SHELF, said
 from tests.alerts.lives import OSLO, Life
 
 MINUTE = timedelta(minutes=1)
@@ -54,6 +55,29 @@ def test_to_say_so_again_is_the_same_state() -> None:
     assert door.says("opened", NIGHT + 7 * MINUTE).until(NIGHT + HOUR).log == ["left_open"]
 
 
+def test_a_lost_end_does_not_hide_the_next_night() -> None:
+    door = life(OPEN).says("opened", NIGHT).until(NIGHT + HOUR).says("opened", NIGHT + 2 * HOUR).until(NIGHT + 5 * HOUR)
+    assert door.log == ["left_open"], "told again: the same state"
+    assert door.says("opened", NIGHT + 24 * HOUR).until(NIGHT + 25 * HOUR).log == ["left_open"] * 2
+
+
+def test_a_late_end_that_is_older_than_an_entering_ends_nothing() -> None:
+    door = life(OPEN).says("opened", NIGHT).says("opened", NIGHT + 3 * MINUTE).says("closed", NIGHT + 2 * MINUTE)
+    assert door.until(NIGHT + HOUR).log == ["left_open"]
+
+
+def test_what_is_left_out_counts_as_no_entering() -> None:
+    by_hand = {**OPEN, "enters": ["unlocked"], "leaves": ["locked"], "except_if": {"method": ["key"]}}
+    lock = life(by_hand).says("unlocked", NIGHT, fields={"method": "key"}).until(NIGHT + HOUR)
+    assert lock.log == []
+    assert lock.says("unlocked", NIGHT + HOUR, fields={"method": "fob"}).until(NIGHT + 2 * HOUR).log == ["left_open"]
+
+
+def test_a_device_that_is_fitted_nowhere_keeps_nobody_waiting() -> None:
+    rule = parse_rule({**BASE, **OPEN})
+    assert rule.observe(1, said("opened", kind="door_sensor", subject=SHELF), Scene()).watches == ()
+
+
 def test_what_ends_it_after_it_was_raised_is_told_and_closes_nothing() -> None:
     door = life(OPEN).says("opened", NIGHT).until(NIGHT + 6 * MINUTE).says("closed", NIGHT + 7 * MINUTE)
     assert door.log == ["left_open", "told closed"]
@@ -72,9 +96,14 @@ def test_an_opening_that_comes_after_its_own_end_is_over() -> None:
     assert door.until(NIGHT + HOUR).log == []
 
 
-def test_a_late_opening_is_raised_at_once_and_history_is_not() -> None:
+def test_a_late_opening_is_raised_soon_and_history_is_not() -> None:
     late = life(OPEN).says("opened", NIGHT, delay=2 * HOUR)
-    assert late.until(NIGHT + 2 * HOUR).log == ["left_open"]
+    assert late.until(NIGHT + 2 * HOUR + 30 * timedelta(seconds=1)).log == [], (
+        "what was sent behind it may be on its way"
+    )
+    assert late.until(NIGHT + 2 * HOUR + 2 * MINUTE).log == ["left_open"]
+    both = life(OPEN).says("opened", NIGHT, delay=2 * HOUR).says("closed", NIGHT + MINUTE, delay=2 * HOUR)
+    assert both.until(NIGHT + 9 * HOUR).log == []
     assert life(OPEN).says("opened", NIGHT, delay=25 * HOUR).until(NIGHT + 30 * HOUR).log == []
 
 
@@ -127,6 +156,20 @@ def test_one_thing_has_to_follow_another() -> None:
     assert late.log == ["left_open", "told dose_taken"]
 
 
+def test_each_time_that_it_does_not_follow_is_an_alert_of_its_own() -> None:
+    doses = life(AFTER)
+    for day in range(3):
+        doses.says("dose_dispensed", NIGHT + day * 12 * HOUR).until(NIGHT + (day * 12 + 1) * HOUR)
+    assert doses.log == ["left_open"] * 3
+
+
+def test_a_word_that_follows_may_begin_the_next_wait() -> None:
+    rounds = life({**AFTER, "after": ["opened"], "met_by": ["opened"], "within_seconds": 3600})
+    for half in range(3):
+        rounds.says("opened", NIGHT + half * 30 * MINUTE)
+    assert rounds.until(NIGHT + 9 * HOUR).log == ["left_open"]
+
+
 def standing(data: dict[str, Any], now: datetime) -> Life:
 
     begun = life(data)
@@ -152,6 +195,34 @@ def test_something_has_to_happen_by_a_time_every_day() -> None:
 def test_a_day_that_has_begun_does_not_count_and_neither_does_the_evening_before() -> None:
     assert standing(BY, oslo(20, 9)).until(oslo(20, 23)).log == []
     assert standing(BY, oslo(20, 3)).says("worn", oslo(20, 4)).until(oslo(20, 12)).log == ["left_open"]
+
+
+def edited(wearer: Life, now: datetime, **more: Any) -> Life:
+    """Whoever edits a rule makes its watches due at once."""
+    wearer.rule = parse_rule({**BASE, **BY, **more})
+    assert wearer.watch is not None
+    wearer.watch = replace(wearer.watch, due_at=now)
+    return wearer.until(now)
+
+
+def test_an_edited_beginning_loses_no_day_and_accuses_nobody() -> None:
+    wearer = edited(standing(BY, oslo(20, 20)), oslo(20, 20), since="04:00")
+    assert wearer.watch is not None
+    assert (wearer.watch.since, wearer.watch.due_at) == (oslo(21, 4), oslo(21, 11))
+    touched = standing(BY, oslo(20, 20)).until(oslo(21, 7))
+    assert touched.watch is not None
+    touched.watch = replace(touched.watch, due_at=oslo(21, 8))
+    assert touched.says("worn", oslo(21, 8)).until(oslo(21, 23)).log == []
+
+
+def test_after_an_outage_the_morning_that_was_heard_counts() -> None:
+    """Yesterday nobody put it on; today somebody did, and word of it came before yesterday was judged."""
+    wearer = standing(BY, oslo(20, 20)).until(oslo(21, 12), heard_until=oslo(21, 10))
+    assert wearer.log == [], "not heard until eleven"
+    wearer.says("worn", oslo(22, 7)).until(oslo(22, 9))
+    assert wearer.log == ["left_open"]
+    assert wearer.until(oslo(22, 23)).log == ["left_open"]
+    assert wearer.until(oslo(23, 11)).log == ["left_open"] * 2
 
 
 @pytest.mark.parametrize(("month", "day"), [(3, 29), (10, 25)], ids=["spring", "autumn"])
@@ -210,6 +281,22 @@ def test_out_at_night_and_not_back() -> None:
 def test_out_by_day_is_nothing() -> None:
     noon = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
     assert life(NOT_BACK).says("opened", noon).until(noon + HOUR).log == []
+
+
+def test_a_door_that_bounces_has_nobody_coming_back() -> None:
+    door = life({**NOT_BACK, "settle_seconds": 30}).says("opened", NIGHT).says("opened", NIGHT + timedelta(seconds=3))
+    assert door.until(NIGHT + HOUR).log == ["not_back"]
+
+
+def test_another_night_is_another_alert_though_nobody_was_heard_to_come_back() -> None:
+    out = life(NOT_BACK).says("went_out", NIGHT).until(NIGHT + HOUR)
+    assert out.says("went_out", NIGHT + 24 * HOUR).until(NIGHT + 25 * HOUR).log == ["not_back"] * 2
+
+
+@pytest.mark.parametrize("wrong", [{"tells": "home_empty"}, {"per": "dwelling", "track": "technical"}])
+def test_what_a_compound_cannot_be(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        parse_rule({**BASE, **NOT_BACK, **wrong})
 
 
 def test_a_late_coming_back_ends_it_only_if_it_was_after() -> None:

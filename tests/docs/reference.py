@@ -157,8 +157,10 @@ def _where(rule: Mapping[str, Any], kind: Kind) -> str:
         for name, field in kind.events[event].model_fields.items()
         if field.is_required()
     }
+    others = [f"`{field}` is not {_any_of(map(_value, values))}" for field, values in rule.get("except_if", {}).items()]
     unsaid = "" if wanted.keys() <= required else ", or was not sent"
-    return f" (where {' and '.join(named)}{unsaid})" if named else ""
+    told = [*named, *others]
+    return f" (where {' and '.join(told)}{unsaid})" if told else ""
 
 
 def _value(value: object) -> str:

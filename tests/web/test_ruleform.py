@@ -57,7 +57,19 @@ def test_the_other_types_come_back_too(type_: str) -> None:
 
 
 def test_every_field_has_a_control_or_stays_as_it_is() -> None:
-    stay = {"name", "condition", "type", "enabled", "per", "only_if", "given", "tells", "field"}
+    stay = {
+        "name",
+        "condition",
+        "type",
+        "enabled",
+        "per",
+        "only_if",
+        "except_if",
+        "given",
+        "tells",
+        "field",
+        "settle_seconds",
+    }
     shown = {name for each in DEFAULTS for name in by_name(each[1], each[0])}
     every = {name for each in rule_types().values() for name in each.model_fields}
     only_in_others = {"count", "within_seconds", "days", "after", "above"}

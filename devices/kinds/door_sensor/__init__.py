@@ -16,8 +16,7 @@ from devices.words import N_, Words
 
 NIGHT = {"from_time": "22:00", "to_time": "06:00"}
 OUT = ["opened", "went_out"]
-BACK = ["opened", "came_in", "safety_alarm/zone_entered"]
-"""A door that is opened a second time has somebody coming back."""
+BACK = ["came_in", "safety_alarm/zone_entered"]
 
 WORDS = Words(
     name=N_("Door sensor"),
@@ -47,10 +46,25 @@ KIND = Kind(
             "not_back",
             Severity.SERIOUS,
             "4.21",
-            on=OUT,
+            on=["went_out"],
             unless=BACK,
             within_seconds=10 * MINUTE,
             window=NIGHT,
+        ),
+        # A plain contact cannot tell a resident who leaves from a visitor, or from one who comes home late. Off until it is set
+        # for somebody who lives alone and gets no visits at night: a door that opens a second time is the coming back.
+        rule(
+            "compound",
+            "not_back",
+            Severity.SERIOUS,
+            "4.21",
+            name="not_back_by_door",
+            on=["opened"],
+            unless=["opened", *BACK],
+            within_seconds=10 * MINUTE,
+            settle_seconds=30,
+            window=NIGHT,
+            enabled=False,
         ),
         rule(
             "state",

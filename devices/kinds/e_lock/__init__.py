@@ -108,14 +108,14 @@ KIND = Kind(
         immediate("jammed", Severity.SERIOUS, "6"),
         technical("needs_repair", Severity.SERIOUS, on=["jammed"]),
         immediate("forced", Severity.CRITICAL, "6"),
-        # Who unlocks with the key or from inside lives there.
+        # Who unlocks with the key or from inside lives there. A way that nobody here knows may be anybody's.
         rule(
             "state",
             "left_unlocked",
             Severity.MODERATE,
             "6",
             enters=["unlocked", "unlatched"],
-            only_if={"method": ["app", "code", "fob", "remote"]},
+            except_if={"method": ["key", "button", "auto"]},
             leaves=["locked"],
             for_seconds=10 * MINUTE,
         ),
