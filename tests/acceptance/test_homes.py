@@ -19,7 +19,7 @@ async def test_out_at_night_is_told_at_once_and_who_is_not_back_is_searched_for(
     async with world(migrated_url, broker, start=ELEVEN_PM) as town:
         home = await town.home()
         door = await town.fits(home, "door_sensor")
-        await town.says(door, "opened")
+        await town.says(door, "went_out")
         night = await town.alert("door_at_night")
         assert (night["vkp_code"], night["severity"], night["resident_id"]) == ("4.15", 20, home.resident)
         assert await town.news() == ["Kari"]
@@ -43,7 +43,7 @@ async def test_who_comes_back_by_the_back_door_is_not_searched_for(migrated_url:
     async with world(migrated_url, broker, start=ELEVEN_PM) as town:
         home = await town.home()
         front, back = await town.fits(home, "door_sensor"), await town.fits(home, "door_sensor")
-        for type_ in ("opened", "closed"):
+        for type_ in ("opened", "went_out", "closed"):
             await town.says(front, type_)
         await town.passes(minutes=8)
         await town.says(back, "came_in")

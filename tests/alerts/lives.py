@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.model import Clear, Inform, Judgement, Raise, Watch, WatchState
 from alerts.rules import LastWord, RuleType, Scene, Wanted
-from tests.alerts.homes import HOME, NIGHT, moment, said
+from tests.alerts.homes import HOME, moment, said
 
 OSLO = ZoneInfo("Europe/Oslo")
 DOOR = "door_sensor"
@@ -47,7 +47,7 @@ class Life:
         """Time passes, and the watch is judged whenever it is due."""
         while self.watch is not None and self.watch.due_at is not None and self.watch.due_at <= now:
             due_at = self.watch.due_at
-            self._now(self.rule.elapse(self.watch, moment(max(due_at, NIGHT), **{"local": self.local, **known})))
+            self._now(self.rule.elapse(self.watch, moment(due_at, **{"local": self.local, **known})))
             if self.watch.due_at == due_at:
                 break
         return self

@@ -150,7 +150,12 @@ def test_a_door_at_night_is_told_at_once_and_who_does_not_come_back_is_searched_
 @pytest.mark.parametrize(("back", "then"), [("came_in", [AT_NIGHT]), ("opened", [AT_NIGHT, NOT_BACK])])
 def test_who_comes_back_within_ten_minutes_is_not_searched_for(back: str, then: list[Alert]) -> None:
     """Somebody who opens the door may be anybody."""
-    assert raised("door_sensor", [(0, "opened"), (0.05, "went_out"), (0.2, "closed"), (9, back)], since=NIGHT) == then
+    assert (
+        raised(
+            "door_sensor", [(0, "opened"), (0.05, "went_out"), (0.2, "closed"), (9, back), (9.2, "closed")], since=NIGHT
+        )
+        == then
+    )
 
 
 def test_who_comes_home_late_and_who_visits_at_night_is_not_taken_for_somebody_who_left() -> None:
