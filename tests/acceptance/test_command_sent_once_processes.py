@@ -23,7 +23,7 @@ from tests.support.processes import A_WHILE, GatewayProcess, Homes, eventually, 
 SEED = 20260303
 SHORT = 10
 """Seconds that a command is valid: the least there is. It ends ten seconds after that at the latest."""
-LOCKS = 10
+LOCKS = 5
 
 
 @dataclass
