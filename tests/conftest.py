@@ -19,25 +19,16 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import structlog
 from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.embedded import Broker
-from tests.support import databases, mail, parts, timescale_server
+from tests.support import databases, logs, mail, parts, timescale_server
 
 # Where a change is judged, the examples are the same each time; elsewhere every run looks at new ones.
 hypothesis.settings.register_profile("hjemmevakt", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("hjemmevakt")
 databases.named_server()
-# Stack traces as they are: the coloured ones with every variable take seconds, in the midst of a transaction.
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S"),
-        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-    ]
-)
+logs.plain()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from gateway.embedded import Broker
 from gateway.log import set_up
 from gateway.store import pages
 from tests.gateway.served import Served, problem, served
+from tests.support import logs
 from tests.support.mail import MailServer
 
 
@@ -29,7 +30,7 @@ def logging_as_served() -> Iterator[io.StringIO]:
             set_up("debug")
             yield logged
     finally:
-        structlog.reset_defaults()
+        logs.plain()
         root.setLevel(before[0])
         root.handlers[:] = before[1]
 
