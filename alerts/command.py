@@ -13,7 +13,8 @@ Theory
 
         state       Send                          Reported                 TimePassed
         requested   sent                          –                        expired: not sent
-                    failed: the alert is closed
+                    failed: the alert is closed,
+                    or who asked may no more
         sent        –                             done | failed            expired: no answer
         done        –                             –                        –
         failed      –                             –, but that it was done  –
@@ -71,6 +72,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not_sent"
     NO_ANSWER = "no_answer"
     ALERT_CLOSED = "alert_closed"
+    NOT_ALLOWED = "not_allowed"
     DONE_LATE = "done_late"
 
 
@@ -117,9 +119,11 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """There is a connection to send it on. ``alert_open``: whether what it was asked for still is."""
+    """There is a connection to send it on. ``alert_open``: whether what it was asked for still is; ``allowed``: whether
+    whoever asked for it still may."""
 
     alert_open: bool = True
+    allowed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,8 @@ def _send(command: Command, event: Send, now: datetime) -> Moved:
         return Moved(command)
     if not event.alert_open:
         return _settled(command, State.FAILED, Outcome.ALERT_CLOSED, "command_withdrawn", now)
+    if not event.allowed:
+        return _settled(command, State.FAILED, Outcome.NOT_ALLOWED, "command_not_allowed", now)
     sent = replace(command, state=State.SENT, sent_at=now, due_at=command.valid_until + ANSWER_WITHIN)
     return Moved(sent, (_entry(command, "command_sent"),))
 

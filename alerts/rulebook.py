@@ -16,6 +16,7 @@ from alerts.model import Subject, Watch
 from alerts.policy import StoredPolicy
 from alerts.rules import Rule, nearest
 from alerts.rules.compound import Compound
+from alerts.rules.dose import Dose
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ class Rulebook:
             return None
         applying = self.applying(opened.kind, watch.subject)
         now = next((rule for rule in applying if rule.spec.name == opened.spec.name), None)
-        return now if now is not None and type(now.spec) is type(opened.spec) else None
+        if now is None or type(now.spec) is not type(opened.spec):
+            return None
+        its_own = isinstance(now.spec, Dose) or now.spec.watch_key(watch.subject) == watch.key
+        return now if its_own else None
 
     @cached_property
     def in_force(self) -> Sequence[Rule]:

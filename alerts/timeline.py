@@ -64,6 +64,7 @@ LINES: Mapping[str, Line] = {
     "command_failed": Line(N_("The lock has not done it ({command}): {said}. Use the key")),
     "command_not_sent": Line(N_("There was no connection to the lock: not sent ({command}). Use the key")),
     "command_unanswered": Line(N_("The lock did not answer ({command}); it may not have been sent. Use the key")),
+    "command_not_allowed": Line(N_("Not sent to the lock, as whoever asked may not any more: {command}")),
     "command_withdrawn": Line(N_("Not sent to the lock, as the alert was closed: {command}")),
     "command_done_late": Line(N_("The lock has done it after all: {said}")),
     "requester_paged": Line(N_("{persons} paged: the lock has not done it")),

@@ -43,7 +43,7 @@ LONGEST_SOURCE = 32
 
 _PAIR = re.compile(
     rb'("(?:' + b"|".join(name.encode() for name in sorted(COORDINATES)) + rb')"\s*:\s*)'
-    rb'(?:-?[0-9][0-9.eE+-]*|"(?:[^"\\]|\\.)*"?|\[[^\[\]{}]*(?:\]|\Z))',
+    rb'(?:[-+]?[0-9][0-9.eE+-]*|"(?:[^"\\]|\\.)*"?|\[(?:[^\[\]{}]|\[[^\[\]{}]*\]?)*(?:\]|\Z))',
     re.IGNORECASE | re.DOTALL,
 )
 

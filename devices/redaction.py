@@ -59,11 +59,20 @@ CALLED = frozenset({"name", "names", "label", "labels", "alias"})
 OWNERS = _any_of("code codes auth authorization authorisation user keypad")
 """Whose names are secret: a code's name is mostly a person's, or the code itself."""
 
-NAMING = _any_of("name key code field property attribute parameter param setting variable label id")
+NAMING = _any_of(
+    "name key code field property attribute parameter param setting variable label id type event action kind"
+)
 VALUES = _any_of("value values val data text content v")
 """The last words of the two keys of a pair, as in {"name": "pin", "value": "1234"}."""
 
 LONGEST_NAME = 64
+MOST_SEARCHED = 64 * 1024
+"""JSON beyond this is never decoded: texts in it that may hold a secret go whole."""
+LONGEST_TEXT, MOST_TEXT = 32 * 1024, 8 * 1024
+"""What is no JSON and may hold a secret is searched whole up to the one; of what is longer the other is kept, so that what
+is kept is never cut again. A text inside JSON is searched up to a quarter of it."""
+MOST_PASSES = 4
+"""Secrets that are wrapped more often than this go with all that they are wrapped in."""
 
 
 def redact(payload: bytes) -> bytes:
@@ -71,15 +80,22 @@ def redact(payload: bytes) -> bytes:
     if not _may_name_one(payload):
         return payload
     try:
-        return _json(payload.decode()).encode("utf-8", "surrogatepass")
+        return _json(payload.decode(), small=len(payload) <= MOST_SEARCHED).encode("utf-8", "surrogatepass")
     except _Untouched:
         return payload
     except (ValueError, RecursionError):
-        text = payload.decode("latin-1")  # a character a byte, whatever the bytes
+        return _broken(payload if len(payload) <= LONGEST_TEXT else payload[:MOST_TEXT])
+
+
+def _broken(payload: bytes) -> bytes:
+    """What is no JSON, searched until nothing more is found: what broke it may have gone with a secret."""
+    text = payload.decode("latin-1")  # a character a byte, whatever the bytes
+    for _ in range(MOST_PASSES):
         found = _text(text)
-        return (
-            payload if found == text else redact(found.encode("latin-1"))
-        )  # what broke it may have gone with a secret
+        if found == text:
+            return text.encode("latin-1")
+        text = found
+    return REDACTED.encode()
 
 
 def _may_name_one(payload: bytes) -> bool:
@@ -141,9 +157,9 @@ class _Untouched(Exception):
     """JSON that names no secret: it stays as it is, to the last blank."""
 
 
-def _json(text: str) -> str:
+def _json(text: str, *, small: bool = True, depth: int = 0) -> str:
     """JSON without secrets. _Untouched where there are none, ValueError where it is no JSON."""
-    walk = _Walk()
+    walk = _Walk(small, depth)
     value = walk.inside(json.loads(text, object_pairs_hook=walk.object))
     if not walk.changed:
         raise _Untouched
@@ -153,8 +169,10 @@ def _json(text: str) -> str:
 class _Walk:
     """A walk through JSON from the inside out. A key that is there twice is a change: its first value is in the bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, small: bool, depth: int) -> None:  # noqa: FBT001 - see _json
         self.changed = False
+        self._small = small
+        self._depth = depth
 
     def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         """What an object becomes."""
@@ -173,17 +191,27 @@ class _Walk:
     def inside(self, value: Any) -> Any:
         """Texts may have secrets in them, and lists have texts; objects have been here before."""
         if isinstance(value, list):
-            return [self.inside(each) for each in value]
+            return self._list(value)
         if isinstance(value, str) and (_STEM.search(value) or _ESCAPED.search(value)):
-            found = _nested(value)
+            found = _nested(value, self._depth + 1) if self._small else REDACTED
             self.changed |= found != value
             return found
         return value
 
+    def _list(self, value: list[Any]) -> list[Any]:
+        """["pin", "4711"] is a pair, too."""
+        if len(value) == 2 and isinstance(value[0], str) and len(value[0]) <= LONGEST_NAME and is_secret(value[0]):
+            self.changed |= value[1] not in (None, REDACTED)
+            return [value[0], None if value[1] is None else REDACTED]
+        return [self.inside(each) for each in value]
 
-def _nested(text: str) -> str:
+
+def _nested(text: str, depth: int) -> str:
+    """A text inside JSON; where it is long, or wrapped too often, it goes whole."""
+    if len(text) > MOST_TEXT // 4 or depth > MOST_PASSES:
+        return REDACTED
     try:
-        return _json(text) if text.lstrip().startswith(("{", "[")) else _text(text)
+        return _json(text, depth=depth) if text.lstrip().startswith(("{", "[")) else _text(text)
     except _Untouched:
         return text
     except (ValueError, RecursionError):

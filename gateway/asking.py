@@ -84,7 +84,10 @@ async def ask(
 async def locks(
     connection: Connection, who: Who, row: Mapping[str, Any], stored: StoredAlert, now: datetime, local: tzinfo
 ) -> list[schemas.LockView]:
-    """The devices in the alert's home that can be asked to do something, for whoever looks at the alert."""
+    """The devices in the alert's home that can be asked to do something, for whoever looks at the alert while it is open:
+    what a door does afterwards is nobody's business."""
+    if stored.alert.closed_at is not None:
+        return []
     able = sorted(name for name, kind in kinds().items() if kind.commands)
     fitted = await devices.fitted_in(connection, row["dwelling_id"], able, now) if row["dwelling_id"] else []
     if not fitted:
@@ -92,7 +95,7 @@ async def locks(
     ids = [each.id for each in fitted]
     parts = await devices.parts(connection, ids)
     given = await commands.of_alert(connection, stored.id, ids)
-    may = await _refusal(connection, who, stored, now, local) is None
+    may = await refusal(connection, who.person_id, stored, now, local) is None
     return [
         _lock(
             each,
@@ -112,26 +115,26 @@ async def _check(
     connection: Connection, who: Who, stored: StoredAlert | None, now: datetime, local: tzinfo
 ) -> StoredAlert:
     """The alert, if they may ask; else the problem."""
-    refused = await _refusal(connection, who, stored, now, local)
+    refused = await refusal(connection, who.person_id, stored, now, local)
     if stored is None or refused is not None:
         raise refused or NotFound("alert", "there is no such alert")
     return stored
 
 
-async def _refusal(
-    connection: Connection, who: Who, stored: StoredAlert | None, now: datetime, local: tzinfo
+async def refusal(
+    connection: Connection, person: int, stored: StoredAlert | None, now: datetime, local: tzinfo
 ) -> Problem | None:
     """Why somebody may ask nothing of the devices in an alert's home; None when they may."""
     if stored is None or stored.alert.stage is Stage.CLOSED:
         return Conflict("closed", "the alert is closed", "if something new happens, it is a new alert")
     if stored.alert.stage is Stage.CLOSING:
         return Conflict("closing", "the alert is being closed", "undo that first")
-    if stored.alert.holder == who.person_id:
+    if stored.alert.holder == person:
         return None
-    if who.person_id not in await pages.called(connection, stored.id):
+    if person not in await pages.called(connection, stored.id):
         return NotAllowed("not_called", "you were not called for this alert", "take the alert first")
     roles = ON_DUTY[Track(stored.track)]
-    if who.person_id not in await people.on_duty_for(connection, stored.zone_id, roles, now, local):
+    if person not in await people.on_duty_for(connection, stored.zone_id, roles, now, local):
         return NotAllowed("not_on_duty", "you are not on duty here now", "take the alert first")
     return None
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
 import structlog
@@ -23,6 +23,7 @@ from alerts.model import Clear, Evidence, Heard, Raise, Severity, Signal, Track
 from alerts.rulebook import Rulebook
 from devices.dialects import dialects
 from devices.model import Lane, Observation
+from gateway import asking
 from gateway.engine import act, advance
 from gateway.store import alerts as alert_store
 from gateway.store import audit, commands, sites
@@ -63,10 +64,11 @@ class _Change:
 # Sending --------------------------------------------------------------------------------------------------------------
 
 
-async def mark_sent(connection: Connection, site: Site, epoch: int, now: datetime) -> list[Outgoing]:
+async def mark_sent(connection: Connection, site: Site, epoch: int, now: datetime, local: tzinfo) -> list[Outgoing]:
     """Mark what waits for a site as sent; the caller publishes it once this is committed, and never again.
 
-    LaneLost when the alarm lane is another process's, which will send it.
+    LaneLost when the alarm lane is another process's, which will send it. Whoever asked must still be allowed to: a door
+    opens for nobody who has let the alert go, or gone off duty, meanwhile.
     """
     await sites.fence(connection, site.id, Lane.ALARM, epoch)
     waiting = await commands.lock_waiting(connection, site.id, now)
@@ -75,7 +77,9 @@ async def mark_sent(connection: Connection, site: Site, epoch: int, now: datetim
     changed = Changed()
     for stored in waiting:
         message = _message(stored, now)
-        moved = step(stored.command, Send(alerts[stored.alert_id].alert.closed_at is None), now)
+        alert, person = alerts[stored.alert_id], stored.command.requested_by
+        refused = await asking.refusal(connection, person, alert, now, local)
+        moved = step(stored.command, Send(alert.alert.closed_at is None, allowed=refused is None), now)
         if message is None or moved.command == stored.command:
             continue
         changed |= await _apply(connection, _Change(stored, moved), alerts, now, None)

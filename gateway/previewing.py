@@ -22,6 +22,7 @@ from alerts.preview import EDITED, Compared, compare, days, edited, per_day
 from alerts.render import SEVERITIES, condition_text, translations
 from alerts.replay import Deaf, Fitted, Lived, Planned, Story, Told
 from alerts.rulebook import Rulebook
+from alerts.rulecheck import default_of
 from alerts.rules import Rule
 from alerts.rules.compound import Compound
 from alerts.rules.dose import Dose
@@ -32,7 +33,8 @@ from devices.kinds import kinds
 from devices.model import DeviceAddress, Flag, MessageClass, Observation
 from gateway.access import RULERS, Who
 from gateway.api import schemas
-from gateway.ruling import checked, kind_of, scope_for
+from gateway.errors import NotAllowed
+from gateway.ruling import checked, kind_of, may_set, scope_for
 from gateway.store import audit, history
 from gateway.store.audit import Audited
 from gateway.store.db import Connection
@@ -83,6 +85,7 @@ async def gather(
     rule = Rule(
         EDITED, 0, kind.name, await checked(connection, kind, request), RANKS[scope.name], zone, resident, device
     )
+    _require_track(who, rule, scope)
     await history.limit_time(connection)
     zones = frozenset(each for each in who.zones_as(RULERS) if zone is None or zone in book.ancestry.get(each, ()))
     place = Place(kind.name, zones, resident, device)
@@ -112,6 +115,15 @@ async def gather(
         deaf=await history.deaf(connection, sites, begins, now),
         lived=await history.lived(connection, sites, {each.spec.condition for each in rules}, begins),
     )
+
+
+def _require_track(who: Who, rule: Rule, scope: Scope) -> None:
+    """Who may not set such a rule may not read out of a home with it what it would tell."""
+    tracks = {rule.spec.track, *(each.track for each in [default_of(kinds()[rule.kind], rule.spec.name)] if each)}
+    zones = [scope.zone_id] if scope.zone_id is not None else sorted(who.zone_ids)
+    for track in sorted(tracks):
+        if not any(may_set(who, track, zone) for zone in zones):
+            raise NotAllowed("track", f"you may not set {track} rules here", "ask somebody who may for the preview")
 
 
 def replayed(gathered: Gathered) -> Compared:

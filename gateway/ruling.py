@@ -138,6 +138,7 @@ async def draft(
     scope = await scope_for(connection, who, asked, kind_of(kind))
     subject, around = await _about(connection, scope, book, now)
     applying = _nearest(there, subject, scope, around)
+    await _note_residents(connection, who, [subject.resident_id if subject else None], now)
     if applying is None:
         raise NotFound("rule", f"there is no rule {name!r:.80} for this", "choose one from the list of rules")
     track = Track(applying["spec"].get("track", Track.CARE))
@@ -172,7 +173,8 @@ async def save(connection: Connection, who: Who, request: schemas.RuleRequest, n
             "kind_wide", "rules for a whole kind come with the program", "set it for your topmost zone instead"
         )
     spec = await checked(connection, kind, request)
-    _require_right(who, kind, spec, scope)
+    there = await rules.set_for(connection, kind.name, spec.name)
+    _require_right(who, kind, spec, scope, [each for row in there if (each := _readable(row["spec"])) is not None])
     rule_id = await rules.save(connection, kind.name, spec, scope, request.version, who.person_id, now)
     if rule_id is None:
         raise Conflict("stale", "somebody else has changed this rule since you looked at it", "look again, then save")
@@ -193,11 +195,29 @@ async def withdraw(
         )
     if not _may_change(row, who):
         raise NotAllowed("zone", "you may not change this rule", "ask a lead or an administrator of the zone")
+    await _require_no_weaker(connection, who, row)
     if not await rules.withdraw(connection, row["id"], version, who.person_id, now):
         raise Conflict("stale", "somebody else has changed this rule since you looked at it", "look again")
     row = (await rules.by_ids(connection, [row["id"]]))[row["id"]]
     await audit.add(connection, now, (_audited("rule.withdrawn", who, row),))
     return _view(row, await _persons(connection, [row]), who)
+
+
+async def _require_no_weaker(connection: Connection, who: Who, row: Mapping[str, Any]) -> None:
+    """Critical care is not let down by taking away what holds it up: what would apply then may be weaker."""
+    kind = kinds()[row["kind"]]
+    others = [each for each in await rules.set_for(connection, kind.name, row["name"]) if each["id"] != row["id"]]
+    weaker = any(
+        weakens(kind, spec)
+        for each in others
+        if each["scope"] in ("zone", "resident") and not each["withdrawn"] and (spec := _readable(each["spec"]))
+    )
+    if weaker and not may_weaken(who, row["where_zone_id"]):
+        raise NotAllowed(
+            "critical",
+            "this is critical care, and what would hold instead may raise less: only an administrator may withdraw it",
+            "ask an administrator, or leave it as it is",
+        )
 
 
 async def checked(connection: Connection, kind: Kind, request: schemas.RuleRequest) -> RuleType:
@@ -229,9 +249,10 @@ async def scope_for(connection: Connection, who: Who, asked: schemas.ScopeReques
     return scope
 
 
-def _require_right(who: Who, kind: Kind, spec: RuleType, scope: Scope) -> None:
+def _require_right(who: Who, kind: Kind, spec: RuleType, scope: Scope, there: Sequence[RuleType]) -> None:
+    """For the track that it is to be of, and for those of every rule of its name, which it may hide."""
     default = default_of(kind, spec.name)
-    tracks = {spec.track, *([default.track] if default else [])}
+    tracks = {spec.track, *(each.track for each in there), *([default.track] if default else [])}
     for track in sorted(tracks):
         if not may_set(who, track, scope.zone_id):
             needed = ", ".join(sorted(MAY_SET[track]))

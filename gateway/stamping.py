@@ -150,7 +150,7 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
     fields: dict[str, Any] = {}
     for each in in_order:
         if each.type in (PRESENCE, "heartbeat"):
-            fields |= without_position(each.fields)
+            fields |= _known_fields(each)
     alive = [each for each in in_order if not by_the_broker(each)]
     return Sign(
         device_id=device_id,
@@ -159,6 +159,13 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
         online=fields.get("online", True if alive else None),
         fields=fields,
     )
+
+
+def _known_fields(said: Observation) -> dict[str, Any]:
+    """Of a sign of life what its kind knows: whatever else a device may think of is in the observation, not for ever here."""
+    kind = kinds().get(said.kind)
+    known = kind.events[said.type].model_fields if kind and said.type in kind.events else {}
+    return {name: value for name, value in without_position(said.fields).items() if name in known}
 
 
 async def note_signs(

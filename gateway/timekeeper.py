@@ -72,6 +72,7 @@ class Timekeeper:
         self._keep_positions = keep_positions
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = (0, "")
+        self._planned = 0
 
     async def run_once(self) -> Passed:
         """Everything that is due now.
@@ -120,17 +121,18 @@ class Timekeeper:
     # Watches --------------------------------------------------------------------------------------------------------
 
     async def _open_watches(self, connection: Connection) -> int:
-        """The next dose of every schedule, and every standing rule of a fitted device, have a watch."""
+        """The next dose of every schedule, and every standing rule of a fitted device, have a watch. Both go round and round,
+        some at each pass, so that those whose rule is off hide nobody behind them."""
         now = self._clock.now()
         book = await self._cache.read(connection)
-        behind = await watches.schedules_behind(connection, now, MANY)
+        behind = await watches.schedules_behind(connection, now, self._planned, MANY)
+        self._planned = behind[-1].id if len(behind) == MANY else 0
         if behind:
             await open_doses(connection, behind, now, book)
         await self._open_standing(connection, now, book)
         return 0
 
     async def _open_standing(self, connection: Connection, now: datetime, book: Rulebook) -> None:
-        """Round and round by device, some at each pass, so that those whose rule is off hide nobody behind them."""
         lacking = await devices.unwatched(connection, sorted(book.standing), now, self._looked_at, MANY)
         last = lacking[-1] if len(lacking) == MANY else None
         self._looked_at = (last.subject.device_id or 0, last.lacks) if last else (0, "")

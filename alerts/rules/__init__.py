@@ -195,7 +195,8 @@ class RuleType(BaseModel):
 class Rule:
     """A rule type's data with its identity. ``scope`` ranks how near it is: 0 kind, 1 zone, 2 resident, 3 device.
 
-    ``withdrawn``: it applies to nothing any more; watches and alerts may still point at it.
+    ``installation_id``: the fitting for which a device's rule was set; in another home it says nothing. ``withdrawn``: it
+    applies to nothing any more; watches and alerts may still point at it.
     """
 
     id: int
@@ -206,6 +207,7 @@ class Rule:
     zone_id: int | None = None
     resident_id: int | None = None
     device_id: int | None = None
+    installation_id: int | None = None
     withdrawn: bool = False
 
     def concerns(self, kind: str, subject: Subject, zones: Collection[int]) -> bool:
@@ -216,6 +218,7 @@ class Rule:
             and (self.zone_id is None or self.zone_id in zones)
             and (self.resident_id is None or self.resident_id == subject.resident_id)
             and (self.device_id is None or self.device_id == subject.device_id)
+            and (self.installation_id is None or self.installation_id == subject.installation_id)
         )
 
 

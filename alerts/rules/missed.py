@@ -51,6 +51,11 @@ class Missed(RuleType):
     def standing(self) -> bool:
         return self.by is not None
 
+    @property
+    def watch_prefix(self) -> str:
+        """The two ways wait for different things, and never for each other's."""
+        return f"missed{'_by' if self.by is not None else ''}:{self.name}:"
+
     def hears(self) -> frozenset[str]:
         return frozenset({*self.after, *self.met_by})
 

@@ -174,7 +174,7 @@ class CommandOffer(Schema):
 class CommandView(Schema):
     """A command and how far it has come. It is obeyed before ``valid_until``, or not at all.
 
-    ``outcome``: the type of the device's report that settled it, or ``not_sent``, ``no_answer``, ``alert_closed``,
+    ``outcome``: the type of the device's report that settled it, or ``not_sent``, ``no_answer``, ``alert_closed``, ``not_allowed``,
     ``done_late``. Texts are in the language of whoever asks.
     """
 

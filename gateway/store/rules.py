@@ -48,8 +48,8 @@ async def all_rules(connection: Connection) -> tuple[list[Rule], tuple[int, ...]
     """Every rule in its current version, withdrawn ones too, and the ids of those in force that we cannot read: they must
     not stop the others."""
     cursor = await connection.execute(
-        """SELECT r.id, r.version, r.kind, r.zone_id, r.resident_id, r.device_id, v.spec, v.withdrawn,
-                  CASE WHEN r.device_id IS NOT NULL THEN 3 WHEN r.resident_id IS NOT NULL THEN 2
+        """SELECT r.id, r.version, r.kind, r.zone_id, r.resident_id, r.device_id, r.installation_id, v.spec,
+                  v.withdrawn, CASE WHEN r.device_id IS NOT NULL THEN 3 WHEN r.resident_id IS NOT NULL THEN 2
                        WHEN r.zone_id IS NOT NULL THEN 1 ELSE 0 END AS scope
            FROM rule r JOIN rule_version v ON v.rule_id = r.id AND v.version = r.version ORDER BY r.id"""
     )
@@ -175,9 +175,21 @@ async def _put(
     else:
         rule_id, version = await _add(connection, kind, spec.name, scope), 1
     await _add_version(connection, rule_id, version, spec.model_dump(mode="json"), by, now)
+    if scope.name == "device":
+        await _bind(connection, rule_id, now)
     if found or scope.name != "kind":
         await _follow(connection, kind, spec.name, spec, now)
     return rule_id
+
+
+async def _bind(connection: Connection, rule_id: int, now: datetime) -> None:
+    """A device's rule holds where the device is fitted now, and not in the next home."""
+    await connection.execute(
+        """UPDATE rule r SET installation_id = (
+               SELECT i.id FROM installation i WHERE i.device_id = r.device_id AND i.during @> %s::timestamptz)
+           WHERE r.id = %s""",
+        (now, rule_id),
+    )
 
 
 async def _add(connection: Connection, kind: str, name: str, scope: Scope) -> int:

@@ -229,13 +229,13 @@ async def schedules_of(connection: Connection, device_ids: Sequence[int], now: d
     )
 
 
-async def schedules_behind(connection: Connection, now: datetime, limit: int) -> list[Schedule]:
-    """Dose schedules that have no watch beyond now, locked in order; those that have ended have no next dose."""
+async def schedules_behind(connection: Connection, now: datetime, after: int, limit: int) -> list[Schedule]:
+    """Dose schedules beyond an id that have no watch beyond now, locked in order; those that have ended have no next dose."""
     return await _schedules(
         connection,
-        """s.watched_until <= %(now)s AND i.during @> %(now)s::timestamptz
+        """s.id > %(after)s AND s.watched_until <= %(now)s AND i.during @> %(now)s::timestamptz
            AND (s.to_date IS NULL OR s.to_date >= (%(now)s - interval '1 day')::date)""",
-        {"now": now},
+        {"now": now, "after": after},
         limit,
     )
 

@@ -238,3 +238,33 @@ def _cpu() -> float:
     import time  # noqa: PLC0415 - the only test that looks at a clock
 
     return time.process_time()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"pin " * 260_000,
+        b'{"text": "' + b"\\\\u005cu005c" * 5_000 + b'u0070in=1;"}',
+        b"\\u005cu005cu005c" * 4_000 + b"u0070in=1;",
+        b'{"a": ["pin", "' + b"code " * 200_000 + b'"]}',
+    ],
+    ids=["plain", "wrapped in JSON", "wrapped", "large JSON"],
+)
+def test_no_message_holds_up_the_others_for_long(payload: bytes) -> None:
+    """A broker takes a megabyte; what cannot be decoded anyway need not be searched to its end."""
+    began = _cpu()
+    assert b"=1" not in redact(payload)
+    assert _cpu() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type": "pin_entered", "value": "4711"}',
+        b'{"type": "code_used", "data": "4711"}',
+        b'{"event": "keypad_code", "value": 4711}',
+        b'[["pin", "4711"]]',
+    ],
+)
+def test_a_secret_that_the_messages_own_type_names(payload: bytes) -> None:
+    assert b"4711" not in redact(payload)
