@@ -247,6 +247,31 @@ async def test_what_waits_for_a_connection_is_not_sent_once_the_alert_is_closed(
         assert (await told(town, alert))[-1] == "command_withdrawn"
 
 
+async def test_a_door_opens_for_nobody_who_has_let_the_alert_go_meanwhile(
+    migrated_url: str, own_broker: Broker
+) -> None:
+    async with world(migrated_url, own_broker) as town:
+        _, lock, alert = await fallen(town)
+        await town.broker_stops()
+        await town.asks("Kari", alert, lock, "unlock", valid_seconds=300)
+        await town.answers("Kari", alert, "release")
+        await town.off_duty("Kari")
+        await town.broker_starts()
+        await town.settle()
+        assert await town.commanded(lock) == []
+        assert "command_not_allowed" in await town.timeline(alert)
+
+
+async def test_a_closed_alert_shows_no_door(migrated_url: str, broker: Broker) -> None:
+    """What happens at somebody's door afterwards is nobody's business."""
+    async with world(migrated_url, broker) as town:
+        _, lock, alert = await fallen(town)
+        assert (await shown(town, "Kari", alert)).device is not None
+        await town.done("Kari", alert)
+        await town.says(lock, "door_opened")
+        assert (await town.gateway.front.alert_detail(await town.who("Kari"), alert)).locks == []
+
+
 async def test_what_cannot_be_sent_in_time_never_is(migrated_url: str, own_broker: Broker) -> None:
     async with world(migrated_url, own_broker) as town:
         _, lock, alert = await fallen(town)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time
 
+import pytest
+
 from gateway import controlled
 from gateway.embedded import Broker
-from tests.support.rules import own, sets, withdraws
+from gateway.errors import NotAllowed
+from tests.support.rules import own, previews, sets, withdraws
 from tests.support.world import World, world
 
 DISPENSER, DOOR = "medicine_dispenser", "door_sensor"
@@ -156,3 +159,60 @@ async def test_silence_is_watched_again_when_its_rule_is_on_again(migrated_url: 
         await withdraws(town, "Tek", off)
         await town.passes(hours=2)
         assert (await town.alert("device_silent", track="technical"))["device_id"] == home.fall_alarm.id
+
+
+WANDERS = {
+    "type": "immediate", "name": "wanders", "condition": "wanders", "vkp_code": None, "severity": 30, "track": "care",
+    "on": ["went_out"],
+}  # fmt: skip
+
+
+async def test_who_looks_after_devices_takes_no_care_rule_away(migrated_url: str, broker: Broker) -> None:
+    """Neither by switching it off nor by making one of its name that is technical."""
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        door = await town.fits(home, DOOR)
+        await sets(town, "Siri", DOOR, WANDERS, zone=town.zones["Sone"])
+        for change in ({"enabled": False}, {"enabled": False, "track": "technical"}):
+            with pytest.raises(NotAllowed):
+                await sets(town, "Tek", DOOR, {**WANDERS, **change}, device=door.id)
+
+
+async def test_a_lead_does_not_let_critical_care_down_by_withdrawing_what_holds_it_up(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        await town.person("Adm", "admin", "Senter")
+        await sets(town, "Adm", "fall_alarm", own("fall_alarm", "fall", enabled=False), zone=town.zones["Kommune"])
+        on = await sets(town, "Adm", "fall_alarm", own("fall_alarm", "fall"), resident=home.resident)
+        with pytest.raises(NotAllowed):
+            await withdraws(town, "Siri", on)
+        assert (await withdraws(town, "Adm", on)).withdrawn
+
+
+async def test_a_rule_waits_in_one_way_only(migrated_url: str, broker: Broker) -> None:
+    """From "by eleven" to "after": what waited the one way is let go, and the other way waits from then on."""
+    by = {**own("fall_alarm", "not_put_on"), "enabled": True}
+    after = {**by, "by": None, "after": ["not_worn"], "within_seconds": 600}
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        first = await sets(town, "Siri", "fall_alarm", by, zone=town.zones["Sone"])
+        await town.passes(minutes=1)
+        await sets(town, "Siri", "fall_alarm", after, version=first.version, zone=town.zones["Sone"])
+        await town.passes(minutes=1)
+        await town.says(home.fall_alarm, "not_worn")
+        await town.passes(hours=30)
+        assert (await conditions(town)).count("not_put_on") == 1
+        assert await town.alerts("rule_failed", track="technical") == []
+
+
+async def test_a_preview_reads_nothing_out_of_a_home_that_its_asker_may_not_set(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        await town.fits(home, DOOR)
+        with pytest.raises(NotAllowed):
+            await previews(town, "Tek", DOOR, WANDERS, resident=home.resident)
+        assert (await previews(town, "Siri", DOOR, WANDERS, resident=home.resident)).after == 0

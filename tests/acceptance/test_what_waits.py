@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 from datetime import time, timedelta
+from typing import Any
 
 import pytest
 
 from gateway.embedded import Broker
-from gateway.store import devices, municipality
+from gateway.store import devices, municipality, watches
 from gateway.store.db import Connection
 from tests.support.rules import own, sets
 from tests.support.world import NOON, world
@@ -169,3 +170,47 @@ async def test_a_rule_that_nobody_could_read_for_a_minute_costs_no_dose(migrated
         await town.passes(hours=25)
         days = await town.rows("SELECT since::date AS day FROM watch WHERE key LIKE 'dose:%%' ORDER BY since")
         assert [each["day"] - NOON.date() for each in days][:2] == [timedelta(0), timedelta(days=1)]
+
+
+async def test_a_devices_own_rule_does_not_go_with_it_into_the_next_home(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        home, other = await town.home(), await town.home()
+        door = await town.fits(home, DOOR)
+        await sets(town, "Siri", DOOR, own(DOOR, "left_open", enabled=False), device=door.id)
+        await town.says(door, "opened")
+        await town.passes(minutes=10)
+        assert await town.alerts() == []
+        await town.says(door, "closed")
+        await town.gateway.database.run(
+            lambda connection: devices.move(connection, door.id, other.dwelling, other.resident, town.now)
+        )
+        await town.passes(minutes=1)
+        await town.says(door, "opened")
+        await town.passes(minutes=6)
+        assert (await town.alert("left_open"))["resident_id"] == other.resident
+
+
+async def test_schedules_without_a_rule_hide_no_other(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        for _ in range(5):
+            await town.home(doses=[time(20)])
+        await town.rows("UPDATE dose_schedule SET watched_until = %s", town.now)
+
+        async def walk(connection: Connection) -> list[int]:
+            found: list[int] = []
+            while page := await watches.schedules_behind(connection, town.now, max(found, default=0), 2):
+                found += [each.id for each in page]
+            return found
+
+        assert len(await town.gateway.database.run(walk)) == 5
+
+
+async def test_what_a_device_invents_is_not_kept_in_its_state(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        for number in range(3):
+            told: dict[str, Any] = {f"x{number}": "y" * 1000, "battery": 90 - number}
+            await town.says(home.fall_alarm, "heartbeat", message_class="status", **told)
+        (state,) = await town.rows("SELECT fields FROM device_state WHERE device_id = %s", home.fall_alarm.id)
+        assert state["fields"] == {"battery": 88}
+        assert "x2" in (await town.observed(home.fall_alarm))[-1]["fields"]

@@ -84,6 +84,7 @@ END = START + MINUTE + ANSWER_WITHIN
 EVENTS: dict[str, tuple[Event, datetime]] = {
     "send": (Send(), LATER),
     "send, closed": (Send(alert_open=False), LATER),
+    "send, not allowed": (Send(allowed=False), LATER),
     "done": (report("unlocked", LATER), LATER),
     "done, named": (report("unlocked", LATER, command=str(MINE)), LATER),
     "failed": (report("jammed", LATER), LATER),
@@ -93,6 +94,7 @@ EVENTS: dict[str, tuple[Event, datetime]] = {
 BECOMES = {
     (State.REQUESTED, "send"): (State.SENT, "command_sent", False),
     (State.REQUESTED, "send, closed"): (State.FAILED, "command_withdrawn", False),
+    (State.REQUESTED, "send, not allowed"): (State.FAILED, "command_not_allowed", False),
     (State.REQUESTED, "the end"): (State.EXPIRED, "command_not_sent", True),
     (State.SENT, "done"): (State.DONE, "command_done", False),
     (State.SENT, "done, named"): (State.DONE, "command_done", False),
@@ -209,7 +211,7 @@ def test_sent_at_most_once_never_after_its_end_and_always_ended(
     ended = step(command, TimePassed(), max(now, END)).command
     assert not ended.open
     told += step(command, TimePassed(), max(now, END)).tell
-    silent = ended.state is State.DONE or ended.outcome == Outcome.ALERT_CLOSED
+    silent = ended.state is State.DONE or ended.outcome in (Outcome.ALERT_CLOSED, Outcome.NOT_ALLOWED)
     assert told == (0 if silent else 1)
     assert ended.state is not State.DONE or ended.sent_at is not None
 
