@@ -243,12 +243,3 @@ def _moved_on(watch: Watch, now: datetime, fitted: Fitted | None) -> Watch:
         heard = fitted.seen[index] if index < len(fitted.seen) else None
         return replace(watch, due_at=None if heard is None else now + LOOK_AGAIN * ceil((heard - now) / LOOK_AGAIN))
     return watch if watch.due_at > now else replace(watch, due_at=now + timedelta(seconds=1))
-
-
-def by_day(alerts: Sequence[Told], book: Rulebook) -> Mapping[str, int]:
-    """How many alerts on each local day that had any, by ISO date."""
-    days: dict[str, int] = {}
-    for each in alerts:
-        day = each.raised_at.astimezone(book.local).date().isoformat()
-        days[day] = days.get(day, 0) + 1
-    return days

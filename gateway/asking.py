@@ -26,7 +26,6 @@ from devices.model import DeviceAddress
 from gateway.access import Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound, Problem
-from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import answers, audit, commands, devices, pages, people, views
 from gateway.store.alerts import StoredAlert
@@ -51,7 +50,7 @@ async def ask(
     request: schemas.CommandRequest,
     key: str,
     now: datetime,
-    cache: RulebookCache,
+    local: tzinfo,
 ) -> schemas.CommandView:
     """Take a command; it is sent by whoever holds the site's alarm lane. NotFound, NotAllowed, Conflict or Invalid when it
     cannot be asked for."""
@@ -62,7 +61,6 @@ async def ask(
     row = await views.alert(connection, uid, who.sight)
     if row is None:
         raise NotFound("alert", "there is no such alert, or it is not yours to answer")
-    local = (await cache.read(connection)).local
     await _check(connection, who, await alert_store.find(connection, uid), now, local)
     device = await _device(connection, row["dwelling_id"], request, now)
     busy = await commands.is_busy(connection, device.id)

@@ -20,6 +20,9 @@ from gateway.store.watches import Schedule
 
 LOOK_BACK = timedelta(days=7)
 """A schedule that nobody has watched for longer starts afresh: older doses are history."""
+LOOK_AGAIN = timedelta(hours=1)
+"""How long a schedule that no rule waits for rests; a rule that is set again wakes it by itself."""
+JUST_BEFORE = timedelta(microseconds=1)
 
 
 async def open_doses(connection: Connection, schedules: Sequence[Schedule], now: datetime, book: Rulebook) -> int:
@@ -33,7 +36,7 @@ async def open_doses(connection: Connection, schedules: Sequence[Schedule], now:
         after = max(schedule.watched_until, now - LOOK_BACK, schedule.fitted_since or now - LOOK_BACK)
         planned = doses(schedule.plan, after, now, book.local)
         if rule is None or not isinstance(rule.spec, Dose):
-            moved.append((schedule.id, now))  # and no further: the rule may be back before the next dose
+            moved.append((schedule.id, _before(planned, now)))
             continue
         spec, subject = rule.spec, schedule.subject
         opened += [spec.open(rule.id, subject, schedule.id, at, schedule.grace_seconds) for at in planned]
@@ -41,6 +44,12 @@ async def open_doses(connection: Connection, schedules: Sequence[Schedule], now:
     await watches.open_new(connection, opened)
     await watches.set_watched_until(connection, moved)
     return len(opened)
+
+
+def _before(planned: Sequence[datetime], now: datetime) -> datetime:
+    """When to look again at a schedule that no rule waits for: soon, and before its next dose, or that would be passed by."""
+    soon = now + LOOK_AGAIN
+    return min(soon, planned[-1] - JUST_BEFORE) if planned else soon
 
 
 def _rule(schedule: Schedule, book: Rulebook) -> Rule | None:

@@ -130,8 +130,8 @@ class Front:
 
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
         who.require(ANYBODY)
-        now = self._clock.now()
-        return await self._database.run(lambda each: reading.alert_detail(each, who, uid, now, self._cache))
+        now, local = self._clock.now(), self._cache.local
+        return await self._database.run(lambda each: reading.alert_detail(each, who, uid, now, local))
 
     async def quarantine(
         self, who: Who, query: schemas.QuarantineQuery, cursor: str | None, limit: int
@@ -166,8 +166,8 @@ class Front:
         """Ask a device in the home of an alert for something. NotFound, NotAllowed, Conflict or Invalid, with the reason."""
         who.require(ANYBODY)
         _check_key(key)
-        now = self._clock.now()
-        return await self._database.run(lambda each: asking.ask(each, who, uid, request, key, now, self._cache))
+        now, local = self._clock.now(), self._cache.local
+        return await self._database.run(lambda each: asking.ask(each, who, uid, request, key, now, local))
 
     # Decoding again -------------------------------------------------------------------------------------------------
 

@@ -109,13 +109,10 @@ class LaneWorker:
             link, epoch = self._link, self._epoch
             if link is None:
                 return 0
-            outgoing = await self._database.run(partial(self._mark_sent, epoch))
+            now, local = self._clock.now(), self._cache.local
+            outgoing = await self._database.run(lambda each: commanding.mark_sent(each, self._site, epoch, now, local))
             await asyncio.gather(*(self._send(link, each) for each in outgoing))
             return len(outgoing)
-
-    async def _mark_sent(self, epoch: int, connection: Connection) -> list[Outgoing]:
-        local = (await self._cache.read(connection)).local
-        return await commanding.mark_sent(connection, self._site, epoch, self._clock.now(), local)
 
     async def _send(self, link: Link, command: Outgoing) -> None:
         left = command.seconds_left(self._clock.now())

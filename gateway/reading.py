@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,6 @@ from gateway.access import OVERSEERS, Who, may_be_handed
 from gateway.answering import event_of
 from gateway.api import schemas
 from gateway.errors import NotFound
-from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, people, quarantine, views
 from gateway.store.alerts import StoredAlert
@@ -60,7 +59,7 @@ async def alert_list(
 
 
 async def alert_detail(
-    connection: Connection, who: Who, uid: UUID, now: datetime, cache: RulebookCache
+    connection: Connection, who: Who, uid: UUID, now: datetime, local: tzinfo
 ) -> schemas.AlertDetail:
     """One alert with all that belongs to it. NotFound when there is none that the reader may see."""
     row = await views.alert(connection, uid, who.sight)
@@ -72,7 +71,6 @@ async def alert_detail(
     colleagues = await people.colleagues(connection, row["zone_id"], may_be_handed(row["track"]), now)
     found = await positions.of_alert(connection, row, now)
     await _note_look(connection, who, row, found, now)
-    local = (await cache.read(connection)).local
     summary = _summary(row, persons, who)
     return schemas.AlertDetail(
         **summary.model_dump(),

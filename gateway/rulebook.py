@@ -25,7 +25,7 @@ class RulebookCache:
     """The rulebook as it stands in the database; only what has changed is read again."""
 
     def __init__(self, local: ZoneInfo, channels: tuple[str, ...]) -> None:
-        self._local = local
+        self.local = local
         self._channels = channels
         self._version: tuple[int, ...] | None = None
         self._book: Rulebook | None = None
@@ -42,7 +42,7 @@ class RulebookCache:
         return Rulebook(
             rules=_by_kind(every),
             ancestry=await zones.ancestry(connection),
-            local=self._local,
+            local=self.local,
             policies=await rules.all_policies(connection),
             channels=self._channels,
             unreadable=unreadable,

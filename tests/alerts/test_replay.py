@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from alerts.replay import Deaf, Fitted, Planned, Story, Told, by_day, replay
+from alerts.preview import per_day
+from alerts.replay import Deaf, Fitted, Planned, Story, Told, replay
 from alerts.schedule import DosePlan
 from devices.kinds import kinds
 from devices.model import MessageClass, Said
@@ -40,7 +41,7 @@ def test_falls_are_raised_and_what_happens_soon_after_joins() -> None:
         SINCE + 3 * HOUR + timedelta(seconds=1),
         SINCE + 9 * HOUR + timedelta(seconds=1),
     ]
-    assert by_day(found.alerts, default_book()) == {"2026-11-02": 2}
+    assert per_day(found.alerts, default_book()) == {date(2026, 11, 2): 2}
     assert found.failures == []
 
 
