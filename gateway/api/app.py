@@ -19,8 +19,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.api.access import Access, Public
 from gateway.api.clock import Advance, clock_router
-from gateway.api.routes import Access, Public, router
+from gateway.api.routes import router
 from gateway.clock import Clock
 from gateway.errors import Problem
 from gateway.front import Front

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.access import Role
-from gateway.api.routes import PROBLEMS, Access
+from gateway.api.access import PROBLEMS, Access
 
 Advance = Callable[[timedelta], Awaitable[AwareDatetime]]
 A_MONTH = 31 * 24 * 3600

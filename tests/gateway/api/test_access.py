@@ -12,8 +12,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
 from gateway.access import ANYBODY, OVERSEERS, RULERS, Role
+from gateway.api.access import Access
 from gateway.api.app import check_declared
-from gateway.api.routes import Access
 from gateway.embedded import Broker
 from tests.gateway.served import API, Served, problem, served
 from tests.support.rules import own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.access import SESSION_COOKIE
-from gateway.api.routes import CSRF_HEADER
+from gateway.api.access import CSRF_HEADER
 from gateway.embedded import Broker
 from gateway.front import MOST_FAILURES
 from tests.gateway.served import API, problem, served

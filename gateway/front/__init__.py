@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal
 from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from alerts.rulebook import Rulebook
-from gateway import answering, asking, canary, cursors, decoding, previewing, reading, ruling
+from gateway import answering, asking, canary, cursors, decoding, reading
 from gateway.access import ANYBODY, OVERSEERS, Who
 from gateway.api import schemas
 from gateway.clock import Clock
 from gateway.errors import Invalid, NotSignedIn, TooMany
+from gateway.front.calls import MOST_IN_LIST
+from gateway.front.rules import RuleCalls
 from gateway.live import Live
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, people, sessions, views
 from gateway.store.audit import Changed
-from gateway.store.db import Connection, Database, TooMuch
-from gateway.store.devices import Search
+from gateway.store.db import Connection, Database
 from gateway.store.quarantine import Wanted
-
-Result = TypeVar("Result")
 
 MOST_FAILURES = 10
 """Failed sign-ins of a user name within a quarter of an hour, before it has to wait."""
-MOST_IN_LIST = 200
 LONGEST_NAME = 200
 
 
@@ -45,7 +42,7 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front:
+class Front(RuleCalls):
     """What people can do with the gateway."""
 
     def __init__(
@@ -57,16 +54,12 @@ class Front:
         limits: canary.Limits,
         started_at: datetime,
     ) -> None:
-        self._database = database
-        self._clock = clock
-        self._cache = cache
+        super().__init__(database, clock, cache)
         self._live = live
         self._limits = limits
         self._started_at = started_at
         self._hasher = PasswordHasher()
         self._decoy = self._hasher.hash("nobody has this password")
-        self._one_preview = asyncio.Semaphore(1)
-        """A replay of a month takes a processor for seconds: one at a time."""
 
     # Signing in -----------------------------------------------------------------------------------------------------
 
@@ -196,66 +189,7 @@ class Front:
             next_cursor=str(last) if last else None,
         )
 
-    # Rules and devices ----------------------------------------------------------------------------------------------
-
-    async def rules(self, who: Who, kind: str | None) -> schemas.RuleList:
-        who.require(ANYBODY)
-        now = self._clock.now()
-        return await self._ruling(lambda each, book: ruling.rule_list(each, who, kind, now, book))
-
-    async def rule(self, who: Who, uid: UUID) -> schemas.RuleDetail:
-        who.require(ANYBODY)
-        now = self._clock.now()
-        return await self._ruling(lambda each, book: ruling.rule_detail(each, who, uid, now, book))
-
-    async def rule_draft(self, who: Who, kind: str, name: str, scope: schemas.ScopeRequest) -> schemas.RuleDraft:
-        """What the form to set a rule begins with."""
-        now = self._clock.now()
-        return await self._ruling(lambda each, book: ruling.draft(each, who, kind, name, scope, book, now))
-
-    async def set_rule(self, who: Who, request: schemas.RuleRequest) -> schemas.RuleView:
-        """NotFound, NotAllowed, InvalidFields or Conflict, with the reason, when it cannot be set."""
-        now = self._clock.now()
-        return await self._ruling(lambda each, _: ruling.save(each, who, request, now))
-
-    async def withdraw_rule(self, who: Who, uid: UUID, version: int) -> schemas.RuleView:
-        """NotFound, NotAllowed or Conflict, with the reason, when it cannot be withdrawn."""
-        now = self._clock.now()
-        return await self._ruling(lambda each, book: ruling.withdraw(each, who, uid, version, now, book))
-
-    async def preview_rule(self, who: Who, request: schemas.RuleRequest) -> schemas.Preview:
-        """What a rule would have raised. Invalid where there is too much to look at."""
-        now = self._clock.now()
-        async with self._one_preview:
-            try:
-                gathered = await self._ruling(lambda each, book: previewing.gather(each, who, request, now, book))
-            except TooMuch as error:
-                raise Invalid(
-                    "too_much", "there is too much to look at", "choose a smaller zone, or a device"
-                ) from error
-            compared = await asyncio.to_thread(previewing.replayed, gathered)
-        return await self._database.run(lambda each: previewing.tell(each, who, gathered, compared, now))
-
-    async def devices(
-        self, who: Who, text: str, kind: str | None, zone: UUID | None, cursor: str | None, limit: int
-    ) -> schemas.DevicePage:
-        most, now = max(1, min(limit, MOST_IN_LIST)), self._clock.now()
-        asked = Search(who.zones_as(OVERSEERS), text.strip(), kind, zone)
-        return await self._database.run(lambda each: ruling.device_page(each, who, asked, cursor, most, now))
-
-    async def device(self, who: Who, uid: UUID) -> schemas.DeviceDetail:
-        now = self._clock.now()
-        return await self._ruling(lambda each, book: ruling.device_detail(each, who, uid, now, book))
-
     # Parts ----------------------------------------------------------------------------------------------------------
-
-    async def _ruling(self, work: Callable[[Connection, Rulebook], Awaitable[Result]]) -> Result:
-        """The book is read first: what the transaction itself changes must not be remembered before it commits."""
-
-        async def ruled(connection: Connection) -> Result:
-            return await work(connection, await self._cache.read(connection))
-
-        return await self._database.run(ruled)
 
     def _fits(self, stored: str, password: str) -> bool:
         try:

@@ -1,0 +1,14 @@
+"""The endpoints of /api/v1, a file a noun. Each declares who may call it; one that does not is refused when the app is built."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from gateway.api.access import PROBLEMS
+from gateway.api.routes import alerts, devices, rules, sessions, technical
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+for each in (sessions, alerts, technical, rules, devices):
+    router.include_router(each.router)

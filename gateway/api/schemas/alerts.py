@@ -1,0 +1,189 @@
+"""Alerts, what is known about them, and answers to them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from alerts.alert import Action, Cause, Stage
+from alerts.model import Severity, Track
+from gateway.api.schemas.base import PersonRef, Schema
+from gateway.api.schemas.commands import LockView
+
+
+class AlertSummary(Schema):
+    """An alert as a list shows it.
+
+    ``title``: the condition in the reader's language. ``late_seconds``: how late the first message came, 0 when fresh.
+    ``unanswered_since``: since when the whole ladder was climbed in vain. ``mine``: the reader holds it or it is
+    offered to them. ``due_at``: when it climbs or falls back next.
+    """
+
+    id: UUID
+    title: str
+    condition: str
+    vkp_code: str | None
+    severity: Severity
+    severity_text: str
+    track: Track
+    stage: Stage
+    stage_text: str
+    zone: str
+    resident: str | None
+    address: str | None
+    device_kind: str | None
+    raised_at: datetime
+    occurred_at: datetime
+    late_seconds: int
+    due_at: datetime | None
+    closed_at: datetime | None
+    unanswered_since: datetime | None
+    holder: PersonRef | None
+    offered_to: PersonRef | None
+    mine: bool
+    paged: bool
+    version: int
+
+
+class ResidentView(Schema):
+    """Who needs help."""
+
+    id: UUID
+    name: str
+    phone: str
+    notes: str
+
+
+class DwellingView(Schema):
+    """Where, and how to get in."""
+
+    address: str
+    postal_code: str
+    city: str
+    access: str
+    latitude: float | None
+    longitude: float | None
+
+
+class DeviceView(Schema):
+    """What raised it. ``placed``: where in the dwelling. ``online``: None where the device never says."""
+
+    id: UUID
+    kind: str
+    address: str
+    model: str
+    placed: str
+    registered: bool
+    last_seen: datetime | None
+    online: bool | None
+    state: dict[str, Any]
+
+
+PositionWhen = Literal["latest", "at_alert"]
+
+
+class PositionView(Schema):
+    """Where a device was, in degrees (WGS 84). ``when``: last, or when the alert occurred, where that is elsewhere.
+
+    ``accuracy_m``: the radius within which it probably was, None where the device does not say. ``at``: when that was
+    found, ``age_seconds`` before this answer. ``source``: gps, wifi or cell, as the device says. ``own``: whether it is
+    the alert's own device; else another one of the same resident. ``distance_from_home_m``: at least, rounded; None
+    where the dwelling's place is not known, or the position too coarse to tell.
+    """
+
+    when: PositionWhen
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+    source: str | None
+    at: datetime
+    age_seconds: int
+    device: UUID
+    device_kind: str
+    own: bool
+    distance_from_home_m: int | None
+
+
+class EvidenceView(Schema):
+    """What the device said, or did not say; newest last. ``device_kind``: None where no device said it."""
+
+    type: str
+    device_kind: str | None
+    occurred_at: datetime
+    received_at: datetime
+    late_seconds: int
+    fields: dict[str, Any]
+    flags: list[str]
+
+
+class TimelineEntry(Schema):
+    """One line of the timeline. ``given_at``: when an answer was given, where it reached us later."""
+
+    at: datetime
+    given_at: datetime | None
+    code: str
+    params: dict[str, Any]
+    actor: PersonRef | None
+    text: str
+    vkp_event: str | None
+
+
+AnswerName = Literal[
+    "claim", "take_over", "on_way", "arrived", "close", "undo_close", "hand_over", "release", "need_help"
+]
+
+
+class AlertDetail(AlertSummary):
+    """An alert with all that whoever answers it needs. ``answers``: what the reader may answer now.
+
+    ``positions``: where to look, the newest first; of an open alert only.
+    """
+
+    what_vkp_calls_it: str | None
+    resident_details: ResidentView | None
+    dwelling: DwellingView | None
+    device: DeviceView | None
+    locks: list[LockView]
+    positions: list[PositionView]
+    evidence: list[EvidenceView]
+    timeline: list[TimelineEntry]
+    answers: list[AnswerName]
+    colleagues: list[PersonRef]
+
+
+class AlertPage(Schema):
+    """A page of alerts, newest first within what is asked for. ``next_cursor``: for the next page, None at the end."""
+
+    alerts: list[AlertSummary]
+    next_cursor: str | None
+
+
+class AnswerRequest(BaseModel):
+    """An answer to an alert.
+
+    ``given_at``: when the person gave it, where it reaches us later; ``version``: of the alert that they saw, to
+    refuse an answer to something that has changed since. ``cause`` and ``action`` go with ``close``, ``to`` with
+    ``hand_over``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answer: AnswerName
+    to: UUID | None = None
+    cause: Cause | None = None
+    action: Action | None = None
+    given_at: AwareDatetime | None = None
+    version: Annotated[int, Field(ge=0)] | None = None
+
+
+class AnswerReply(Schema):
+    """What an answer led to."""
+
+    id: UUID
+    stage: Stage
+    version: int
+    holder: PersonRef | None
+    due_at: datetime | None
