@@ -81,7 +81,9 @@ def test_the_readme_has_every_command() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_commands_and_their_options_exist(document: Path) -> None:
     text = document.read_text("utf-8").replace("\\\n", " ")
-    for command, rest in re.findall(r"hjemmevakt ((?:serve|migrate|seed|decode|simulate|demo)\b)([^`\n]*)", text):
+    for command, rest in re.findall(
+        r"hjemmevakt ((?:serve|migrate|seed|decode|contracts|simulate|demo)\b)([^`\n]*)", text
+    ):
         assert command in COMMANDS
         if command != "simulate":
             known = {option for each in COMMANDS[command].params for option in each.opts}  # type: ignore[attr-defined]
