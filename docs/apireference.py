@@ -103,9 +103,9 @@ def _narrower(schema: Json) -> str:
     if schema.get("format"):
         return f" ({schema['format']})"
     least, most = schema.get("minimum", schema.get("minLength")), schema.get("maximum", schema.get("maxLength"))
-    if least is None and most is None:
-        return ""
-    return f" ({'' if least is None else least} to {'' if most is None else most})"
+    if least is None or most is None:
+        return f" (at least {least})" if least is not None else f" (at most {most})" if most is not None else ""
+    return f" ({least} to {most})"
 
 
 def _told(schema: Json) -> str:

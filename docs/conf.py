@@ -30,11 +30,16 @@ suppress_warnings = ["misc.highlighting_failure"]
 html_theme = "pydata_sphinx_theme"
 html_title = "hjemmevakt"
 html_extra_path = ["site"]
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+templates_path = ["templates"]
+html_sidebars = {"**": ["contents.html"]}
 html_show_sourcelink = False
 html_copy_source = False
 html_last_updated_fmt = None
 html_theme_options = {
     "show_toc_level": 2,
+    "navbar_center": [],
     "navbar_end": ["theme-switcher"],
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
