@@ -47,7 +47,9 @@ async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: 
         said = await rows(migrated_url, "SELECT message_id FROM observation WHERE type = 'fall' ORDER BY received_at")
         assert said[0]["message_id"] == receipt["id"]
         assert len(said) == 2, "the command's, and the program's"
-        presence = await rows(migrated_url, "SELECT fields FROM observation WHERE type = 'presence' ORDER BY received_at")
+        presence = await rows(
+            migrated_url, "SELECT fields FROM observation WHERE type = 'presence' ORDER BY received_at"
+        )
         assert [each["fields"]["online"] for each in presence] == [True, False]
 
         whole = "\n".join(page("docs/api.md"))
