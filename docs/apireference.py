@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +94,8 @@ def _type(schema: Json) -> str:
         return f"list of {_type(schema.get('items', {}))}"
     if isinstance(schema.get("additionalProperties"), Mapping):
         return f"object of {_type(schema['additionalProperties'])}"
-    return {"null": "`null`", "string": "text", "": "anything"}.get(
-        schema.get("type", ""), schema.get("type", "")
-    ) + _narrower(schema)
+    type_ = str(schema.get("type", "anything"))
+    return {"null": "`null`", "string": "text"}.get(type_, type_) + _narrower(schema)
 
 
 def _narrower(schema: Json) -> str:
@@ -117,7 +116,7 @@ def _plain(text: str) -> str:
     return "\n\n".join(" ".join(each.split()) for each in text.replace("``", "`").split("\n\n"))
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     for line in (head, ("---",) * len(head), *rows):
         yield f"| {' | '.join(line)} |"
     yield ""

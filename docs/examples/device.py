@@ -11,6 +11,7 @@ import uuid
 from datetime import UTC, datetime
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 given = argparse.ArgumentParser()
 given.add_argument("--host", default="127.0.0.1")
@@ -34,7 +35,7 @@ def receipt(_client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) 
     receipts.setdefault(json.loads(message.payload)["id"], threading.Event()).set()
 
 
-client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"device-{options.device}")
+client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"device-{options.device}")
 client.will_set(f"{topic}/status", json.dumps({"online": False}), qos=1, retain=True)
 client.on_connect, client.on_message = connected, receipt
 client.on_subscribe = lambda *_: listening.set()
@@ -44,8 +45,9 @@ client.connect(options.host, options.port)
 client.loop_start()
 listening.wait()
 
-fall = {"id": str(uuid.uuid4()), "time": datetime.now(UTC).isoformat(), "type": "fall", "impact_g": 4.2}
-stored = receipts.setdefault(fall["id"], threading.Event())
+fall_id = str(uuid.uuid4())
+fall = {"id": fall_id, "time": datetime.now(UTC).isoformat(), "type": "fall", "impact_g": 4.2}
+stored = receipts.setdefault(fall_id, threading.Event())
 wait = 2.0
 began = time.monotonic()
 while True:
@@ -53,7 +55,7 @@ while True:
     if stored.wait(wait):
         break
     wait = min(2 * wait, 30.0)
-print(f"stored after {time.monotonic() - began:.1f} s, receipt {fall['id']}")
+print(f"stored after {time.monotonic() - began:.1f} s, receipt {fall_id}")
 
 client.publish(f"{topic}/status", json.dumps({"online": False}), qos=1, retain=True).wait_for_publish()
 client.disconnect()

@@ -63,6 +63,11 @@ def test_the_examples_conform_and_work(tmp_path: Path) -> None:
     assert passed, ran.stdout
     assert int(passed[1]) > 80
     assert "skipped" not in ran.stdout
+    imports = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
+        cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert imports.returncode == 0, imports.stdout[-3000:]
 
 
 def test_every_file_of_an_example_is_shown_on_a_page() -> None:

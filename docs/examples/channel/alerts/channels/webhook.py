@@ -6,7 +6,6 @@ The server's answer decides: 2xx is handed over, 410 says that the address is no
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
 from typing import Annotated
 
 import httpx
@@ -14,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from alerts.channels import TIME_OUT, Outgoing
 from alerts.delivery import Failed, HandedOver, SendResult
+
+GONE = 410
+"""The HTTP status (RFC 9110) that says: there is no such address any more."""
 
 
 class Webhook:
@@ -44,7 +46,7 @@ class Webhook:
             return Failed(f"{type(error).__name__}: {error}")
         if answer.is_success:
             return HandedOver(f"accepted with {answer.status_code}")
-        gone = answer.status_code == HTTPStatus.GONE
+        gone = answer.status_code == GONE
         return Failed(f"the server answered {answer.status_code}", permanent=gone, contact_broken=gone)
 
     async def _post(self, outgoing: Outgoing) -> httpx.Response:

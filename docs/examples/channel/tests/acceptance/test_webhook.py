@@ -50,7 +50,7 @@ def server() -> Iterator[Server]:
 async def test_a_page_is_tried_again_until_the_server_takes_it(
     migrated_url: str, broker: Broker, server: Server
 ) -> None:
-    webhook = {"webhook_host": "127.0.0.1", "webhook_port": server.server_port, "webhook_tls": False}
+    webhook: dict[str, Any] = {"webhook_host": "127.0.0.1", "webhook_port": server.server_port, "webhook_tls": False}
     async with world(migrated_url, broker, webhook_token="a-token", **webhook) as town:
         home = await town.home()
         await town.unreachable("Kari")
