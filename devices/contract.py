@@ -24,6 +24,8 @@ Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 HERE = "#/$defs/"
+IDENTITY = f"urn:hjemmevakt:{PREFIX.replace('/', ':')}:"
+"""How the ``$id`` of each of these documents begins."""
 
 _NUL = {"type": "string", "pattern": "\\u0000"}
 _ENVELOPE_TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_ID}
@@ -67,7 +69,7 @@ def kind_schema(kind: Kind) -> Schema:
         parts["command"] = command_schema(kind)
     return {
         "$schema": DIALECT,
-        "$id": f"urn:hjemmevakt:{PREFIX.replace('/', ':')}:{kind.name}",
+        "$id": f"{IDENTITY}{kind.name}",
         "title": kind.words.name,
         "description": "What a device of this kind may publish on alarm, event and result. On status: #/$defs/status.",
         "$ref": f"{HERE}message",

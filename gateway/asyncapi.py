@@ -46,7 +46,7 @@ def document() -> Document:
     every = list(kinds().values())
     return {
         "asyncapi": "3.0.0",
-        "id": f"urn:hjemmevakt:{PREFIX.replace('/', ':')}",
+        "id": contract.IDENTITY.rstrip(":"),
         "info": {
             "title": "hjemmevakt: the native MQTT protocol",
             "version": VERSION,

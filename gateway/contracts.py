@@ -27,7 +27,7 @@ Document = dict[str, Any]
 @cache
 def protocol_contracts() -> Mapping[str, Document]:
     """What devices are held to, by name."""
-    receipt = {"$schema": contract.DIALECT, "$id": "urn:hjemmevakt:hv:v1:receipt", **contract.RECEIPT}
+    receipt = {"$schema": contract.DIALECT, "$id": f"{contract.IDENTITY}receipt", **contract.RECEIPT}
     return {
         "asyncapi.json": asyncapi.document(),
         **{f"schemas/{kind.name}.json": contract.kind_schema(kind) for kind in kinds().values()},
@@ -56,14 +56,15 @@ def written(document: Mapping[str, Any]) -> str:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write them below a folder, and remove those there that are none any more. SettingError where that cannot be done."""
+    """Write them below a folder, and remove what was written there for a kind that is gone – nothing else. SettingError where
+    that cannot be done."""
     made = {folder / name: written(document) for name, document in every_contract().items()}
     try:
         for path, text in made.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
         for path in (folder / "schemas").glob("*.json"):
-            if path not in made:
+            if path not in made and f'"$id": "{contract.IDENTITY}' in path.read_text("utf-8", errors="replace"):
                 path.unlink()
     except OSError as error:
         raise SettingError(f"{error.filename} cannot be written: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""A fall alarm in some fifty lines: it connects, says that it is there, reports a fall, and keeps it until the receipt comes.
+"""A fall alarm in some sixty lines: it connects, says that it is there, reports a fall, and keeps it until the receipt comes.
 
 python device.py --host 127.0.0.1 --port 1883 --site stavanger --device fall-001
 """
@@ -43,7 +43,8 @@ if options.password:
     client.username_pw_set(options.device, options.password)
 client.connect(options.host, options.port)
 client.loop_start()
-listening.wait()
+if not listening.wait(10):
+    raise SystemExit(f"no connection to {options.host}:{options.port}; is the password right?")
 
 fall_id = str(uuid.uuid4())
 fall = {"id": fall_id, "time": datetime.now(UTC).isoformat(), "type": "fall", "impact_g": 4.2}

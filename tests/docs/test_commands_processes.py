@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gateway.embedded import Broker
 from tests.docs.checkout import checkout, environment, with_environment
-from tests.docs.reference import ROOT
-from tests.docs.shell import blocks, run
+from tests.docs.reference import PROTOCOL, ROOT
+from tests.docs.shell import blocks, lines, run
 from tests.support import parts
 from tests.support.databases import Server
 from tests.support.processes import PASSWORD, GatewayProcess, alerts, command, rows, seeded
@@ -33,6 +33,9 @@ async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: 
             for written, actual in ports.items():
                 found = [each.replace(written, str(actual)) for each in found]
             return found
+
+        shown = next(each for each in lines(PROTOCOL) if each.startswith("hjemmevakt decode"))
+        assert '"impact_g": 4.2' in run(f".venv/bin/{shown}", folder, environment(folder))
 
         decoded, refused, contracts, listen, send, device = page("docs/connect.md")
         typed = environment(folder)

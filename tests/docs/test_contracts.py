@@ -26,7 +26,8 @@ from devices.kinds import Kind, kinds
 from devices.model import DecodeError, DeviceAddress, Message, MessageClass, Reason, parse_time
 from gateway.api.app import create_app
 from gateway.app import Gateway
-from gateway.contracts import every_contract, protocol_contracts, written
+from gateway.contracts import every_contract, protocol_contracts, write, written
+from gateway.errors import SettingError
 from gateway.settings import load
 from tests.devices.fuzz import NASTY, mutated
 from tests.devices.golden import Example, all_examples
@@ -49,6 +50,17 @@ def test_what_is_checked_in_is_what_the_program_says() -> None:
     found = {str(path.relative_to(FOLDER)): path.read_text("utf-8") for path in FOLDER.rglob("*.json")}
     assert found.keys() == expected.keys(), "run: make contracts"
     assert [name for name in expected if found[name] != expected[name]] == [], "run: make contracts"
+
+
+def test_they_are_written_and_what_is_not_ours_stays(tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas/toaster.json").write_text(written({"$id": f"{contract.IDENTITY}toaster"}))
+    (tmp_path / "schemas/mine.json").write_text('{"$id": "urn:mine"}')
+    assert len(write(tmp_path)) == len(every_contract())
+    assert (tmp_path / "asyncapi.json").read_text("utf-8") == written(every_contract()["asyncapi.json"])
+    assert sorted(path.stem for path in (tmp_path / "schemas").iterdir()) == sorted([*kinds(), "mine", "receipt"])
+    with pytest.raises(SettingError, match="cannot be written"):
+        write(tmp_path / "schemas/mine.json")
 
 
 async def test_the_gateway_serves_them() -> None:
