@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -13,7 +14,7 @@ from tests.docs.reference import PROTOCOL, ROOT
 from tests.docs.shell import blocks, lines, run
 from tests.support import parts
 from tests.support.databases import Server
-from tests.support.processes import PASSWORD, GatewayProcess, alerts, command, rows, seeded
+from tests.support.processes import PASSWORD, GatewayProcess, alerts, command, eventually, rows, seeded
 
 
 async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: Broker, tmp_path: Path) -> None:
@@ -45,16 +46,25 @@ async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: 
         assert json.loads((folder / "var/contracts/openapi.json").read_text("utf-8"))["paths"]
 
         receipt = json.loads(run(listen + send, folder, typed))
-        assert "receipt" in run(device, folder, typed)
+        gateway.kill9()
+        waiting = asyncio.create_task(asyncio.to_thread(run, device, folder, typed))
+        await asyncio.sleep(3)
+        assert not waiting.done(), "it keeps its alarm while nobody stores it"
+        gateway.start()
+        assert "receipt" in await waiting
         (fall,) = await alerts(migrated_url, "fall")
         said = await rows(migrated_url, "SELECT message_id FROM observation WHERE type = 'fall' ORDER BY received_at")
         assert said[0]["message_id"] == receipt["id"]
         assert len(said) == 2, "the command's, and the program's"
-        presence = await rows(
-            migrated_url, "SELECT fields FROM observation WHERE type = 'presence' ORDER BY received_at"
-        )
-        assert [each["fields"]["online"] for each in presence] == [True, False]
 
+        async def came_and_went() -> bool:
+            told = await rows(
+                migrated_url, "SELECT fields FROM observation WHERE type = 'presence' ORDER BY received_at"
+            )
+            online = [each["fields"]["online"] for each in told]
+            return online[:1] == [True] and online[-1:] == [False]
+
+        await eventually(came_and_went, "the program said that it is there, and that it goes")
         whole = "\n".join(page("docs/api.md"))
         answered = run(whole, folder, {**typed, "PASSWORD": PASSWORD})
         assert str(fall["uid"]) in answered
