@@ -22,7 +22,7 @@ def lines(document: Path) -> list[str]:
     return [line.strip() for block in INDENTED.findall(text) for line in block.splitlines()]
 
 
-def run(script: str, folder: Path, environment: Mapping[str, str], seconds: float = 60) -> str:
+def run(script: str, folder: Path, environment: Mapping[str, str], seconds: float = 120) -> str:
     """What a script prints; AssertionError with all that it said where a line of it fails."""
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
