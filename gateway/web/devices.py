@@ -10,6 +10,7 @@ from fastapi import Request, Response
 
 from alerts.describe import span
 from devices.kinds import kinds
+from gateway.api import schemas
 from gateway.web.rules import scope_text, weight
 from gateway.web.seam import Front
 
@@ -37,7 +38,9 @@ class DevicePages:
         who = await self._signed_in(request)
         asked = request.query_params
         text, kind = asked.get("q", "")[:100], asked.get("kind") or None
-        page = await self._front.devices(who, text, kind, None, asked.get("cursor"), PER_PAGE)
+        page = await self._front.devices(
+            who, schemas.DeviceQuery(q=text, kind=kind, order="worst"), asked.get("cursor"), PER_PAGE
+        )
         more = urlencode({name: value for name, value in (("q", text), ("kind", kind or "")) if value})
         return self._page(request, "devices.html", page=page, q=text, kind=kind, every_kind=sorted(kinds()), more=more)
 

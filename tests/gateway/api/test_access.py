@@ -42,6 +42,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", f"{API}/rules/{{uid}}/withdraw"): RULERS,
     ("GET", f"{API}/devices"): OVERSEERS,
     ("GET", f"{API}/devices/{{uid}}"): OVERSEERS,
+    ("GET", f"{API}/observations"): OVERSEERS,
+    ("GET", f"{API}/observations/buckets"): OVERSEERS,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/health"): PUBLIC,
