@@ -1,20 +1,25 @@
-"""The pages of devices: what is fitted where, and which rules apply to it."""
+"""The pages of devices: which need somebody, how one is and what it said, and which rules apply to it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request, Response
 
 from alerts.describe import span
+from alerts.words import said
 from devices.kinds import kinds
 from gateway.api import schemas
+from gateway.clock import Clock
+from gateway.web import told
+from gateway.web.html import Times
 from gateway.web.rules import scope_text, weight
-from gateway.web.seam import Front
+from gateway.web.seam import Front, Who
 
 PER_PAGE = 50
+MESSAGES = 20
 
 ROUTES = (
     ("GET", "/devices", "devices"),
@@ -27,6 +32,7 @@ class DevicePages:
     """A part of :class:`gateway.web.pages.Pages`, which has what is declared here."""
 
     _front: Front[Any]
+    _clock: Clock
 
     async def _signed_in(self, request: Request, back: str | None = None) -> Any:
         raise NotImplementedError
@@ -36,18 +42,92 @@ class DevicePages:
 
     async def devices(self, request: Request) -> Response:
         who = await self._signed_in(request)
-        asked = request.query_params
-        text, kind = asked.get("q", "")[:100], asked.get("kind") or None
-        page = await self._front.devices(
-            who, schemas.DeviceQuery(q=text, kind=kind, order="worst"), asked.get("cursor"), PER_PAGE
-        )
-        more = urlencode({name: value for name, value in (("q", text), ("kind", kind or "")) if value})
-        return self._page(request, "devices.html", page=page, q=text, kind=kind, every_kind=sorted(kinds()), more=more)
+        query, times = _device_query(request.query_params), Times(self._clock.now(), who.language)
+        page = await self._front.devices(who, query, request.query_params.get("cursor"), PER_PAGE)
+        shown: dict[str, Any] = {
+            "page": page,
+            "lines": lambda device: told.in_list(device, who.language, times),
+            "query": query,
+            "count": await self._front.device_count(who, query),
+            "zones": await self._front.device_zones(who),
+            "every_kind": sorted(kinds()),
+            "kept": {"q": query.q, "kind": query.kind, "zone": str(query.zone) if query.zone else None},
+        }
+        return self._page(request, "devices.html", **shown)
 
     async def device(self, request: Request, uid: UUID) -> Response:
         who = await self._signed_in(request)
         detail = await self._front.device(who, uid)
-        contract = span(detail.silent_after_seconds, who.language)
-        applied = sorted(detail.rules, key=lambda each: weight(each.rule))
-        scope = scope_text(who)
-        return self._page(request, "device.html", device=detail, applied=applied, contract=contract, scope=scope)
+        times = Times(self._clock.now(), who.language)
+        return self._page(
+            request,
+            "device.html",
+            device=detail,
+            applied=sorted(detail.rules, key=lambda each: weight(each.rule)),
+            contract=span(detail.silent_after_seconds, who.language),
+            scope=scope_text(who),
+            standing=told.standing(detail, who.language, times),
+            state=told.other_state(detail, who.language, times),
+            **await self._said(request, who, detail, times),
+        )
+
+    async def _said(self, request: Request, who: Who, device: schemas.DeviceDetail, times: Times) -> dict[str, Any]:
+        """The chart of a range, and a page of the messages in it."""
+        asked = request.query_params
+        chosen = asked.get("range") if asked.get("range") in told.RANGES else "24h"
+        assert chosen is not None
+        back, bucket, _ = told.RANGES[chosen]
+        since = times.now - back
+        whose: dict[str, Any] = {"device": device.id, "since": since, "fitted": "now"}
+        buckets = await self._front.buckets(who, schemas.BucketQuery(**whose, bucket=bucket, fields=told.MEASURED))
+        type_ = asked.get("type", "")[:64] or None
+        page, older, newer = await self._messages(who, whose, type_, asked)
+        types = sorted({*buckets.texts, *([type_] if type_ else [])})
+        return {
+            "picture": told.picture(
+                buckets, since, device.silent_after_seconds, who.language, times, by_day=bucket == "1d"
+            ),
+            "chosen": chosen,
+            "ranges": told.RANGES,
+            "since": since,
+            "messages": told.messages(page, who.language, times),
+            "older": older,
+            "newer": newer,
+            "type": type_,
+            "types": {each: said(each, device.kind, who.language) for each in types},
+            "kept": {"range": chosen, "type": type_},
+        }
+
+    async def _messages(
+        self, who: Who, whose: Mapping[str, Any], type_: str | None, asked: Mapping[str, str]
+    ) -> tuple[list[schemas.ObservationView], str | None, str | None]:
+        """A page of them, newest first, with the cursors to the older and the newer ones where there are any."""
+        types = (type_,) if type_ else ()
+        after = asked.get("after")
+        query = schemas.ObservationQuery(**whose, types=types, order="oldest" if after else "newest", raw=True)
+        page = await self._front.observations(who, query, after or asked.get("before"), MESSAGES)
+        items = page.items[::-1] if after else page.items
+        if not items:
+            return items, None, None
+        if after:
+            return items, items[-1].id, items[0].id if page.next_cursor else None
+        return items, page.next_cursor, items[0].id if asked.get("before") else None
+
+
+def _device_query(asked: Mapping[str, str]) -> schemas.DeviceQuery:
+    """Which devices an address asks for; a zone that makes no sense is not asked for."""
+    state = asked.get("state")
+    return schemas.DeviceQuery(
+        q=asked.get("q", "").strip()[:100],
+        kind=asked.get("kind") or None,
+        zone=_uid(asked.get("zone", "")),
+        state="silent" if state == "silent" else "attention" if state == "attention" else None,
+        order="worst",
+    )
+
+
+def _uid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -47,7 +47,25 @@ __all__ = ["STATIC", "router"]
 PER_PAGE = 50
 MAX_KEY = 64
 SEE_OTHER = 303
-KEPT = frozenset({"state", "cursor", "next", "q", "reason", "site", "kind", "name", "zone", "resident", "device"})
+KEPT = frozenset(
+    {
+        "state",
+        "cursor",
+        "next",
+        "q",
+        "reason",
+        "site",
+        "kind",
+        "name",
+        "zone",
+        "resident",
+        "device",
+        "range",
+        "type",
+        "before",
+        "after",
+    }
+)
 """What of an address leads back to the same page."""
 Form = Mapping[str, str]
 
