@@ -20,6 +20,8 @@ from gateway.web.seam import Front, Who
 
 PER_PAGE = 50
 MESSAGES = 20
+MOST_TYPES = 50
+"""As many as can be asked for at once."""
 
 ROUTES = (
     ("GET", "/devices", "devices"),
@@ -81,8 +83,12 @@ class DevicePages:
         whose: dict[str, Any] = {"device": device.id, "since": since, "fitted": "now"}
         buckets = await self._front.buckets(who, schemas.BucketQuery(**whose, bucket=bucket, fields=told.MEASURED))
         type_ = asked.get("type", "")[:64] or None
-        page, older, newer = await self._messages(who, whose, type_, asked)
-        types = sorted({*buckets.texts, *([type_] if type_ else [])})
+        others = tuple(sorted({*buckets.texts} - told.SIGNS))[:MOST_TYPES]
+        wanted = others if type_ == told.BUT_SIGNS else (type_,) if type_ else ()
+        page, older, newer = (
+            await self._messages(who, whose, wanted, asked) if wanted or not type_ else ([], None, None)
+        )
+        types = sorted({*buckets.texts, *([type_] if type_ else [])} - {told.BUT_SIGNS})
         return {
             "picture": told.picture(
                 buckets, since, device.silent_after_seconds, who.language, times, by_day=bucket == "1d"
@@ -94,15 +100,15 @@ class DevicePages:
             "older": older,
             "newer": newer,
             "type": type_,
+            "but_signs": told.BUT_SIGNS if others and len(others) < len(buckets.texts) else None,
             "types": {each: said(each, device.kind, who.language) for each in types},
             "kept": {"range": chosen, "type": type_},
         }
 
     async def _messages(
-        self, who: Who, whose: Mapping[str, Any], type_: str | None, asked: Mapping[str, str]
+        self, who: Who, whose: Mapping[str, Any], types: tuple[str, ...], asked: Mapping[str, str]
     ) -> tuple[list[schemas.ObservationView], str | None, str | None]:
         """A page of them, newest first, with the cursors to the older and the newer ones where there are any."""
-        types = (type_,) if type_ else ()
         after = asked.get("after")
         query = schemas.ObservationQuery(**whose, types=types, order="oldest" if after else "newest", raw=True)
         page = await self._front.observations(who, query, after or asked.get("before"), MESSAGES)

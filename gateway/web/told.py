@@ -25,7 +25,8 @@ RANGES: Mapping[str, tuple[timedelta, str, str]] = {
 """How far back, how wide a bar is, and what it is called."""
 MEASURED = ("battery", "rssi")
 MOST_ROWS = 8
-STRONGEST, WEAKEST = -40, -110
+MOST_MARKS = 5
+STRONGEST, WEAKEST = -40, -120
 """dBm: the scale of radio strength, wider where a device is outside of it."""
 SIGNS = frozenset({"heartbeat", PRESENCE})
 
@@ -47,6 +48,9 @@ IN_WORDS = frozenset({"battery", "mains", "rssi", "firmware", "online"})
 """Fields of a device's state that have a line of their own."""
 
 NOW_AND_LEAST = N_("{name}: {last}, lowest {least}")
+OPEN_ALERTS = N_("Open alerts: {number}")
+BUT_SIGNS = "but-signs"
+"""The filter for everything but signs of life: no type is called so, for a type has no minus."""
 ALL_OTHERS = N_("Everything else")
 
 
@@ -159,7 +163,7 @@ def _when_alerted(device: schemas.DeviceDetail, gettext: words.Gettext, times: T
 
 def in_list(device: schemas.DeviceItem, language: str, times: Times) -> list[Line]:
     """What the list of devices says of one: when it was heard, and what is wrong."""
-    gettext, ngettext = translations(language).gettext, translations(language).ngettext
+    gettext = translations(language).gettext
     found = [_heard(device, gettext, times)]
     if device.online is False and not device.silent:
         found.append(Line("deaf", gettext(NOT_CONNECTED), bad=True))
@@ -167,8 +171,9 @@ def in_list(device: schemas.DeviceItem, language: str, times: Times) -> list[Lin
     if battery is not None and _number(battery) and battery < LOW:
         found.append(Line("battery", gettext(BATTERY_LOW).format(percent=_plain(battery)), bad=True))
     if device.open_alerts:
-        text = ngettext("{number} open alert", "{number} open alerts", device.open_alerts)
-        found.append(Line(f"severity-{device.severity}", text.format(number=device.open_alerts), bad=True))
+        found.append(
+            Line(f"severity-{device.severity}", gettext(OPEN_ALERTS).format(number=device.open_alerts), bad=True)
+        )
     return found
 
 
@@ -269,17 +274,24 @@ def _scale(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _marks(axis: chart.Axis, language: str) -> list[Mark]:
-    return [_mark(axis.x(each), each, language) for each in chart.moments(axis.since, axis.until, OSLO)]
+    far = axis.until - axis.since > timedelta(days=10)
+    found = chart.moments(axis.since, axis.until, OSLO, MOST_MARKS)
+    return [_mark(axis.x(each), each, language, far=far) for each in found]
 
 
-def _mark(x: float, moment: datetime, language: str) -> Mark:
+def _mark(x: float, moment: datetime, language: str, *, far: bool) -> Mark:
     local = moment.astimezone(OSLO)
-    text = _day(moment, language) if (local.hour, local.minute) == (0, 0) else f"{local:%H:%M}"
+    text = _short_day(moment, language, far) if (local.hour, local.minute) == (0, 0) else f"{local:%H:%M}"
     return Mark(x, text, "start" if x < 8 else "end" if x > 92 else "middle")
 
 
 def _day(moment: datetime, language: str) -> str:
     return format_datetime(moment.astimezone(OSLO), "EEE d. MMM", locale=language)
+
+
+def _short_day(moment: datetime, language: str, far: bool) -> str:  # noqa: FBT001
+    """As little as tells the day, so that it fits a phone."""
+    return format_datetime(moment.astimezone(OSLO), "d. MMM" if far else "EEE d.", locale=language)
 
 
 def _column(
