@@ -37,6 +37,7 @@ PLACES = [
     f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
     "/devices",
     f"/devices/{fake_rules.DEVICE.id}",
+    f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",
     "/quarantine?decoded=3&unreadable=1&rest=1",
     "/quarantine?state=decoded",
     "/sign-in",

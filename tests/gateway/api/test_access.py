@@ -106,8 +106,8 @@ async def call(it: Served, method: str, path: str, name: str | None) -> httpx.Re
     """As somebody, or as nobody."""
     more = BODIES.get(path, {})
     headers = {**more.get("headers", {}), **(await it.bearer(name) if name else {})}
-    asked = {"params": more.get("params"), "json": more.get("json")}
-    return await it.http.request(method, path.format(uid=uuid4()), headers=headers, **asked)
+    where, params = path.format(uid=uuid4()), more.get("params")
+    return await it.http.request(method, where, params=params, json=more.get("json"), headers=headers)
 
 
 async def test_every_route_is_classified_and_declares_what_it_is(migrated_url: str, broker: Broker) -> None:
