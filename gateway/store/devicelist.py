@@ -58,6 +58,7 @@ _WITH = """
     deaf AS MATERIALIZED (
         SELECT site_id, occurred_at AS since, coalesce(closed_at, %(now)s) AS until FROM alert
         WHERE condition = 'site_deaf' AND coalesce(closed_at, %(now)s) > %(now)s - interval '60 days'),
+    last_deaf AS (SELECT site_id, max(until) AS until FROM deaf GROUP BY site_id),
     trouble AS MATERIALIZED (
         SELECT a.device_id, a.installation_id, count(*) AS open_alerts, max(a.severity) AS severity FROM alert a
         WHERE a.closed_at IS NULL AND a.device_id IS NOT NULL
@@ -79,11 +80,11 @@ _WITH = """
         LEFT JOIN trouble u ON u.device_id = d.id AND u.installation_id IS NOT DISTINCT FROM i.id
         WHERE coalesce(w.zone_id, n.zone_id) = ANY(%(zones)s) AND (%(uid)s::uuid IS NULL OR d.uid = %(uid)s)
           AND (%(kind)s::text IS NULL OR d.kind = %(kind)s)),
-    quiet AS (
-        SELECT f.*, f.quiet_since + (f.contract + coalesce((
+    quiet AS MATERIALIZED (
+        SELECT f.*, f.quiet_since + (f.contract + CASE WHEN l.until > f.quiet_since THEN coalesce((
                    SELECT sum(extract(epoch FROM x.until - greatest(x.since, f.quiet_since))) FROM deaf x
-                   WHERE x.site_id = f.site_id AND x.until > f.quiet_since), 0)) * interval '1 second' AS silent_at
-        FROM fitted f),
+                   WHERE x.site_id = f.site_id AND x.until > f.quiet_since), 0) ELSE 0 END) * interval '1 second' AS silent_at
+        FROM fitted f LEFT JOIN last_deaf l ON l.site_id = f.site_id),
     standing AS (
         SELECT q.*, coalesce(q.contract > 0 AND q.silent_at < q.heard_until, false) AS silent FROM quiet q),
     listed AS (

@@ -58,6 +58,7 @@ class FakeRules:
     asked: list[schemas.RuleRequest] = field(default_factory=list)
     wrong: list[dict[str, str]] = field(default_factory=list)
     stale: bool = False
+    battery: int = 71
     withdrawn: list[tuple[UUID, int]] = field(default_factory=list)
     unreadable: bool = False
 
@@ -158,7 +159,7 @@ class FakeRules:
             resident=schemas.Named(id=RESIDENT.id or UUID(int=0), name=RESIDENT.text),
             last_seen=now - timedelta(minutes=4),
             online=False,
-            state={"battery": 71, "firmware": "2.4.1", "mains": False},
+            state={"battery": self.battery, "firmware": "2.4.1", "mains": False},
             fitted_since=now - timedelta(days=120),
             silent_after_seconds=25 * 3600,
             quiet_since=now - timedelta(minutes=4),

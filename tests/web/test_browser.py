@@ -389,3 +389,20 @@ async def _watching(page: Page, front: fake.FakeFront) -> None:
             return
         await page.wait_for_timeout(25)
     raise AssertionError("the page does not listen")
+
+
+async def test_a_device_page_asks_again_while_somebody_looks(
+    nurse: Page, served: Served, front: fake.FakeFront
+) -> None:
+    """A sign of life is announced to nobody; what is open stays open."""
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+    await nurse.clock.install()
+    await nurse.goto(f"{served.url}/devices/{fake_rules.DEVICE.id}")
+    await _watching(nurse, front)
+    await nurse.locator("#raw-3 summary").tap()
+    await nurse.locator("#numbers summary").tap()
+    front.ruled.battery = 17
+    await nurse.clock.run_for(31_000)
+    await expect(nurse.locator("#standing")).to_contain_text("Batteri 17 %: lavt")
+    await expect(nurse.locator("#raw-3 pre")).to_be_visible()
+    await expect(nurse.locator("#numbers table")).to_be_visible()
