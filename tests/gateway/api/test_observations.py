@@ -202,7 +202,7 @@ async def test_buckets_count_and_measure(migrated_url: str, broker: Broker) -> N
             await it.town.passes(minutes=20)
         await it.town.passes(minutes=180)
         await beats(it, home.fall_alarm, battery=40)
-        asked = {**of, "since": since.isoformat(), "bucket": "1h", "field": ["battery", "note", "huge"]}
+        asked = {**of, "since": since.isoformat(), "bucket": "1h", "field": ["battery", "note", "huge", "\x00"]}
         told = (await it.get("Tek", "/observations/buckets", **asked)).json()
         assert [each["count"] for each in told["buckets"]] == [3, 0, 0, 0, 1]
         first = told["buckets"][0]["values"]
