@@ -123,7 +123,7 @@ async def test_a_desk_and_a_very_small_phone_fit_too(
             front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical", "lead"}))
             for place in PLACES[:-1]:
                 await page.goto(served.url + place)
-                assert await page.evaluate("document.documentElement.scrollWidth") <= width
+                assert await page.evaluate("document.documentElement.scrollWidth") <= width, place
             await page.goto(f"{served.url}/alerts/{FALL}")
             await page.screenshot(path=screenshots / f"{width}.png")
             await page.goto(f"{served.url}/rules/edit?kind=door_sensor&name=not_back")
