@@ -32,6 +32,10 @@ ANYBODY = frozenset(Role)
 """Whoever is signed in and has any role."""
 OVERSEERS = frozenset({Role.LEAD, Role.CENTRE, Role.TECHNICAL, Role.ADMIN})
 """Who looks after devices, sites and what could not be read."""
+CARERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
+"""Who may look at what all devices of a resident have said: leads and the response centre, not technical services."""
+TECHNICIANS = frozenset({Role.TECHNICAL, Role.ADMIN})
+"""Who is shown a message as it came: see :mod:`gateway.observing`."""
 RULERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who may set rules, each those of their track: see :mod:`gateway.ruling`."""
 

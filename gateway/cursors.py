@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.errors import Invalid
+from gateway.store.said import Spot
 from gateway.store.views import Position
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +37,25 @@ def position(cursor: str | None) -> Position | None:
     others, severity, moment, id_ = (_digits(part, cursor) for part in parts)
     try:
         return Position(bool(others), severity, _EPOCH + moment * _MICROSECOND, id_)
+    except OverflowError:
+        raise _invalid(cursor) from None
+
+
+def behind(row: Mapping[str, Any]) -> str:
+    """Behind this observation."""
+    return f"{(row['received_at'] - _EPOCH) // _MICROSECOND}.{row['id']}"
+
+
+def spot(cursor: str | None) -> Spot | None:
+    """Where in what was said to go on."""
+    if cursor is None:
+        return None
+    parts = cursor.split(".")
+    if len(parts) != 2:
+        raise _invalid(cursor)
+    moment, id_ = (_digits(part, cursor) for part in parts)
+    try:
+        return Spot(_EPOCH + moment * _MICROSECOND, id_)
     except OverflowError:
         raise _invalid(cursor) from None
 

@@ -58,6 +58,16 @@ async def alert_list(
     return schemas.AlertPage(alerts=shown, next_cursor=following)
 
 
+async def alerts_of_device(
+    connection: Connection, who: Who, device_id: int, limit: int, now: datetime
+) -> list[schemas.AlertSummary]:
+    """The open alerts over a device that the reader may see, the severest first."""
+    rows = await views.open_of_device(connection, who.sight, device_id, limit)
+    persons = await _persons(connection, rows)
+    await audit.note_listed(connection, now, who.person_id, [row["id"] for row in rows])
+    return [_summary(row, persons, who) for row in rows]
+
+
 async def alert_detail(
     connection: Connection, who: Who, uid: UUID, now: datetime, local: tzinfo
 ) -> schemas.AlertDetail:

@@ -23,14 +23,12 @@ from alerts.rulebook import Rulebook
 from alerts.rulecheck import check, default_of, weakens
 from alerts.rules import Rule, RuleType, concerning, parse_rule, rule_types
 from devices.kinds import Kind, kinds
-from gateway import cursors
-from gateway.access import OVERSEERS, RULERS, Role, Who
+from gateway.access import RULERS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, InvalidFields, NotAllowed, NotFound
 from gateway.store import audit, devices, people, rules, zones
 from gateway.store.audit import Audited
 from gateway.store.db import Connection
-from gateway.store.devices import Search
 from gateway.store.people import Person
 from gateway.store.rules import Scope
 
@@ -38,7 +36,6 @@ MAY_SET: Mapping[Track, frozenset[str]] = {
     Track.CARE: frozenset({Role.LEAD, Role.ADMIN}),
     Track.TECHNICAL: frozenset({Role.TECHNICAL, Role.ADMIN}),
 }
-LONGEST_SEARCH = 100
 Persons = Mapping[int, Person]
 
 
@@ -63,7 +60,7 @@ async def rule_list(
     """The rules in force that the reader may see, of a kind or of all."""
     wanted = [kind_of(kind).name] if kind is not None else sorted(kinds())
     rows = [row for row in await rules.listed(connection, wanted) if _sees(row, who, book)]
-    await _note_residents(connection, who, [row["resident_id"] for row in rows], now)
+    await note_residents(connection, who, [row["resident_id"] for row in rows], now)
     persons = await _persons(connection, rows)
     return schemas.RuleList(rules=[_view(row, persons, who) for row in rows])
 
@@ -72,7 +69,7 @@ async def rule_detail(connection: Connection, who: Who, uid: UUID, now: datetime
     """A rule with its versions. NotFound when there is none that the reader may see."""
     row = await _found(connection, who, uid, book)
     versions = await rules.versions(connection, row["id"])
-    await _note_residents(connection, who, [row["resident_id"]], now)
+    await note_residents(connection, who, [row["resident_id"]], now)
     persons = await _persons(connection, [row, *versions])
     told = [_version(each, row["kind"], persons, who.language) for each in versions]
     return schemas.RuleDetail(**_view(row, persons, who).model_dump(), versions=told)
@@ -83,42 +80,6 @@ def types() -> list[schemas.RuleType]:
     return [
         schemas.RuleType(type=name, schema_=each.model_json_schema()) for name, each in sorted(rule_types().items())
     ]
-
-
-async def device_page(
-    connection: Connection, who: Who, asked: Search, cursor: str | None, limit: int, now: datetime
-) -> schemas.DevicePage:
-    """Devices in the zones that the reader covers. NotAllowed for care staff on the road."""
-    who.require(OVERSEERS)
-    if asked.kind is not None:
-        kind_of(asked.kind)
-    if len(asked.text) > LONGEST_SEARCH or "\x00" in asked.text:
-        raise Invalid("q", f"a search has at most {LONGEST_SEARCH} characters", "search for a part of it")
-    rows = await devices.search(connection, asked, now, cursors.uid(cursor), limit + 1)
-    await _note_residents(connection, who, [row["resident_id"] for row in rows[:limit]], now)
-    following = str(rows[limit - 1]["uid"]) if len(rows) > limit else None
-    return schemas.DevicePage(devices=[_device(row) for row in rows[:limit]], next_cursor=following)
-
-
-async def device_detail(
-    connection: Connection, who: Who, uid: UUID, now: datetime, book: Rulebook
-) -> schemas.DeviceDetail:
-    """A device with the rules that apply to it. NotFound when there is none that the reader may see."""
-    who.require(OVERSEERS)
-    row = await devices.shown(connection, uid, who.zones_as(OVERSEERS), now)
-    if row is None:
-        raise NotFound("device", "there is no such device, or it is not in a zone of yours")
-    (subject,) = await devices.subjects_at(connection, [(row["id"], now)])
-    await _note_residents(connection, who, [subject.resident_id], now)
-    kind = kinds().get(row["kind"])
-    contract = row["own_contract"] or (int(kind.silent_after.total_seconds()) if kind else 0)
-    return schemas.DeviceDetail(
-        **_device(row).model_dump(),
-        fitted_since=row["fitted_since"],
-        silent_after_seconds=contract,
-        rules=await _applied(connection, who, row["kind"], subject, book),
-        may_change=any(may_set(who, track, row["zone_id"]) for track in Track),
-    )
 
 
 async def draft(
@@ -138,7 +99,7 @@ async def draft(
     scope = await scope_for(connection, who, asked, kind_of(kind))
     subject, around = await _about(connection, scope, book, now)
     applying = _nearest(there, subject, scope, around)
-    await _note_residents(connection, who, [subject.resident_id if subject else None], now)
+    await note_residents(connection, who, [subject.resident_id if subject else None], now)
     if applying is None:
         raise NotFound("rule", f"there is no rule {name!r:.80} for this", "choose one from the list of rules")
     track = Track(applying["spec"].get("track", Track.CARE))
@@ -304,7 +265,7 @@ def _may_change(row: Mapping[str, Any], who: Who) -> bool:
     return all(may_set(who, track, row["where_zone_id"]) for track in tracks)
 
 
-async def _applied(
+async def applied(
     connection: Connection, who: Who, kind: str, subject: Subject, book: Rulebook
 ) -> list[schemas.AppliedRule]:
     """Of each name the rule that applies, switched off or not, with those that it hides."""
@@ -374,7 +335,7 @@ async def _options(
     return [each for each in near if may_set(who, track, each.zone_id)]
 
 
-async def _note_residents(connection: Connection, who: Who, residents: Iterable[int | None], now: datetime) -> None:
+async def note_residents(connection: Connection, who: Who, residents: Iterable[int | None], now: datetime) -> None:
     """Rules and devices of residents were shown to somebody."""
     shown = sorted({each for each in residents if each is not None})
     if shown:
@@ -434,15 +395,4 @@ def _version(row: Mapping[str, Any], kind: str, persons: Persons, language: str)
         since=row["created_at"],
         by=_by(row, persons),
         withdrawn=row["withdrawn"],
-    )
-
-
-def _device(row: Mapping[str, Any]) -> schemas.DeviceItem:
-    resident = schemas.Named(id=row["resident_uid"], name=row["resident"]) if row["resident_uid"] else None
-    same = ("kind", "address", "model", "site", "registered", "dwelling", "placed", "last_seen", "online", "state")
-    return schemas.DeviceItem(
-        id=row["uid"],
-        zone=schemas.Named(id=row["zone_uid"], name=row["zone"]),
-        resident=resident,
-        **{name: row[name] for name in same},
     )

@@ -1,4 +1,4 @@
-"""Rules, what they would have raised, and the devices that they apply to."""
+"""Rules, and what they would have raised."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 from uuid import UUID
 
 from gateway import previewing, ruling
-from gateway.access import ANYBODY, OVERSEERS, Who
+from gateway.access import ANYBODY, Who
 from gateway.api import schemas
 from gateway.clock import Clock
 from gateway.errors import Invalid
-from gateway.front.calls import MOST_IN_LIST, Calls
+from gateway.front.calls import Calls
 from gateway.rulebook import RulebookCache
 from gateway.store.db import Database, TooMuch
-from gateway.store.devices import Search
 
 
 class RuleCalls(Calls):
@@ -61,14 +60,3 @@ class RuleCalls(Calls):
                 ) from error
             compared = await asyncio.to_thread(previewing.replayed, gathered)
         return await self._database.run(lambda each: previewing.tell(each, who, gathered, compared, now))
-
-    async def devices(
-        self, who: Who, text: str, kind: str | None, zone: UUID | None, cursor: str | None, limit: int
-    ) -> schemas.DevicePage:
-        most, now = max(1, min(limit, MOST_IN_LIST)), self._clock.now()
-        asked = Search(who.zones_as(OVERSEERS), text.strip(), kind, zone)
-        return await self._database.run(lambda each: ruling.device_page(each, who, asked, cursor, most, now))
-
-    async def device(self, who: Who, uid: UUID) -> schemas.DeviceDetail:
-        now = self._clock.now()
-        return await self._ruling(lambda each, book: ruling.device_detail(each, who, uid, now, book))

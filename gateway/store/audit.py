@@ -71,16 +71,19 @@ async def note_listed(connection: Connection, at: datetime, actor: int, alerts: 
     )
 
 
-async def note_shown(connection: Connection, at: datetime, actor: int, residents: Sequence[int]) -> None:
-    """A list of rules or devices named these residents to somebody: once a day for each resident and reader."""
+async def note_shown(
+    connection: Connection, at: datetime, actor: int, residents: Sequence[int], action: str = "resident.named"
+) -> None:
+    """A list of rules or devices named these residents to somebody, or (``resident.observed``) what their devices said was
+    shown: once a day for each resident and reader."""
     await connection.execute(
         """INSERT INTO audit (at, actor_id, action, object, object_id, params)
-           SELECT %(at)s, %(actor)s, 'resident.named', 'resident', r.id, '{}'
+           SELECT %(at)s, %(actor)s, %(action)s, 'resident', r.id, '{}'
            FROM unnest(%(residents)s::bigint[]) AS r (id)
            WHERE NOT EXISTS (
                SELECT 1 FROM audit x WHERE x.object = 'resident' AND x.object_id = r.id AND x.actor_id = %(actor)s
-                 AND x.action = 'resident.named' AND x.at > %(at)s - interval '1 day')""",
-        {"at": at, "actor": actor, "residents": list(residents)},
+                 AND x.action = %(action)s AND x.at > %(at)s - interval '1 day')""",
+        {"at": at, "actor": actor, "residents": list(residents), "action": action},
     )
 
 

@@ -64,6 +64,16 @@ async def open_alerts(connection: Connection, sight: Sight, after: Position | No
     return await cursor.fetchall()
 
 
+async def open_of_device(connection: Connection, sight: Sight, device_id: int, limit: int) -> list[dict[str, Any]]:
+    """The open alerts over a device that the person may see: the severest first, then the oldest."""
+    cursor = await connection.execute(
+        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND a.device_id = %(device)s AND {_VISIBLE}
+            ORDER BY a.severity DESC, a.raised_at, a.id LIMIT %(limit)s""",
+        sight.arguments(device=device_id, limit=limit),
+    )
+    return await cursor.fetchall()
+
+
 async def closed_alerts(connection: Connection, sight: Sight, before: int | None, limit: int) -> list[dict[str, Any]]:
     """What the person may see, the newest first, from before an inner id."""
     cursor = await connection.execute(

@@ -33,10 +33,11 @@ from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest, Quar
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import guard, live, views, words
+from gateway.web import devices, guard, live, rules, views, words
+from gateway.web.devices import DevicePages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
-from gateway.web.rules import ROUTES, RulePages
+from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
 
 log = structlog.get_logger()
@@ -46,7 +47,25 @@ __all__ = ["STATIC", "router"]
 PER_PAGE = 50
 MAX_KEY = 64
 SEE_OTHER = 303
-KEPT = frozenset({"state", "cursor", "next", "q", "reason", "site", "kind", "name", "zone", "resident", "device"})
+KEPT = frozenset(
+    {
+        "state",
+        "cursor",
+        "next",
+        "q",
+        "reason",
+        "site",
+        "kind",
+        "name",
+        "zone",
+        "resident",
+        "device",
+        "range",
+        "type",
+        "before",
+        "after",
+    }
+)
 """What of an address leads back to the same page."""
 Form = Mapping[str, str]
 
@@ -75,12 +94,12 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    for method, path, name in ROUTES:
+    for method, path, name in (*rules.ROUTES, *devices.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
 
-class Pages(RulePages):
+class Pages(RulePages, DevicePages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:

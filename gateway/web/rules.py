@@ -1,4 +1,4 @@
-"""The pages of rules and devices: which rules there are and apply, setting one with a preview of it, and what is fitted where.
+"""The pages of rules: which there are, and setting one with a preview of it.
 
 Rules
     A rule is set in two steps on one page: "Preview" shows what it would have raised, "Save" sets it. What is saved is what
@@ -17,13 +17,13 @@ from uuid import UUID
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from alerts.describe import describe, span
+from alerts.describe import describe
 from alerts.model import Track
 from alerts.render import translations
 from alerts.rules import parse_rule
 from devices.kinds import kinds
 from devices.words import N_
-from gateway.access import OVERSEERS, RULERS
+from gateway.access import RULERS
 from gateway.api import schemas
 from gateway.errors import Invalid, NotAllowed, NotSignedIn, Problem
 from gateway.ruling import MAY_SET, kind_of
@@ -31,7 +31,6 @@ from gateway.web import guard, ruleform
 from gateway.web.ruleform import Answers
 from gateway.web.seam import Front, Who
 
-PER_PAGE = 50
 SEE_OTHER = 303
 MOST_FIELDS = 400
 BAR = 10
@@ -44,8 +43,6 @@ ROUTES = (
     ("POST", "/rules/edit", "set_rule"),
     ("GET", "/rules/{uid}", "rule"),
     ("POST", "/rules/{uid}/withdraw", "withdraw_rule"),
-    ("GET", "/devices", "devices"),
-    ("GET", "/devices/{uid}", "device"),
 )
 """Method, path and the name of the page's method."""
 
@@ -94,7 +91,7 @@ class Group:
 
     @property
     def weight(self) -> tuple[bool, int, str]:
-        return _weight(self.own or self.nearer[0])
+        return weight(self.own or self.nearer[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +123,7 @@ class RulePages:
         by_name = groupby(found, key=lambda rule: rule.name)
         groups = sorted((_group(name, list(each), who) for name, each in by_name), key=lambda each: each.weight)
         unreadable = sum(each.words is None for each in found)
-        return self._page(
-            request, "rules.html", kind=kind, groups=groups, unreadable=unreadable, scope=_scope_text(who)
-        )
+        return self._page(request, "rules.html", kind=kind, groups=groups, unreadable=unreadable, scope=scope_text(who))
 
     async def rule(self, request: Request, uid: UUID) -> Response:
         who = await self._signed_in(request)
@@ -145,29 +140,13 @@ class RulePages:
             return await self._rule_page(request, who, uid, refused)
         return RedirectResponse(f"/rules?{urlencode({'kind': done.kind})}#{done.name}", SEE_OTHER)
 
-    async def devices(self, request: Request) -> Response:
-        who = await self._signed_in(request)
-        asked = request.query_params
-        text, kind = asked.get("q", "")[:100], asked.get("kind") or None
-        page = await self._front.devices(who, text, kind, None, asked.get("cursor"), PER_PAGE)
-        more = urlencode({name: value for name, value in (("q", text), ("kind", kind or "")) if value})
-        return self._page(request, "devices.html", page=page, q=text, kind=kind, every_kind=sorted(kinds()), more=more)
-
-    async def device(self, request: Request, uid: UUID) -> Response:
-        who = await self._signed_in(request)
-        detail = await self._front.device(who, uid)
-        contract = span(detail.silent_after_seconds, who.language)
-        applied = sorted(detail.rules, key=lambda each: _weight(each.rule))
-        scope = _scope_text(who)
-        return self._page(request, "device.html", device=detail, applied=applied, contract=contract, scope=scope)
-
     async def _rule_page(self, request: Request, who: Who, uid: UUID, refused: Problem | None = None) -> Response:
         detail = await self._front.rule(who, uid)
         told = _refusal(refused, who) if refused else None
         status = refused.status if refused else 200
         query = _edit_query(detail.kind, detail.name, detail.scope)
         return self._page(
-            request, "rule.html", status, rule=detail, refused=told, edit=query, scope=_scope_text(who), still=True
+            request, "rule.html", status, rule=detail, refused=told, edit=query, scope=scope_text(who), still=True
         )
 
     # Setting ----------------------------------------------------------------------------------------------------------
@@ -229,7 +208,7 @@ class RulePages:
             "chosen": again.chosen,
             "versions": again.versions,
             "option_key": _option_key,
-            "scope": _scope_text(who),
+            "scope": scope_text(who),
             "preview": preview,
             "bars": _bars(preview) if preview else (),
             "as_edited": describe(parse_rule(data), draft.kind, who.language) if preview else None,
@@ -257,10 +236,6 @@ class RulePages:
 # Parts ----------------------------------------------------------------------------------------------------------------
 
 
-def may_see_devices(who: Who) -> bool:
-    return bool(who.roles & OVERSEERS)
-
-
 def _group(name: str, found: Sequence[schemas.RuleView], who: Who) -> Group:
     own = next((each for each in found if each.scope.name == "kind"), None)
     nearer = tuple(each for each in found if each.scope.name != "kind")
@@ -269,13 +244,13 @@ def _group(name: str, found: Sequence[schemas.RuleView], who: Who) -> Group:
     return Group(name, own, nearer, may)
 
 
-def _weight(rule: schemas.RuleView) -> tuple[bool, int, str]:
+def weight(rule: schemas.RuleView) -> tuple[bool, int, str]:
     """Care before technical, the severest first."""
     severity = rule.spec.get("severity", 0)
     return rule.spec.get("track") != Track.CARE, -severity if isinstance(severity, int) else 0, rule.name
 
 
-def _scope_text(who: Who) -> Any:
+def scope_text(who: Who) -> Any:
     gettext = translations(who.language).gettext
 
     def told(scope: schemas.RuleScope) -> str:

@@ -17,6 +17,7 @@ from alerts.timeline import COMMAND_REASONS, COMMAND_STATES, LINES, STAGES, tell
 from alerts.words import asked, said
 from gateway.api import schemas
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
+from tests.web import fake_said
 from tests.web.fake_rules import FakeRules
 
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
@@ -170,19 +171,30 @@ class FakeFront:
     async def preview_rule(self, who: Who, request: schemas.RuleRequest) -> schemas.Preview:
         return self.ruled.preview(request, NOW)
 
-    async def devices(
-        self, who: Who, text: str, kind: str | None, zone: UUID | None, cursor: str | None, limit: int
-    ) -> schemas.DevicePage:
+    async def devices(self, who: Who, query: schemas.DeviceQuery, cursor: str | None, limit: int) -> schemas.DevicePage:
         if not who.roles & {"technical", "lead", "admin"}:
             raise NotAllowed("role", "for technical services")
-        found = self.ruled.device(NOW, who.language)
-        shown = [found] if text in found.address else []
+        shown = [each for each in self.ruled.devices(NOW, who.language) if query.q in each.address]
         return schemas.DevicePage(devices=list(shown), next_cursor=None)
+
+    async def device_count(self, who: Who, query: schemas.DeviceQuery) -> schemas.DeviceCount:
+        return schemas.DeviceCount(silent=1, attention=2)
+
+    async def device_zones(self, who: Who) -> list[schemas.Named]:
+        return [schemas.Named(id=UUID(int=400), name="Eiganes og Tasta")]
+
+    async def observations(
+        self, who: Who, query: schemas.ObservationQuery, cursor: str | None, limit: int
+    ) -> schemas.ObservationPage:
+        return fake_said.page(query, cursor, limit, NOW, who.language)
+
+    async def buckets(self, who: Who, query: schemas.BucketQuery) -> schemas.BucketList:
+        return fake_said.counted(query, NOW, who.language)
 
     async def device(self, who: Who, uid: UUID) -> schemas.DeviceDetail:
         if not who.roles & {"technical", "lead", "admin"}:
             raise NotAllowed("role", "for technical services")
-        return self.ruled.device(NOW, who.language)
+        return self.ruled.device(NOW, who.language).model_copy(update={"alerts": [battery()]})
 
     async def changes(self, who: Who) -> AsyncIterator[None]:
         self.watching += 1

@@ -58,6 +58,7 @@ class FakeRules:
     asked: list[schemas.RuleRequest] = field(default_factory=list)
     wrong: list[dict[str, str]] = field(default_factory=list)
     stale: bool = False
+    battery: int = 71
     withdrawn: list[tuple[UUID, int]] = field(default_factory=list)
     unreadable: bool = False
 
@@ -158,12 +159,29 @@ class FakeRules:
             resident=schemas.Named(id=RESIDENT.id or UUID(int=0), name=RESIDENT.text),
             last_seen=now - timedelta(minutes=4),
             online=False,
-            state={"battery": 71, "firmware": "2.4.1", "mains": False},
+            state={"battery": self.battery, "firmware": "2.4.1", "mains": False},
             fitted_since=now - timedelta(days=120),
             silent_after_seconds=25 * 3600,
+            quiet_since=now - timedelta(minutes=4),
+            silent_at=now - timedelta(minutes=4) + timedelta(hours=25),
+            silent=False,
+            open_alerts=1,
+            severity=20,
+            heard_until=now,
+            alerts=[],
             rules=applied,
             may_change=True,
         )
+
+    def devices(self, now: datetime, language: str) -> list[schemas.DeviceItem]:
+        """One that is silent, and one that is not."""
+        well = self.device(now, language)
+        since = now - timedelta(days=3)
+        gone = {"id": UUID(int=201), "address": "fa-0099", "last_seen": since, "quiet_since": since, "silent": True}
+        return [
+            well.model_copy(update={**gone, "silent_at": since + timedelta(hours=25), "state": {"battery": 7}}),
+            well,
+        ]
 
     def _check(self) -> None:
         if self.stale:

@@ -37,6 +37,7 @@ PLACES = [
     f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
     "/devices",
     f"/devices/{fake_rules.DEVICE.id}",
+    f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",
     "/quarantine?decoded=3&unreadable=1&rest=1",
     "/quarantine?state=decoded",
     "/sign-in",
@@ -122,7 +123,7 @@ async def test_a_desk_and_a_very_small_phone_fit_too(
             front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical", "lead"}))
             for place in PLACES[:-1]:
                 await page.goto(served.url + place)
-                assert await page.evaluate("document.documentElement.scrollWidth") <= width
+                assert await page.evaluate("document.documentElement.scrollWidth") <= width, place
             await page.goto(f"{served.url}/alerts/{FALL}")
             await page.screenshot(path=screenshots / f"{width}.png")
             await page.goto(f"{served.url}/rules/edit?kind=door_sensor&name=not_back")
@@ -388,3 +389,20 @@ async def _watching(page: Page, front: fake.FakeFront) -> None:
             return
         await page.wait_for_timeout(25)
     raise AssertionError("the page does not listen")
+
+
+async def test_a_device_page_asks_again_while_somebody_looks(
+    nurse: Page, served: Served, front: fake.FakeFront
+) -> None:
+    """A sign of life is announced to nobody; what is open stays open."""
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+    await nurse.clock.install()
+    await nurse.goto(f"{served.url}/devices/{fake_rules.DEVICE.id}")
+    await _watching(nurse, front)
+    await nurse.locator("#raw-3 summary").tap()
+    await nurse.locator("#numbers summary").tap()
+    front.ruled.battery = 17
+    await nurse.clock.run_for(31_000)
+    await expect(nurse.locator("#standing")).to_contain_text("Batteri 17 %: lavt")
+    await expect(nurse.locator("#raw-3 pre")).to_be_visible()
+    await expect(nurse.locator("#numbers table")).to_be_visible()

@@ -112,7 +112,13 @@ async def test_a_rule_is_withdrawn_from_its_history(nurse: httpx.AsyncClient, le
 
 async def test_a_device_tells_which_rules_apply_and_why(nurse: httpx.AsyncClient, lead: fake.FakeFront) -> None:
     page = (await nurse.get(f"/devices/{fake_rules.DEVICE.id}")).text
-    for told in ("Tastarustå 14, H0203", "sist hørt 03:10", "ikke tilkoblet", "71 %", "Den kan være stille i 1 d 1 t."):
+    for told in (
+        "Tastarustå 14, H0203",
+        "Hørt 4 min siden",
+        "Ikke tilkoblet",
+        "Batteri 71 %",
+        "Den kan være stille i 1 d 1 t.",
+    ):
         assert told in page
     assert "Den nærmeste vinner. Den skjuler: Alle enheter av denne typen" in page
     assert page.index("Ved «Fall oppdaget»") < page.index("Ved «Tomt batteri»")

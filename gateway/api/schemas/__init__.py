@@ -17,7 +17,17 @@ from gateway.api.schemas.alerts import (
 )
 from gateway.api.schemas.base import FieldProblem, Named, PersonRef, Problem, Schema
 from gateway.api.schemas.commands import CommandOffer, CommandRequest, CommandView, LockView, PartView
-from gateway.api.schemas.devices import AppliedRule, DeviceDetail, DeviceItem, DevicePage
+from gateway.api.schemas.devices import AppliedRule, DeviceCount, DeviceDetail, DeviceItem, DevicePage, DeviceQuery
+from gateway.api.schemas.observations import (
+    Bucket,
+    BucketList,
+    BucketQuery,
+    Measured,
+    ObservationPage,
+    ObservationQuery,
+    ObservationView,
+    Period,
+)
 from gateway.api.schemas.rules import (
     Preview,
     PreviewAlert,
@@ -56,22 +66,32 @@ __all__ = [
     "AnswerReply",
     "AnswerRequest",
     "AppliedRule",
+    "Bucket",
+    "BucketList",
+    "BucketQuery",
     "CommandOffer",
     "CommandRequest",
     "CommandView",
     "DecodedAgain",
     "DecodedAgainAll",
+    "DeviceCount",
     "DeviceDetail",
     "DeviceItem",
     "DevicePage",
+    "DeviceQuery",
     "DeviceView",
     "DwellingView",
     "EvidenceView",
     "FieldProblem",
     "LockView",
     "Me",
+    "Measured",
     "Named",
+    "ObservationPage",
+    "ObservationQuery",
+    "ObservationView",
     "PartView",
+    "Period",
     "PersonRef",
     "PositionView",
     "PositionWhen",

@@ -244,4 +244,7 @@ window.addEventListener("online", connect);
 clockAhead = Date.now() - new Date(main().dataset.now);
 setInterval(tick, 10_000);
 setInterval(watch, RECONNECT);
+// What no announcement tells of, as a sign of life, a page asks for now and then while somebody looks.
+const every = Number(main().dataset.every);
+if (every) setInterval(() => { if (!document.hidden) refresh(); }, every * 1000);
 connect();

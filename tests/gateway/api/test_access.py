@@ -42,6 +42,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", f"{API}/rules/{{uid}}/withdraw"): RULERS,
     ("GET", f"{API}/devices"): OVERSEERS,
     ("GET", f"{API}/devices/{{uid}}"): OVERSEERS,
+    ("GET", f"{API}/observations"): OVERSEERS,
+    ("GET", f"{API}/observations/buckets"): OVERSEERS,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/contracts"): PUBLIC,
@@ -79,6 +81,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
 RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall_alarm", "button_pressed")}
 BODIES: dict[str, dict[str, Any]] = {
     f"{API}/me/language": {"json": {"language": "nb"}},
+    f"{API}/observations": {"params": {"device": str(uuid4())}},
+    f"{API}/observations/buckets": {"params": {"device": str(uuid4())}},
     f"{API}/rules": {"json": RULE},
     f"{API}/rules/preview": {"json": RULE},
     f"{API}/rules/{{uid}}/withdraw": {"json": {"version": 1}},
@@ -104,7 +108,8 @@ async def call(it: Served, method: str, path: str, name: str | None) -> httpx.Re
     """As somebody, or as nobody."""
     more = BODIES.get(path, {})
     headers = {**more.get("headers", {}), **(await it.bearer(name) if name else {})}
-    return await it.http.request(method, path.format(uid=uuid4()), json=more.get("json"), headers=headers)
+    where, params = path.format(uid=uuid4()), more.get("params")
+    return await it.http.request(method, where, params=params, json=more.get("json"), headers=headers)
 
 
 async def test_every_route_is_classified_and_declares_what_it_is(migrated_url: str, broker: Broker) -> None:

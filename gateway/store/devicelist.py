@@ -1,0 +1,162 @@
+"""Devices as people look at them: where each is fitted, how it is, and which of them need somebody.
+
+Theory
+    A device is silent when its contract is broken: it has said nothing since it was last heard, or fitted here, for longer
+    than it may, not counting the time in which its site was deaf; and it is judged as of when the site was last heard. It
+    is what the rule of silence goes by (``alerts.rules.silence``), reckoned here for all devices at once, also where
+    that rule is switched off. What is fitted nowhere is never silent.
+    The worst come first: silent, the longest first; then those with open alerts, the severest first; without connection;
+    with a low battery; unregistered; and the others. Among equals the address decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from gateway.store.db import Connection
+from gateway.store.views import Sight
+
+Order = Literal["address", "worst"]
+State = Literal["silent", "attention"]
+LOW_BATTERY = 20
+"""Percent. As the default rules have it (``devices.health``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which devices somebody asks for. ``text``: a part of its address, its model, its home's address or its resident's
+    name; ``zones``: those that the reader covers; ``zone``: one of them, with what is below it; ``state``: only the silent
+    ones, or all that need somebody."""
+
+    zones: Collection[int]
+    text: str = ""
+    kind: str | None = None
+    zone: UUID | None = None
+    state: State | None = None
+    order: Order = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the reader brings: whose alerts they see, and how long each kind may be silent, in seconds."""
+
+    sight: Sight
+    contracts: Mapping[str, float] = field(default_factory=dict)
+
+
+_WITH = """
+    WITH RECURSIVE below AS (
+        SELECT id FROM zone WHERE uid = %(zone)s
+        UNION SELECT z.id FROM zone z JOIN below b ON z.parent_id = b.id),
+    kind_contract AS (SELECT * FROM unnest(%(kinds)s::text[], %(seconds)s::float[]) AS k (kind, seconds)),
+    hearing AS (
+        SELECT site_id, min(heard_until) AS heard_until FROM site_lane GROUP BY site_id HAVING count(heard_until) = 2),
+    deaf AS MATERIALIZED (
+        SELECT site_id, occurred_at AS since, coalesce(closed_at, %(now)s) AS until FROM alert
+        WHERE condition = 'site_deaf' AND coalesce(closed_at, %(now)s) > %(now)s - interval '60 days'),
+    last_deaf AS (SELECT site_id, max(until) AS until FROM deaf GROUP BY site_id),
+    trouble AS MATERIALIZED (
+        SELECT a.device_id, a.installation_id, count(*) AS open_alerts, max(a.severity) AS severity FROM alert a
+        WHERE a.closed_at IS NULL AND a.device_id IS NOT NULL
+          AND a.zone_id = ANY(CASE a.track WHEN 'care' THEN %(care)s::bigint[] ELSE %(technical)s::bigint[] END)
+        GROUP BY 1, 2),
+    fitted AS (
+        SELECT d.id, d.uid, d.kind, d.address, d.model, d.registered, d.site_id, n.name AS site,
+               coalesce(d.silent_after_seconds, k.seconds, 0) AS contract, i.id AS installation_id, i.dwelling_id,
+               i.resident_id, coalesce(i.placed, '') AS placed, lower(i.during) AS fitted_since, w.address AS dwelling,
+               coalesce(w.zone_id, n.zone_id) AS zone_id, z.name AS zone, z.uid AS zone_uid, t.uid AS resident_uid,
+               t.name AS resident, s.last_seen, s.online, coalesce(s.fields, '{}') AS state, h.heard_until,
+               coalesce(u.open_alerts, 0) AS open_alerts, u.severity,
+               CASE WHEN i.id IS NOT NULL THEN greatest(s.last_seen, lower(i.during)) END AS quiet_since
+        FROM device d JOIN site n ON n.id = d.site_id
+        LEFT JOIN installation i ON i.device_id = d.id AND i.during @> %(now)s::timestamptz
+        LEFT JOIN dwelling w ON w.id = i.dwelling_id LEFT JOIN resident t ON t.id = i.resident_id
+        JOIN zone z ON z.id = coalesce(w.zone_id, n.zone_id) LEFT JOIN device_state s ON s.device_id = d.id
+        LEFT JOIN kind_contract k ON k.kind = d.kind LEFT JOIN hearing h ON h.site_id = d.site_id
+        LEFT JOIN trouble u ON u.device_id = d.id AND u.installation_id IS NOT DISTINCT FROM i.id
+        WHERE coalesce(w.zone_id, n.zone_id) = ANY(%(zones)s) AND (%(uid)s::uuid IS NULL OR d.uid = %(uid)s)
+          AND (%(kind)s::text IS NULL OR d.kind = %(kind)s)),
+    quiet AS MATERIALIZED (
+        SELECT f.*, f.quiet_since + (f.contract + CASE WHEN l.until > f.quiet_since THEN coalesce((
+                   SELECT sum(extract(epoch FROM x.until - greatest(x.since, f.quiet_since))) FROM deaf x
+                   WHERE x.site_id = f.site_id AND x.until > f.quiet_since), 0) ELSE 0 END) * interval '1 second' AS silent_at
+        FROM fitted f LEFT JOIN last_deaf l ON l.site_id = f.site_id),
+    standing AS (
+        SELECT q.*, coalesce(q.contract > 0 AND q.silent_at < q.heard_until, false) AS silent FROM quiet q),
+    listed AS (
+        SELECT s.*, CASE WHEN s.silent THEN 0 WHEN s.open_alerts > 0 THEN 1
+                         WHEN s.online IS FALSE AND s.installation_id IS NOT NULL THEN 2
+                         WHEN jsonb_typeof(s.state -> 'battery') = 'number' AND (s.state ->> 'battery')::numeric < %(low)s
+                              AND s.installation_id IS NOT NULL THEN 3
+                         WHEN NOT s.registered THEN 4 ELSE 5 END AS rank
+        FROM standing s),
+    ordered AS (
+        SELECT l.*, CASE WHEN %(worst)s THEN l.rank ELSE 0 END AS first,
+               CASE WHEN %(worst)s AND l.silent THEN extract(epoch FROM l.quiet_since)
+                    WHEN %(worst)s AND l.open_alerts > 0 THEN -l.severity ELSE 0 END AS second
+        FROM listed l)"""
+
+
+async def search(
+    connection: Connection, asked: Search, known: Known, now: datetime, after: UUID | None, limit: int
+) -> list[dict[str, Any]]:
+    """Devices with their fitting now and how they are, in the order that is asked for, from after one."""
+    cursor = await connection.execute(
+        f"""{_WITH}
+            SELECT o.* FROM ordered o
+            WHERE (%(zone)s::uuid IS NULL OR o.zone_id IN (SELECT id FROM below))
+              AND (%(text)s::text = '' OR concat_ws(E'\\n', o.address, o.model, o.dwelling, o.resident) ILIKE %(like)s)
+              AND (%(state)s::text IS NULL OR (o.rank < 4 AND (o.silent OR %(state)s <> 'silent')))
+              AND (%(after)s::uuid IS NULL OR (o.first, o.second, o.address, o.id) > (
+                   SELECT x.first, x.second, x.address, x.id FROM ordered x WHERE x.uid = %(after)s))
+            ORDER BY o.first, o.second, o.address, o.id LIMIT %(limit)s""",
+        {**_arguments(asked, known, now), "after": after, "limit": limit},
+    )
+    return await cursor.fetchall()
+
+
+async def silent(connection: Connection, asked: Search, known: Known, now: datetime) -> tuple[int, int]:
+    """How many of these devices are silent, and how many need somebody."""
+    cursor = await connection.execute(
+        f"""{_WITH} SELECT count(*) FILTER (WHERE silent) AS silent, count(*) FILTER (WHERE rank < 4) AS attention
+            FROM ordered o WHERE %(zone)s::uuid IS NULL OR o.zone_id IN (SELECT id FROM below)""",
+        _arguments(asked, known, now),
+    )
+    row = await cursor.fetchone()
+    return (row["silent"], row["attention"]) if row else (0, 0)
+
+
+async def shown(
+    connection: Connection, uid: UUID, zones: Collection[int], known: Known, now: datetime
+) -> dict[str, Any] | None:
+    """One device with its fitting now, in one of these zones."""
+    cursor = await connection.execute(
+        f"{_WITH} SELECT * FROM ordered", {**_arguments(Search(zones), known, now), "uid": uid}
+    )
+    return await cursor.fetchone()
+
+
+def _arguments(asked: Search, known: Known, now: datetime) -> dict[str, Any]:
+    return known.sight.arguments(
+        zones=sorted(asked.zones),
+        zone=asked.zone,
+        kind=asked.kind,
+        text=asked.text,
+        like=f"%{_literally(asked.text)}%",
+        state=asked.state,
+        worst=asked.order == "worst",
+        kinds=list(known.contracts),
+        seconds=list(known.contracts.values()),
+        low=LOW_BATTERY,
+        now=now,
+        uid=None,
+    )
+
+
+def _literally(text: str) -> str:
+    """Text that stands for itself in LIKE."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
