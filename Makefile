@@ -51,7 +51,7 @@ lock: .venv/.installed-dev ## new exact versions from pyproject.toml into the lo
 	sed -i '1i # Exact versions of everything, tools and tests included. Made by: make lock' requirements-dev.txt
 
 clean: ## remove what was built; keeps var/
-	rm -rf .venv build dist *.egg-info tests/output tests/support/timescale/node_modules
+	rm -rf .venv build dist *.egg-info tests/output tests/support/*/node_modules
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find devices alerts gateway simulators tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the suite needs beside Python: Mosquitto, Chromium, and Node with TimescaleDB in WebAssembly.
+# What the suite needs beside Python: Mosquitto, Chromium, and Node with TimescaleDB in WebAssembly and axe-core.
 # Installs Debian's packages when they are missing and we may; downloads no browser and no toolchain.
 # Where CI is set a missing part is an error; elsewhere the tests that need it say so.
 set -euo pipefail
@@ -30,6 +30,8 @@ if [ ${#packages[@]} -gt 0 ]; then
     fi
 fi
 
-if has npm && [ support/timescale/package-lock.json -nt support/timescale/node_modules/.package-lock.json ]; then
-    (cd support/timescale && npm ci --no-audit --no-fund --loglevel=error) || gone "npm ci failed in tests/support/timescale"
-fi
+for part in timescale axe; do
+    if has npm && [ support/$part/package-lock.json -nt support/$part/node_modules/.package-lock.json ]; then
+        (cd support/$part && npm ci --no-audit --no-fund --loglevel=error) || gone "npm ci failed in tests/support/$part"
+    fi
+done

@@ -33,7 +33,7 @@ from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest, Quar
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import guard, live, views, words
+from gateway.web import guard, lists, live, views, words
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
 from gateway.web.rules import ROUTES, RulePages
@@ -140,9 +140,11 @@ class Pages(RulePages):
         state: Literal["open", "closed"] = "closed" if request.query_params.get("state") == "closed" else "open"
         page = await self._front.alert_list(who, state, request.query_params.get("cursor"), PER_PAGE)
         deaf = [site for site in await self._front.sites(who) if site.deaf]
-        mine = [each for each in page.alerts if each.mine or each.paged]
-        others = [each for each in page.alerts if not (each.mine or each.paged)]
-        return self._page(request, "alerts.html", state=state, page=page, deaf=deaf, mine=mine, others=others)
+        mine, others = lists.sections(page.alerts)
+        waiting = sum(lists.waits(each) for each in page.alerts)
+        return self._page(
+            request, "alerts.html", state=state, page=page, deaf=deaf, waiting=waiting, mine=mine, others=others
+        )
 
     async def alert(self, request: Request, uid: UUID) -> Response:
         who = await self._signed_in(request)
@@ -333,6 +335,7 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
         "translate": translations(language).gettext,
         "words": words,
         "views": views,
+        "lists": lists,
     }
     headers = {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language"}
     return HTMLResponse(page.render(**context, **shown), status, headers)

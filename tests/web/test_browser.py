@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from alerts.command import State
+from tests.conftest import CHROMIUM_FLAGS
 from tests.web import fake, fake_rules
 from tests.web.conftest import Served
+from tests.web.places import EVERYTHING, FOR_GUESTS, name, places
 
 FALL = fake.alert().id
 PHONE: dict[str, Any] = {
@@ -22,26 +24,6 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "has_touch": True,
 }
-PLACES = [
-    "/alerts",
-    f"/alerts/{FALL}",
-    f"/alerts/{fake.late_button().id}",
-    f"/alerts/{fake.battery().id}",
-    f"/alerts/{fake.out_of_doors().id}",
-    "/sites",
-    "/quarantine",
-    "/rules?kind=fall_alarm",
-    "/rules?kind=door_sensor",
-    f"/rules/{fake_rules.OVERRIDE}",
-    "/rules/edit?kind=door_sensor&name=not_back",
-    f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
-    "/devices",
-    f"/devices/{fake_rules.DEVICE.id}",
-    "/quarantine?decoded=3&unreadable=1&rest=1",
-    "/quarantine?state=decoded",
-    "/sign-in",
-]
-
 CONTRAST = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
   const light = ([r, g, b]) => {
@@ -73,10 +55,6 @@ SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top
   .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
 
 
-def _name(place: str) -> str:
-    return place.split("/")[1].partition("?")[0]
-
-
 async def _page(browser: Browser, served: Served, **options: Any) -> AsyncIterator[Page]:
     context = await browser.new_context(locale="nb-NO", timezone_id="Europe/Oslo", **options)
     await context.add_cookies([{"name": "hjemmevakt_session", "value": "token", "url": served.url}])
@@ -101,14 +79,14 @@ async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
 async def test_every_page_fits_the_phone_and_can_be_read(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, scheme: str
 ) -> None:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"responder", "technical", "lead"}))
+    front.sessions["token"] = EVERYTHING
     async for page in _page(browser, served, color_scheme=scheme, **PHONE):
-        for number, place in enumerate(PLACES):
-            if place == "/sign-in":
+        for number, place in enumerate(places()):
+            if place in FOR_GUESTS:
                 await page.context.clear_cookies()
             await page.goto(served.url + place)
-            await page.screenshot(path=screenshots / f"{number}-{_name(place)}.png")
-            await page.screenshot(path=screenshots / f"{number}-{_name(place)}-whole.png", full_page=True)
+            await page.screenshot(path=screenshots / f"{number}-{name(place)}.png")
+            await page.screenshot(path=screenshots / f"{number}-{name(place)}-whole.png", full_page=True)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 390
             assert await page.evaluate(CONTRAST) == []
             assert await page.evaluate(SMALL) == []
@@ -120,7 +98,7 @@ async def test_a_desk_and_a_very_small_phone_fit_too(
     for width, height in ((1280, 900), (320, 568)):
         async for page in _page(browser, served, viewport={"width": width, "height": height}):
             front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical", "lead"}))
-            for place in PLACES[:-1]:
+            for place in places():
                 await page.goto(served.url + place)
                 assert await page.evaluate("document.documentElement.scrollWidth") <= width
             await page.goto(f"{served.url}/alerts/{FALL}")
@@ -261,6 +239,7 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
         "Ikke sendt: ingen forbindelse. Trykk igjen for å prøve på nytt."
     )
     await nurse.screenshot(path=screenshots / "unsent.png")
+    assert (await nurse.title()).startswith("Ingen forbindelse – Fall")
     key = await nurse.locator("#answer-claim input[name=key]").input_value()
     await nurse.context.set_offline(False)
     await expect(nurse.locator("#connection")).to_be_hidden()
@@ -268,6 +247,60 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
     await nurse.get_by_role("button", name="Jeg tar den").tap()
     await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
     assert [(request.answer, sent) for _, request, sent in front.taken] == [("claim", key)]
+
+
+async def test_nothing_moves_under_a_finger(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    front.alerts = [fake.alert(11)]
+    await nurse.goto(f"{served.url}/alerts")
+    await _watching(nurse, front)
+    await nurse.locator("#main").dispatch_event("pointerdown")
+    async with nurse.expect_response("**/alerts?fragment=1"):
+        front.alerts = [fake.alert(12, resident="Ola By"), *front.alerts]
+        front.tell()
+    await nurse.wait_for_timeout(200)
+    await expect(nurse.locator("#mine .card")).to_have_count(1)
+    await nurse.locator("#main").dispatch_event("pointerup")
+    await expect(nurse.locator("#mine .card")).to_have_count(2)
+
+
+@pytest.mark.parametrize("size", [(390, 844), (320, 568)])
+async def test_who_where_and_how_to_get_in_are_seen_without_scrolling(
+    browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, size: tuple[int, int]
+) -> None:
+    width, height = size
+    front.change(FALL, resident_details=fake.alert().resident_details.model_copy(update={"notes": ""}))  # type: ignore[union-attr]
+    async for page in _page(browser, served, **{**PHONE, "viewport": {"width": width, "height": height}}):
+        await page.goto(f"{served.url}/alerts/{FALL}")
+        await page.screenshot(path=screenshots / f"{width}.png")
+        dock = await page.locator("#answers").bounding_box()
+        assert dock is not None
+        for what in (
+            "h1",
+            ".meta",
+            "[aria-labelledby=resident-heading]",
+            "[aria-labelledby=where-heading]",
+            ".access h2",
+        ):
+            box = await page.locator(f"#main {what}").first.bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= dock["y"] + 1, what
+        assert round(dock["y"] + dock["height"]) == height
+
+
+async def test_with_large_text_the_next_step_stays_in_sight(chromium: str, served: Served, screenshots: Path) -> None:
+    """Text of twice the size, as a phone's settings give it."""
+    async with async_playwright() as playwright:
+        flags = [*CHROMIUM_FLAGS, "--blink-settings=defaultFontSize=32"]
+        browser = await playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+        async for page in _page(browser, served, **PHONE):
+            for place in (f"/alerts/{FALL}", "/alerts"):
+                await page.goto(served.url + place)
+                await page.screenshot(path=screenshots / f"{name(place)}-{len(place)}.png")
+                assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+            await page.goto(f"{served.url}/alerts/{FALL}")
+            await expect(page.get_by_role("button", name="Jeg tar den")).to_be_in_viewport(ratio=0.9)
+            await expect(page.get_by_role("heading", name="Fall")).to_be_in_viewport(ratio=0.9)
+        await browser.close()
 
 
 async def test_a_gateway_that_goes_away_and_comes_back(nurse: Page, served: Served, front: fake.FakeFront) -> None:
@@ -278,6 +311,7 @@ async def test_a_gateway_that_goes_away_and_comes_back(nurse: Page, served: Serv
     front.alerts = []
     await served.start()
     await expect(nurse.locator("#connection")).to_be_hidden(timeout=20_000)
+    await expect(nurse.locator("body[data-stale]")).to_have_count(0)
     await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
 
 

@@ -165,6 +165,26 @@ async def test_a_wait_is_not_called_a_delay(nurse: httpx.AsyncClient, front: fak
     assert "Ingenting hørt" in page
 
 
+async def test_the_severest_comes_first_and_of_equal_ones_what_nobody_has(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    """A night that cries wolf: thirty calls, one of them a fire."""
+    taken = {"stage": "claimed", "holder": fake.KARI}
+    front.alerts = [fake.alert(100 + each, severity=20, raised_at=fake.ago(90 - each)) for each in range(27)]
+    front.alerts += [fake.alert(140, severity=40, raised_at=fake.ago(80), **taken), fake.alert(150, severity=30)]
+    front.alerts += [fake.alert(160, condition="fire", device_kind="fire_sensor", raised_at=fake.ago(1))]
+    page = (await nurse.get("/alerts")).text
+    cards = re.findall(r'<li id="alert-([\w-]+)" class="([^"]+)"', page)
+    assert [uid for uid, _ in cards[:3]] == [str(UUID(int=each)) for each in (160, 140, 150)]
+    assert [uid for uid, look in cards if "urgent" in look] == [str(UUID(int=160))]
+    assert "29 uten svar" in page
+
+
+async def test_many_deaf_sites_leave_room_for_the_alerts(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.site_views = [each.model_copy(update={"deaf": True}) for each in front.site_views * 4]
+    assert "8 steder er ikke hørt." in (await nurse.get("/alerts")).text
+
+
 async def test_an_empty_list_says_so(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
     front.alerts = []
     page = (await nurse.get("/alerts")).text
@@ -264,7 +284,10 @@ async def test_what_taking_it_is_called_depends_on_who_has_it(
 
 async def test_nothing_to_answer_shows_no_buttons(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
     front.alerts = [fake.alert(stage="closed", answers=[], closed_at=fake.NOW, due_at=None)]
-    assert 'id="answers"' not in (await nurse.get(f"/alerts/{FALL}")).text
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert 'id="answer-' not in page
+    assert '<button class="button primary' not in page
+    assert 'id="standing"' in page
 
 
 def _primary(page: str) -> str:

@@ -4,13 +4,15 @@
 //   The stream says only that something changed; the page then fetches itself (?fragment=1) and is changed in place:
 //   an element stays the same element, so focus, open parts and half-filled forms stay as they are.
 //   Silence is suspect: the server pings every 10 s. When nothing is heard for 25 s, the page says since when.
-//   A button that has just moved or changed takes no tap for a moment: nobody answers what they have not seen.
+//   A button that has just moved or changed takes no tap for a moment: nobody answers what they have not seen. Nothing
+//   moves while a finger is on the page.
 //   An answer that did not get through stays on the page with its key, so that sending it twice is answering once.
 
 const SILENCE = 25_000;
 const RECONNECT = 3_000;
 const SETTLING = 700;
 const SEND_TIME_OUT = 15_000;
+const LONGEST_TOUCH = 3_000;
 
 const words = document.getElementById("words").dataset;
 const connection = document.getElementById("connection");
@@ -24,6 +26,7 @@ let fetching = false;
 let again = false;
 let sending = false;
 let answers = 0;
+let touchedAt = 0;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const hhmm = (moment) =>
@@ -44,11 +47,20 @@ function connect() {
 function heard() {
   heardAt = new Date();
   connection.hidden = true;
+  delete document.body.dataset.stale;
+  title();
 }
 
 function lost() {
   if (connection.hidden) connection.textContent = fill(words.lost, { time: hhmm(heardAt) });
   connection.hidden = false;
+  document.body.dataset.stale = "";
+  title();
+}
+
+function title() {
+  const stale = connection.hidden ? "" : `${words.stale} – `;
+  document.title = `${stale}${main().dataset.title} – hjemmevakt`;
 }
 
 function watch() {
@@ -84,6 +96,7 @@ async function fetchPage() {
   if (signedOut(response)) { location.reload(); return; }
   if (!response.ok && response.status >= 500) throw new Error(String(response.status));
   const text = await response.text();
+  while (Date.now() - touchedAt < LONGEST_TOUCH) await new Promise((resolve) => setTimeout(resolve, 50));
   if (answers === before) show(new DOMParser().parseFromString(text, "text/html"));
 }
 
@@ -94,7 +107,7 @@ function show(page) {
   if (!fresh) return;
   const before = outline();
   morph(main(), fresh);
-  document.title = `${fresh.dataset.title} – hjemmevakt`;
+  title();
   clockAhead = Date.now() - new Date(fresh.dataset.now);
   tick();
   if (document.querySelector("form[data-unsent]")) tellUnsent();
@@ -228,6 +241,8 @@ function tellUnsent() {
 // Start ---------------------------------------------------------------------------------------------------------------
 
 document.addEventListener("submit", send);
+document.addEventListener("pointerdown", () => { touchedAt = Date.now(); });
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { touchedAt = 0; });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { refresh(); watch(); } });
 document.addEventListener("click", (event) => {
   const menu = document.getElementById("menu");
