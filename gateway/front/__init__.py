@@ -18,6 +18,7 @@ from gateway.api import schemas
 from gateway.clock import Clock
 from gateway.errors import Invalid, NotSignedIn, TooMany
 from gateway.front.calls import MOST_IN_LIST
+from gateway.front.desk import DeskCalls
 from gateway.front.rules import RuleCalls
 from gateway.live import Live
 from gateway.rulebook import RulebookCache
@@ -42,7 +43,7 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front(RuleCalls):
+class Front(RuleCalls, DeskCalls):
     """What people can do with the gateway."""
 
     def __init__(

@@ -26,7 +26,7 @@ class Sections(NamedTuple):
 
 def sections(alerts: Iterable[AlertSummary]) -> Sections:
     """A page of open alerts, for the reader and for others."""
-    ordered = sorted(alerts, key=_weight)
+    ordered = sorted(alerts, key=weight)
     return Sections(
         [each for each in ordered if _for_reader(each)], [each for each in ordered if not _for_reader(each)]
     )
@@ -46,5 +46,6 @@ def _for_reader(alert: AlertSummary) -> bool:
     return alert.mine or alert.paged
 
 
-def _weight(alert: AlertSummary) -> tuple[int, bool, datetime]:
+def weight(alert: AlertSummary) -> tuple[int, bool, datetime]:
+    """What a list is sorted by."""
     return -alert.severity, not waits(alert), alert.raised_at

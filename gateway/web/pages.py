@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import structlog
@@ -27,16 +27,17 @@ from starlette.exceptions import HTTPException
 
 from alerts.render import LANGUAGES, translations
 from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
-from devices.model import Reason
 from gateway.access import OVERSEERS, SESSION_COOKIE
-from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest, QuarantineQuery
+from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import guard, lists, live, views, words
+from gateway.web import desk, guard, lists, live, quarantine, rules, views, words
+from gateway.web.desk import DeskPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
-from gateway.web.rules import ROUTES, RulePages
+from gateway.web.quarantine import QuarantinePages
+from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
 
 log = structlog.get_logger()
@@ -46,7 +47,25 @@ __all__ = ["STATIC", "router"]
 PER_PAGE = 50
 MAX_KEY = 64
 SEE_OTHER = 303
-KEPT = frozenset({"state", "cursor", "next", "q", "reason", "site", "kind", "name", "zone", "resident", "device"})
+KEPT = frozenset(
+    [
+        "state",
+        "cursor",
+        "next",
+        "q",
+        "reason",
+        "site",
+        "kind",
+        "name",
+        "zone",
+        "resident",
+        "device",
+        "severity",
+        "track",
+        "waiting",
+        "sort",
+    ]
+)
 """What of an address leads back to the same page."""
 Form = Mapping[str, str]
 
@@ -68,19 +87,16 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("POST", "/alerts/{uid}/answer", pages.answer),
         ("GET", "/alerts/{uid}/command", pages.after_answer),
         ("POST", "/alerts/{uid}/command", pages.command),
-        ("GET", "/quarantine", pages.quarantine),
-        ("POST", "/quarantine/decode", pages.decode_all_again),
-        ("POST", "/quarantine/{uid}/decode", pages.decode_again),
         ("GET", "/sites", pages.sites),
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    for method, path, name in ROUTES:
+    for method, path, name in (*rules.ROUTES, *desk.ROUTES, *quarantine.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
 
-class Pages(RulePages):
+class Pages(RulePages, DeskPages, QuarantinePages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -203,33 +219,6 @@ class Pages(RulePages):
         }
         return self._page(request, "alert.html", status, **shown)
 
-    # Technical services -----------------------------------------------------------------------------------------------
-
-    async def quarantine(self, request: Request) -> Response:
-        who = await self._signed_in(request)
-        asked = request.query_params
-        query = _quarantine_query(asked)
-        page = await self._front.quarantine(who, query, asked.get("cursor"), PER_PAGE)
-        told = views.decoded_again(asked, who.language)
-        rest = asked.get("rest")
-        return self._page(
-            request, "quarantine.html", page=page, query=query, told=told, rest=rest, reasons=words.REASONS
-        )
-
-    async def decode_again(self, request: Request, uid: UUID) -> Response:
-        who, form = await self._signed_form(request, back="/quarantine")
-        again = await self._front.decode_again(who, uid)
-        where = "#item-" + str(uid) if again.outcome == "unreadable" else ""
-        return _to_quarantine(_quarantine_query(form), {again.outcome: "1"}, where)
-
-    async def decode_all_again(self, request: Request) -> Response:
-        who, form = await self._signed_form(request, back="/quarantine")
-        query = _quarantine_query(form)
-        again = await self._front.decode_all_again(who, query, form.get("rest"))
-        counts = again.model_dump(exclude={"next_cursor"})
-        rest = {"rest": again.next_cursor} if again.next_cursor else {}
-        return _to_quarantine(query, {**{name: str(count) for name, count in counts.items()}, **rest})
-
     async def sites(self, request: Request) -> Response:
         who = await self._signed_in(request)
         return self._page(request, "sites.html", sites=await self._front.sites(who))
@@ -295,23 +284,6 @@ def _command(form: Form) -> CommandRequest:
         return CommandRequest.model_validate({name: form.get(name) for name in ("device", "command", "reason")})
     except ValidationError as wrong:
         raise Invalid("choose", "the form cannot be read") from wrong
-
-
-def _quarantine_query(asked: Mapping[str, str]) -> QuarantineQuery:
-    """Which messages an address or a form asks for; what makes no sense is not asked for."""
-    reason = asked.get("reason", "")
-    return QuarantineQuery(
-        q=asked.get("q", "").strip()[:200] or None,
-        reason=Reason(reason) if reason in {*Reason} else None,
-        site=asked.get("site", "")[:64] or None,
-        state="decoded" if asked.get("state") == "decoded" else "waiting",
-    )
-
-
-def _to_quarantine(query: QuarantineQuery, told: Mapping[str, str], where: str = "") -> Response:
-    """Back to the list as it was asked for, with what was done."""
-    asked = query.model_dump(mode="json", exclude_none=True, exclude={"state"})
-    return RedirectResponse(f"/quarantine?{urlencode({**asked, **told})}{where}", SEE_OTHER)
 
 
 def _nobody() -> NoReturn:

@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         *(f"/alerts/{each().id}" for each in (fake.alert, fake.late_button, fake.battery, fake.out_of_doors)),
         f"/alerts/{UUID(int=404)}",
     ),
+    "/desk": ("/desk", "/desk?state=closed&sort=raised"),
     "/quarantine": ("/quarantine", "/quarantine?decoded=3&unreadable=1&rest=1", "/quarantine?state=decoded"),
     "/rules": ("/rules?kind=fall_alarm", "/rules?kind=door_sensor"),
     "/rules/edit": (

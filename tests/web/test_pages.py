@@ -207,6 +207,43 @@ async def test_a_fragment_is_the_main_part_only(nurse: httpx.AsyncClient) -> Non
     assert fragment in whole
 
 
+# A desk ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_desk_shows_who_has_what_and_who_is_on_duty(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    page = (await nurse.get("/desk")).text
+    rows = re.findall(r'<tr id="alert-[^"]*" class="([^"]*)">.*?</tr>', page, re.DOTALL)
+    assert [("urgent" in each, "waits" in each) for each in rows] == [
+        (True, True),
+        (True, True),
+        (False, True),
+        (False, False),
+        (False, False),
+        (False, True),
+    ]
+    for told in ("På vei siden 02:42", "Ingen har svart siden 03:08", "Ingen er på vakt her nå.", "Leder: Ole-Jakob"):
+        assert told in page
+
+
+async def test_a_desk_asks_for_what_was_chosen_and_keeps_it(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    zone = fake.ZONES[1].id
+    asked = {"zone": str(zone), "severity": "30", "track": "care", "waiting": "yes", "sort": "zone"}
+    page = (await nurse.get("/desk", params=asked)).text
+    assert front.desk_asked == [schemas.DeskQuery(zone=zone, severity=30, track="care", waiting=True)]  # type: ignore[arg-type]
+    assert f'href="/desk?zone={zone}&amp;severity=30&amp;track=care&amp;waiting=yes&amp;sort=raised"' in page
+    assert 'aria-sort="ascending"><a href' in page
+    nonsense = {"zone": "'", "severity": "99", "track": "x", "waiting": "x", "sort": "x", "state": "x"}
+    assert (await nurse.get("/desk", params=nonsense)).status_code == 200
+    assert front.desk_asked[-1] == schemas.DeskQuery()
+    assert (await nurse.get("/desk", params={"zone": str(UUID(int=9))})).status_code == 404
+
+
+async def test_a_desk_is_not_for_care_staff(nurse: httpx.AsyncClient) -> None:
+    assert (await nurse.get("/desk")).status_code == 403
+
+
 # An alert -------------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from gateway.api.schemas.alerts import (
 )
 from gateway.api.schemas.base import FieldProblem, Named, PersonRef, Problem, Schema
 from gateway.api.schemas.commands import CommandOffer, CommandRequest, CommandView, LockView, PartView
+from gateway.api.schemas.desk import Desk, DeskAlert, DeskQuery, DeskZone, OnDuty
 from gateway.api.schemas.devices import AppliedRule, DeviceDetail, DeviceItem, DevicePage
 from gateway.api.schemas.rules import (
     Preview,
@@ -61,6 +62,10 @@ __all__ = [
     "CommandView",
     "DecodedAgain",
     "DecodedAgainAll",
+    "Desk",
+    "DeskAlert",
+    "DeskQuery",
+    "DeskZone",
     "DeviceDetail",
     "DeviceItem",
     "DevicePage",
@@ -71,6 +76,7 @@ __all__ = [
     "LockView",
     "Me",
     "Named",
+    "OnDuty",
     "PartView",
     "PersonRef",
     "PositionView",

@@ -148,12 +148,12 @@ function attributes(old, fresh) {
 // What a reader notices -----------------------------------------------------------------------------------------------
 
 function outline() {
-  const cards = [...document.querySelectorAll(".card[id]")].map((card) => card.id);
+  const cards = [...document.querySelectorAll("[data-news] > [id]")].map((card) => card.id);
   const settles = [...document.querySelectorAll("[data-settle]")].map((part) => [part.id, shape(part)]);
   return { cards: new Set(cards), settles: new Map(settles), stage: stage() };
 }
 
-const shape = (part) => [...part.querySelectorAll(".button, .card h3")].map((each) => each.textContent.trim()).join("|");
+const shape = (part) => [...part.querySelectorAll(".button, [data-name]")].map((each) => each.textContent.trim()).join("|");
 const stage = () => document.querySelector("[data-stage] .now")?.textContent.replace(/\s+/g, " ").trim();
 
 function settle(before) {
@@ -165,7 +165,7 @@ function settle(before) {
 }
 
 function announce(before) {
-  const cards = [...document.querySelectorAll("#mine .card, #others .card")].filter((card) => !before.cards.has(card.id));
+  const cards = [...document.querySelectorAll("[data-news] > [id]")].filter((card) => !before.cards.has(card.id));
   for (const card of cards) card.dataset.fresh = "";
   const titles = cards.map((card) => card.querySelector("[data-name]").textContent);
   if (titles.length) announcer.textContent = fill(words.new, { title: titles.join("; ") });
@@ -249,6 +249,12 @@ document.addEventListener("click", (event) => {
   if (menu?.open && !menu.contains(event.target)) menu.open = false;
 });
 document.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step && document.activeElement.matches("[data-rows] [data-name]")) {
+    const rows = [...document.querySelectorAll("[data-rows] [data-name]")];
+    rows[rows.indexOf(document.activeElement) + step]?.focus();
+    event.preventDefault();
+  }
   const open = event.key === "Escape" && document.querySelector("details.ask[open], details.menu[open]");
   if (open) { open.open = false; open.querySelector("summary").focus(); }
 });
