@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
 from alerts.alert import DueFor
-from alerts.policy import Target
+from alerts.policy import Policy, Target
 from alerts.render import translations
 from alerts.timeline import ACTIONS, CAUSES
 from alerts.upcoming import upcoming
@@ -26,7 +27,7 @@ from gateway.store import desk as store
 from gateway.store import people, views, zones
 from gateway.store.db import Connection
 from gateway.store.people import Person
-from gateway.store.rules import policy_of
+from gateway.store.rules import all_policies, policy_of
 
 MOST = 200
 """Alerts on a desk at once; what is less urgent is found by its filters."""
@@ -56,6 +57,34 @@ async def gather(
         alerts=[_alert(each, standing[each.id], who.language) for each in page.alerts],
         more=page.next_cursor is not None,
         on_duty=await _on_duty(connection, leaves, now, local),
+    )
+
+
+async def read_ladders(connection: Connection) -> list[schemas.Ladder]:
+    """How alerts climb in this installation."""
+    return ladders([each.policy for each in await all_policies(connection)])
+
+
+def ladders(policies: Sequence[Policy]) -> list[schemas.Ladder]:
+    """Policies as people read them: care first, the severest first."""
+    return [_ladder(each) for each in sorted(policies, key=lambda each: (each.track, -each.min_severity))]
+
+
+def _ladder(policy: Policy) -> schemas.Ladder:
+    """Whom it calls how long after the alert was raised."""
+    waits = [0, *accumulate(each.wait_seconds for each in policy.steps)]
+    steps = [
+        schemas.LadderStep(target=each.target, after_seconds=after)
+        for each, after in zip(policy.steps, waits, strict=False)
+    ]
+    return schemas.Ladder(
+        track=policy.track,
+        min_severity=policy.min_severity,
+        steps=steps,
+        repeat_seconds=policy.repeat_seconds,
+        claimed_seconds=policy.limits.claimed,
+        on_way_seconds=policy.limits.on_way,
+        arrived_seconds=policy.limits.arrived,
     )
 
 

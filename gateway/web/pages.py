@@ -32,8 +32,9 @@ from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import desk, guard, lists, live, quarantine, rules, views, words
+from gateway.web import desk, guard, how, lists, live, quarantine, rules, views, words
 from gateway.web.desk import DeskPages
+from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
 from gateway.web.quarantine import QuarantinePages
@@ -91,12 +92,12 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    for method, path, name in (*rules.ROUTES, *desk.ROUTES, *quarantine.ROUTES):
+    for method, path, name in (*rules.ROUTES, *desk.ROUTES, *how.ROUTES, *quarantine.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
 
-class Pages(RulePages, DeskPages, QuarantinePages):
+class Pages(RulePages, DeskPages, HowPages, QuarantinePages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -232,6 +233,11 @@ class Pages(RulePages, DeskPages, QuarantinePages):
         return live.stream(self._front, who, _token(request))
 
     # Shared -----------------------------------------------------------------------------------------------------------
+
+    async def _who(self, request: Request) -> Any:
+        """Whoever is signed in; None where nobody is."""
+        request.state.who = await self._front.who(_token(request))
+        return request.state.who
 
     async def _signed_in(self, request: Request, back: str | None = None) -> Any:
         """Whoever is signed in; NotSignedIn where nobody is."""

@@ -14,6 +14,9 @@ class Part:
 
     _front: Front[Any]
 
+    async def _who(self, request: Request) -> Any:
+        raise NotImplementedError
+
     async def _signed_in(self, request: Request, back: str | None = None) -> Any:
         raise NotImplementedError
 

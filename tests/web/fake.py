@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -12,10 +12,12 @@ from uuid import UUID
 from alerts.alert import Stage
 from alerts.command import Reason, State
 from alerts.model import Severity, Track
+from alerts.policy import DEFAULT_POLICIES, Policy
 from alerts.render import SEVERITIES, condition_text, translations
 from alerts.timeline import COMMAND_REASONS, COMMAND_STATES, LINES, STAGES, tell
 from alerts.words import asked, said
 from gateway.api import schemas
+from gateway.desk import ladders
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
 from tests.web.fake_rules import FakeRules
 
@@ -62,6 +64,7 @@ class FakeFront:
     taken: list[tuple[UUID, schemas.AnswerRequest, str]] = field(default_factory=list)
     asked: list[tuple[UUID, schemas.CommandRequest, str]] = field(default_factory=list)
     desk_asked: list[schemas.DeskQuery] = field(default_factory=list)
+    policies: Sequence[Policy] = DEFAULT_POLICIES
     refuse: str | None = None
     ruled: FakeRules = field(default_factory=FakeRules)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -112,6 +115,9 @@ class FakeFront:
                 ),
             ],
         )
+
+    async def ladders(self, who: Who) -> list[schemas.Ladder]:
+        return ladders(self.policies)
 
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
         for each in (*self.alerts, *self.closed):

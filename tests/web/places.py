@@ -28,6 +28,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/alerts/{UUID(int=404)}",
     ),
     "/desk": ("/desk", "/desk?state=closed&sort=raised"),
+    "/how-it-works": ("/how-it-works", "/how-it-works?guest"),
     "/quarantine": ("/quarantine", "/quarantine?decoded=3&unreadable=1&rest=1", "/quarantine?state=decoded"),
     "/rules": ("/rules?kind=fall_alarm", "/rules?kind=door_sensor"),
     "/rules/edit": (
@@ -37,8 +38,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
     "/devices/{uid}": (f"/devices/{fake_rules.DEVICE.id}",),
 }
-FOR_GUESTS = ("/sign-in",)
-"""Shown to whoever is not signed in; nobody else sees it."""
+FOR_GUESTS = ("/sign-in", "/how-it-works?guest")
+"""As whoever is not signed in sees them."""
 EVERYTHING = replace(fake.Who(), roles=frozenset({"responder", "technical", "lead"}))
 """Somebody who may see every page."""
 

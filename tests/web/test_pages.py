@@ -13,8 +13,9 @@ import pytest
 
 from alerts.command import State
 from alerts.words import said
+from devices.model import Reason
 from gateway.api import schemas
-from gateway.web import guard, pages
+from gateway.web import guard, pages, views, words
 from gateway.web.maps import map_link
 from tests.web import fake
 
@@ -242,6 +243,33 @@ async def test_a_desk_asks_for_what_was_chosen_and_keeps_it(nurse: httpx.AsyncCl
 
 async def test_a_desk_is_not_for_care_staff(nurse: httpx.AsyncClient) -> None:
     assert (await nurse.get("/desk")).status_code == 403
+
+
+# How it works ---------------------------------------------------------------------------------------------------------
+
+
+async def test_how_it_works_tells_the_steps_of_this_installation(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    (urgent, *_) = front.policies
+    slower = urgent.model_copy(update={"repeat_seconds": 420, "steps": urgent.steps[1:]})
+    front.policies = [slower]
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", (await nurse.get("/how-it-works")).text))
+    for told in (
+        "Pleie, alt annet med en gang alle på vakt etter 2 min soneleder",
+        "så hvert 7 min",
+        "på 10 min (på vei 30 min",
+    ):
+        assert told in page
+    assert "første på vakt" not in page
+
+
+async def test_whoever_is_not_signed_in_reads_how_it_works_but_no_steps(guest: httpx.AsyncClient) -> None:
+    page = await guest.get("/how-it-works")
+    assert page.status_code == 200
+    assert "Logg inn for å se trinnene" in page.text
+    assert "soneleder" not in page.text
+    assert 'href="/how-it-works"' in (await guest.get("/sign-in")).text
 
 
 # An alert -------------------------------------------------------------------------------------------------------------
@@ -738,3 +766,19 @@ async def test_a_command_is_a_form_of_this_session_and_a_refusal_is_told(
     assert (taken.status_code, taken.headers["location"]) == (303, f"/alerts/{FALL}")
     assert [(each.command, each.reason, key) for _, each, key in front.asked] == [("unlock", "get_in", sent["key"])]
     assert (await nurse.get(path)).headers["location"] == f"/alerts/{FALL}"
+
+
+def test_every_reason_has_words_and_what_to_do() -> None:
+    assert set(words.REASONS) == set(words.ADVICE) == {*Reason}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"id": "1", "type": "fall"}', '{\n  "id": "1",\n  "type": "fall"\n}'),
+        ('{"id": ', '{"id": '),
+        ("[" * 9999,) * 2,
+    ],
+)
+def test_a_message_is_shown_so_that_it_can_be_read(text: str, shown: str) -> None:
+    assert views.readable(text) == shown

@@ -17,7 +17,7 @@ from gateway.api.schemas.alerts import (
 )
 from gateway.api.schemas.base import FieldProblem, Named, PersonRef, Problem, Schema
 from gateway.api.schemas.commands import CommandOffer, CommandRequest, CommandView, LockView, PartView
-from gateway.api.schemas.desk import Desk, DeskAlert, DeskQuery, DeskZone, OnDuty
+from gateway.api.schemas.desk import Desk, DeskAlert, DeskQuery, DeskZone, Ladder, LadderStep, OnDuty
 from gateway.api.schemas.devices import AppliedRule, DeviceDetail, DeviceItem, DevicePage
 from gateway.api.schemas.rules import (
     Preview,
@@ -73,6 +73,8 @@ __all__ = [
     "DwellingView",
     "EvidenceView",
     "FieldProblem",
+    "Ladder",
+    "LadderStep",
     "LockView",
     "Me",
     "Named",

@@ -9,8 +9,29 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from alerts.model import Severity, Track
+from alerts.policy import Target
 from gateway.api.schemas.alerts import AlertSummary
 from gateway.api.schemas.base import Named, PersonRef, Schema
+
+
+class LadderStep(Schema):
+    """``after_seconds``: since the alert was raised."""
+
+    target: Target
+    after_seconds: int
+
+
+class Ladder(Schema):
+    """How alerts of a track, from a severity on, climb while nobody answers; and after how many seconds without a word
+    whoever has one loses it again."""
+
+    track: Track
+    min_severity: Severity
+    steps: list[LadderStep]
+    repeat_seconds: int
+    claimed_seconds: int
+    on_way_seconds: int
+    arrived_seconds: int
 
 
 class DeskQuery(BaseModel):
