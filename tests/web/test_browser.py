@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -14,16 +13,11 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from alerts.command import State
 from tests.conftest import CHROMIUM_FLAGS
 from tests.web import fake, fake_rules
+from tests.web.browsing import PHONE, open_page, watching
 from tests.web.conftest import Served
 from tests.web.places import EVERYTHING, FOR_GUESTS, name, places
 
 FALL = fake.alert().id
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
 CONTRAST = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
   const light = ([r, g, b]) => {
@@ -55,23 +49,10 @@ SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top
   .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
 
 
-async def _page(browser: Browser, served: Served, **options: Any) -> AsyncIterator[Page]:
-    context = await browser.new_context(locale="nb-NO", timezone_id="Europe/Oslo", **options)
-    await context.add_cookies([{"name": "hjemmevakt_session", "value": "token", "url": served.url}])
-    page = await context.new_page()
-    page.set_default_timeout(10_000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    await context.close()
-    assert [each for each in complaints if "Failed to load resource" not in each] == []
-
-
 @pytest.fixture
 async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
     """Ingrid Aase's phone."""
-    async for page in _page(browser, served, **PHONE):
+    async for page in open_page(browser, served, **PHONE):
         yield page
 
 
@@ -80,7 +61,7 @@ async def test_every_page_fits_the_phone_and_can_be_read(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, scheme: str
 ) -> None:
     front.sessions["token"] = EVERYTHING
-    async for page in _page(browser, served, color_scheme=scheme, **PHONE):
+    async for page in open_page(browser, served, color_scheme=scheme, **PHONE):
         for number, place in enumerate(places()):
             if place in FOR_GUESTS:
                 await page.context.clear_cookies()
@@ -96,7 +77,7 @@ async def test_a_desk_and_a_very_small_phone_fit_too(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:
     for width, height in ((1280, 900), (320, 568)):
-        async for page in _page(browser, served, viewport={"width": width, "height": height}):
+        async for page in open_page(browser, served, viewport={"width": width, "height": height}):
             front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical", "lead"}))
             for place in places():
                 await page.goto(served.url + place)
@@ -141,7 +122,7 @@ async def test_a_new_alert_appears_by_itself_and_is_announced(
     front.alerts = []
     await nurse.goto(f"{served.url}/alerts")
     await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
-    await _watching(nurse, front)
+    await watching(nurse, front)
     front.alerts = [fake.alert()]
     front.tell()
     await expect(nurse.get_by_role("link", name="Fall, Solveig Haugland")).to_be_visible()
@@ -157,7 +138,7 @@ async def test_what_is_half_filled_stays_when_the_page_changes(
     await nurse.locator("#ask-close > summary").tap()
     await nurse.get_by_role("radio", name="Reelt behov").tap()
     await nurse.locator("input[value=talked]").focus()
-    await _watching(nurse, front)
+    await watching(nurse, front)
     front.change(FALL, version=8, timeline=[fake.entry(fake.NOW, "evidence_joined", severity=40)])
     await expect(nurse.get_by_text("Det skjedde igjen (alvorlighet: Kritisk)")).to_be_visible()
     await expect(nurse.locator("input[value=real]")).to_be_checked()
@@ -172,7 +153,7 @@ async def test_whoever_stands_at_the_door_asks_the_lock(
     """Asked, sent, done: each shown as it comes, while the page stays where it is."""
     front.change(FALL, stage="claimed", holder=fake.ME, mine=True, answers=["on_way", "close"], locks=[fake.lock()])
     await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     door = nurse.locator(".door")
     await expect(door).to_contain_text("Døra ble låst")
     await nurse.locator(".access").scroll_into_view_if_needed()
@@ -206,7 +187,7 @@ async def test_whoever_stands_at_the_door_asks_the_lock(
 
 async def test_the_lock_is_asked_without_javascript(browser: Browser, served: Served, front: fake.FakeFront) -> None:
     front.change(FALL, locks=[fake.lock()])
-    async for page in _page(browser, served, java_script_enabled=False, **PHONE):
+    async for page in open_page(browser, served, java_script_enabled=False, **PHONE):
         await page.goto(f"{served.url}/alerts/{FALL}")
         await page.get_by_text("Lås …", exact=True).click()
         door = page.locator(".door")
@@ -219,7 +200,7 @@ async def test_the_lock_is_asked_without_javascript(browser: Browser, served: Se
 
 async def test_a_button_that_has_just_changed_takes_no_tap(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     front.change(FALL, holder=fake.KARI, stage="claimed", answers=["take_over"])
     await expect(nurse.locator("#answers[data-settling]")).to_have_count(1)
     assert await nurse.locator("#answers").evaluate("each => getComputedStyle(each).pointerEvents") == "none"
@@ -231,7 +212,7 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
     nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     await nurse.context.set_offline(True)
     await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
     await nurse.get_by_role("button", name="Jeg tar den").tap()
@@ -252,7 +233,7 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
 async def test_nothing_moves_under_a_finger(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     front.alerts = [fake.alert(11)]
     await nurse.goto(f"{served.url}/alerts")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     await nurse.locator("#main").dispatch_event("pointerdown")
     async with nurse.expect_response("**/alerts?fragment=1"):
         front.alerts = [fake.alert(12, resident="Ola By"), *front.alerts]
@@ -269,7 +250,7 @@ async def test_who_where_and_how_to_get_in_are_seen_without_scrolling(
 ) -> None:
     width, height = size
     front.change(FALL, resident_details=fake.alert().resident_details.model_copy(update={"notes": ""}))  # type: ignore[union-attr]
-    async for page in _page(browser, served, **{**PHONE, "viewport": {"width": width, "height": height}}):
+    async for page in open_page(browser, served, **{**PHONE, "viewport": {"width": width, "height": height}}):
         await page.goto(f"{served.url}/alerts/{FALL}")
         await page.screenshot(path=screenshots / f"{width}.png")
         dock = await page.locator("#answers").bounding_box()
@@ -292,7 +273,7 @@ async def test_with_large_text_the_next_step_stays_in_sight(chromium: str, serve
     async with async_playwright() as playwright:
         flags = [*CHROMIUM_FLAGS, "--blink-settings=defaultFontSize=32"]
         browser = await playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
-        async for page in _page(browser, served, **PHONE):
+        async for page in open_page(browser, served, **PHONE):
             for place in (f"/alerts/{FALL}", "/alerts"):
                 await page.goto(served.url + place)
                 await page.screenshot(path=screenshots / f"{name(place)}-{len(place)}.png")
@@ -305,7 +286,7 @@ async def test_with_large_text_the_next_step_stays_in_sight(chromium: str, serve
 
 async def test_a_gateway_that_goes_away_and_comes_back(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     await nurse.goto(f"{served.url}/alerts")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     await served.stop()
     await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
     front.alerts = []
@@ -323,16 +304,16 @@ async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: 
     await expect(nurse.locator("#refused")).to_contain_text("En kollega har dette varselet.")
 
 
-async def test_signing_out_elsewhere_ends_the_page(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+async def test_signing_out_elsewhere_ends_theopen_page(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     front.sessions.clear()
     front.tell()
     await expect(nurse).to_have_url(f"{served.url}/sign-in?next=/alerts/{FALL}")
 
 
 async def test_all_of_it_works_without_javascript(browser: Browser, served: Served, front: fake.FakeFront) -> None:
-    async for page in _page(browser, served, java_script_enabled=False, **PHONE):
+    async for page in open_page(browser, served, java_script_enabled=False, **PHONE):
         await page.goto(f"{served.url}/alerts")
         await page.get_by_role("link", name="Fall, Solveig Haugland").click()
         await page.get_by_role("button", name="Jeg tar den").click()
@@ -346,7 +327,7 @@ async def test_all_of_it_works_without_javascript(browser: Browser, served: Serv
 
 
 async def test_all_of_it_works_with_a_keyboard(browser: Browser, served: Served, front: fake.FakeFront) -> None:
-    async for page in _page(browser, served, viewport={"width": 1280, "height": 900}):
+    async for page in open_page(browser, served, viewport={"width": 1280, "height": 900}):
         await page.goto(f"{served.url}/alerts")
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Gå til innholdet")).to_be_in_viewport()
@@ -374,7 +355,7 @@ async def test_a_rule_is_previewed_and_saved_without_javascript(
 ) -> None:
     """Out at night and not back: fifteen minutes instead of ten, and not on Sundays."""
     front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
-    async for page in _page(browser, served, java_script_enabled=False, color_scheme=scheme, **PHONE):
+    async for page in open_page(browser, served, java_script_enabled=False, color_scheme=scheme, **PHONE):
         await page.goto(f"{served.url}/rules?kind=door_sensor")
         await page.locator("#not_back").get_by_role("link", name="Sett den for en sone").click()
         await page.get_by_label("Innen hvor mange minutter").fill("15")
@@ -412,13 +393,3 @@ async def test_a_position_gets_old_before_the_eyes(nurse: Page, served: Served) 
     await nurse.clock.fast_forward(13 * 60_000)
     await expect(old).to_be_visible()
     await expect(old).to_contain_text("Gammel: funnet 03:11.")
-
-
-async def _watching(page: Page, front: fake.FakeFront) -> None:
-    """Wait until the page listens."""
-    for _ in range(200):
-        if front.watching:
-            await page.wait_for_timeout(150)
-            return
-        await page.wait_for_timeout(25)
-    raise AssertionError("the page does not listen")

@@ -183,7 +183,7 @@ async def test_the_severest_comes_first_and_of_equal_ones_what_nobody_has(
 
 async def test_many_deaf_sites_leave_room_for_the_alerts(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
     front.site_views = [each.model_copy(update={"deaf": True}) for each in front.site_views * 4]
-    assert "8 steder er ikke hørt." in (await nurse.get("/alerts")).text
+    assert "8 områder er ikke hørt." in (await nurse.get("/alerts")).text
 
 
 async def test_an_empty_list_says_so(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
@@ -297,7 +297,7 @@ async def test_an_alert_tells_who_where_how_to_get_in_and_what_the_device_said(n
 async def test_flags_and_lateness_are_explained(nurse: httpx.AsyncClient) -> None:
     page = (await nurse.get(f"/alerts/{fake.late_button().id}")).text
     assert "Skjedde 02:43, kom til oss 20 min forsinket" in page
-    assert "Klokken i enheten går for fort." in page
+    assert "Klokka i enheten går for fort." in page
     assert "Meldingen lå lagret på meldingstjeneren" in page
 
 
@@ -308,7 +308,7 @@ async def test_an_alert_without_resident_address_or_device_is_still_a_page(
         fake.alert(resident=None, address=None, resident_details=None, dwelling=None, device=None, due_at=None)
     ]
     page = (await nurse.get(f"/alerts/{FALL}")).text
-    assert "Ingen bruker er registrert her." in page
+    assert "Ingen beboer er registrert her." in page
     assert "Ingen adresse er registrert." in page
 
 
