@@ -11,7 +11,7 @@ WORKERS ?= 3
 TESTS ?=
 FUZZ ?= 1000000
 
-.PHONY: help venv check test fuzz format demo demo-reset schema lock clean
+.PHONY: help venv check test fuzz format demo demo-reset contracts docs schema lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,12 @@ demo: .venv/.installed ## a whole municipality on this machine; Ctrl-C ends it
 
 demo-reset: ## forget what the demo has stored
 	rm -rf var/demo
+
+contracts: .venv/.installed ## write down what others build on: AsyncAPI, JSON Schema, OpenAPI (docs/contracts)
+	$(BIN)/hjemmevakt contracts --folder docs/contracts
+
+docs: .venv/.installed-dev ## the documentation as pages (build/docs); a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -E -c docs -d build/doctrees . build/docs
 
 schema: .venv/.installed ## write down the schema that the migrations make (gateway/store/schema.txt)
 	$(BIN)/python -m gateway.store.snapshot

@@ -107,6 +107,16 @@ def decode(
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=1))
 
 
+@app.command()
+def contracts(
+    folder: Annotated[Path, typer.Option(help="Where to write them.")] = Path("contracts"),
+) -> None:
+    """Write the contracts: AsyncAPI and JSON Schema of the protocol, OpenAPI of the API. Needs no gateway."""
+    from gateway.contracts import write  # noqa: PLC0415 - the web application is slow to import
+
+    typer.echo("\n".join(str(path) for path in write(folder)))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def simulate(context: typer.Context) -> None:
     """Simulated homes over real MQTT; `hjemmevakt simulate --help` shows its options."""

@@ -3,8 +3,8 @@
     decode (pure) → fence → stamp with device and fitting → drop what is known → store → judge → settle commands → act
 
 Only when it has committed may the batch be acknowledged. What cannot be decoded goes to quarantine, and is raised when
-it came on an alarm topic. A message that makes storing fail (the database refuses its content, or we have a bug) is
-found by halving the batch until it is alone, and is quarantined with the error.
+it came on an alarm topic. A message that makes storing fail (the database refuses its content or gives up over it, or we
+have a bug) is found by halving the batch until it is alone, and is quarantined with the error.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
 
 log = structlog.get_logger()
+
+STUBBORN_TRIES = 2
+"""Further tries of a message over which the database gave up, before it counts as one that cannot be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ async def store_batch(
         return await database.run(lambda connection: _store(connection, held, batch, now, cache))
     except TooMuch as error:
         if len(messages) == 1:
-            raise
+            return await _store_stubborn(database, held, messages[0], now, cache)
         log.warning("batch.halved", messages=len(messages), error=type(error).__name__)
     except (sites.LaneLost, *DatabaseGone):
         raise
@@ -142,6 +145,22 @@ async def _quarantine(connection: Connection, site: Site, rejected: Sequence[Qua
     new = [each for each in rejected if await quarantine.add(connection, site.id, each)]
     subjects = await subjects_of(connection, site, new)
     return [undecodable(each.message, each.error, subject) for each, subject in zip(new, subjects, strict=True)]
+
+
+async def _store_stubborn(
+    database: Database, held: Held, message: Message, now: datetime, cache: RulebookCache
+) -> Stored:
+    """A message by itself that the database gave up over. Perhaps it was busy: it gets other tries. Where it can store
+    that the message could not be stored, and still not the message, the message is at fault; else TooMuch, and all waits.
+    """
+    batch, told = _decode([message]), ""
+    for left in reversed(range(STUBBORN_TRIES)):
+        try:
+            return await database.run(lambda connection: _store(connection, held, batch, now, cache))
+        except TooMuch as error:
+            told = f"{type(error).__name__}: {str(error).strip()}"
+            log.warning("message.too_much", topic=message.topic, error=told, tries_left=left)
+    return await _store_poison(database, held, message, told, now, cache)
 
 
 async def _store_poison(

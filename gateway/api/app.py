@@ -19,6 +19,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.api import contracts
 from gateway.api.access import Access, Public
 from gateway.api.clock import Advance, clock_router
 from gateway.api.routes import router
@@ -68,6 +69,7 @@ def create_app(front: Front, source: HealthSource, clock: Clock, advance: Advanc
     app.include_router(router)
     if advance is not None:
         app.include_router(clock_router(advance))
+    app.include_router(contracts.router)
     app.include_router(pages.router(front, clock))
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")

