@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from alerts.policy import DEFAULT_POLICIES
 from gateway.api.schemas import Desk, DeskQuery
+from gateway.desk import ladders
 from gateway.embedded import Broker
 from gateway.errors import NotAllowed, NotFound
 from tests.gateway.served import Served, served
@@ -44,6 +46,13 @@ async def test_a_lead_sees_who_has_what_and_what_happens_next(migrated_url: str,
         )
         with pytest.raises(NotAllowed):
             await desk(it, "Kari")
+        climbs = await it.town.gateway.front.ladders(await it.town.who("Kari"))
+        assert climbs == ladders(DEFAULT_POLICIES)
+        assert [(step.target, step.after_seconds) for step in climbs[0].steps][:3] == [
+            ("first_on_duty", 0),
+            ("all_on_duty", 60),
+            ("zone_lead", 180),
+        ]
 
 
 async def test_a_zone_with_all_below_it_and_what_else_is_asked_for(migrated_url: str, broker: Broker) -> None:
