@@ -41,13 +41,19 @@ ANSWERS: tuple[schemas.AnswerName, ...] = (
 
 
 async def alert_list(
-    connection: Connection, who: Who, state: str, cursor: str | None, limit: int, now: datetime
+    connection: Connection,
+    who: Who,
+    state: str,
+    cursor: str | None,
+    limit: int,
+    now: datetime,
+    wanted: views.Wanted = views.EVERYTHING,
 ) -> schemas.AlertPage:
     """A page of alerts, open or closed."""
     if state == "open":
-        rows = await views.open_alerts(connection, who.sight, cursors.position(cursor), limit + 1)
+        rows = await views.open_alerts(connection, who.sight, cursors.position(cursor), limit + 1, wanted)
     else:
-        rows = await views.closed_alerts(connection, who.sight, cursors.number(cursor), limit + 1)
+        rows = await views.closed_alerts(connection, who.sight, cursors.number(cursor), limit + 1, wanted)
     persons = await _persons(connection, rows)
     shown = [_summary(row, persons, who) for row in rows[:limit]]
     await audit.note_listed(connection, now, who.person_id, [row["id"] for row in rows[:limit]])

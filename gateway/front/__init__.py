@@ -18,6 +18,7 @@ from gateway.api import schemas
 from gateway.clock import Clock
 from gateway.errors import Invalid, NotSignedIn, TooMany
 from gateway.front.calls import MOST_IN_LIST
+from gateway.front.desk import DeskCalls
 from gateway.front.observations import ObservationCalls
 from gateway.front.rules import RuleCalls
 from gateway.live import Live
@@ -43,7 +44,7 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front(RuleCalls, ObservationCalls):
+class Front(RuleCalls, DeskCalls, ObservationCalls):
     """What people can do with the gateway."""
 
     def __init__(

@@ -44,15 +44,18 @@ async def reachable(
     channels: Sequence[str],
 ) -> People:
     """Who can be reached for an alert of a zone at a moment, and how these persons can be, by the channels set up."""
-    assigned = await _assigned(connection, zone_id, now)
-    shifts = await _shifts(connection, zone_id)
-    targets = _targets(assigned, shifts, now, local)
-    everyone = {person for each in targets.values() for person in each} | set(persons)
+    called = await targets(connection, zone_id, now, local)
+    everyone = {person for each in called.values() for person in each} | set(persons)
     contacts = await _contacts(connection, sorted(everyone), channels)
     return People(
-        targets={target: _contacts_of(each, contacts) for target, each in targets.items()},
+        targets={target: _contacts_of(each, contacts) for target, each in called.items()},
         persons={person: contacts.get(person, ()) for person in persons},
     )
+
+
+async def targets(connection: Connection, zone_id: int, now: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
+    """Whom each step calls for an alert of a zone at a moment, whether they can be reached or not."""
+    return _targets(await _assigned(connection, zone_id, now), await _shifts(connection, zone_id), now, local)
 
 
 async def on_duty_for(

@@ -33,6 +33,33 @@ class Position:
     id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which of the visible alerts are asked for; what is left out leaves none out.
+
+    ``zones``: by inner id; ``severity``: at least; ``waiting``: whether somebody has yet to answer; ``closed_after``: of the
+    closed ones, since when.
+    """
+
+    zones: Sequence[int] | None = None
+    severity: int = 0
+    track: str | None = None
+    waiting: bool | None = None
+    closed_after: datetime | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        zones = None if self.zones is None else list(self.zones)
+        return {
+            "zones": zones,
+            "at_least": self.severity,
+            "track": self.track,
+            "waiting": self.waiting,
+            "closed_after": self.closed_after,
+        }
+
+
+EVERYTHING = Wanted()
+
 _SUMMARY = """
     SELECT a.id, a.uid, a.condition, a.vkp_code, a.severity, a.track, a.stage, a.zone_id, z.name AS zone, a.raised_at,
            a.occurred_at, a.late_seconds, a.due_at, a.closed_at, a.exhausted_at, a.holder_id, a.offered_to_id, a.version,
@@ -50,16 +77,28 @@ _VISIBLE = """(
     OR a.offered_to_id = %(person)s OR EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s))"""
 
 
-async def open_alerts(connection: Connection, sight: Sight, after: Position | None, limit: int) -> list[dict[str, Any]]:
+_WANTED = """(%(zones)s::bigint[] IS NULL OR a.zone_id = ANY(%(zones)s::bigint[])) AND a.severity >= %(at_least)s
+            AND (%(track)s::text IS NULL OR a.track = %(track)s)
+            AND (%(waiting)s::boolean IS NULL OR (a.stage = 'open' OR a.exhausted_at IS NOT NULL) = %(waiting)s)
+            AND (%(closed_after)s::timestamptz IS NULL OR a.closed_at >= %(closed_after)s)"""
+
+
+async def open_alerts(
+    connection: Connection, sight: Sight, after: Position | None, limit: int, wanted: Wanted = EVERYTHING
+) -> list[dict[str, Any]]:
     """What the person may see, after a position: first what is theirs, then the severest, then the oldest."""
     start = (after.others, -after.severity, after.raised_at, after.id) if after else (None, None, None, None)
     others = "(a.holder_id = %(person)s OR a.offered_to_id = %(person)s) IS NOT TRUE"
     cursor = await connection.execute(
-        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND {_VISIBLE}
+        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND {_VISIBLE} AND {_WANTED}
               AND (%(id)s::bigint IS NULL OR ({others}, -a.severity, a.raised_at, a.id)
                    > (%(others)s::boolean, %(severity)s::bigint, %(raised_at)s::timestamptz, %(id)s::bigint))
             ORDER BY {others}, -a.severity, a.raised_at, a.id LIMIT %(limit)s""",
-        sight.arguments(**dict(zip(("others", "severity", "raised_at", "id"), start, strict=True)), limit=limit),
+        sight.arguments(
+            **dict(zip(("others", "severity", "raised_at", "id"), start, strict=True)),
+            limit=limit,
+            **wanted.arguments(),
+        ),
     )
     return await cursor.fetchall()
 
@@ -74,12 +113,14 @@ async def open_of_device(connection: Connection, sight: Sight, device_id: int, l
     return await cursor.fetchall()
 
 
-async def closed_alerts(connection: Connection, sight: Sight, before: int | None, limit: int) -> list[dict[str, Any]]:
+async def closed_alerts(
+    connection: Connection, sight: Sight, before: int | None, limit: int, wanted: Wanted = EVERYTHING
+) -> list[dict[str, Any]]:
     """What the person may see, the newest first, from before an inner id."""
     cursor = await connection.execute(
-        f"""{_SUMMARY} WHERE a.closed_at IS NOT NULL AND {_VISIBLE}
+        f"""{_SUMMARY} WHERE a.closed_at IS NOT NULL AND {_VISIBLE} AND {_WANTED}
             AND (%(before)s::bigint IS NULL OR a.id < %(before)s) ORDER BY a.id DESC LIMIT %(limit)s""",
-        sight.arguments(before=before, limit=limit),
+        sight.arguments(before=before, limit=limit, **wanted.arguments()),
     )
     return await cursor.fetchall()
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import structlog
@@ -27,16 +27,18 @@ from starlette.exceptions import HTTPException
 
 from alerts.render import LANGUAGES, translations
 from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
-from devices.model import Reason
 from gateway.access import OVERSEERS, SESSION_COOKIE
-from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest, QuarantineQuery
+from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import devices, guard, live, rules, views, words
+from gateway.web import desk, devices, guard, how, lists, live, quarantine, rules, views, words
+from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
+from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.quarantine import QuarantinePages
 from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
 
@@ -48,7 +50,7 @@ PER_PAGE = 50
 MAX_KEY = 64
 SEE_OTHER = 303
 KEPT = frozenset(
-    {
+    [
         "state",
         "cursor",
         "next",
@@ -64,7 +66,11 @@ KEPT = frozenset(
         "type",
         "before",
         "after",
-    }
+        "severity",
+        "track",
+        "waiting",
+        "sort",
+    ]
 )
 """What of an address leads back to the same page."""
 Form = Mapping[str, str]
@@ -87,19 +93,16 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("POST", "/alerts/{uid}/answer", pages.answer),
         ("GET", "/alerts/{uid}/command", pages.after_answer),
         ("POST", "/alerts/{uid}/command", pages.command),
-        ("GET", "/quarantine", pages.quarantine),
-        ("POST", "/quarantine/decode", pages.decode_all_again),
-        ("POST", "/quarantine/{uid}/decode", pages.decode_again),
         ("GET", "/sites", pages.sites),
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    for method, path, name in (*rules.ROUTES, *devices.ROUTES):
+    for method, path, name in (*rules.ROUTES, *desk.ROUTES, *devices.ROUTES, *how.ROUTES, *quarantine.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
 
-class Pages(RulePages, DevicePages):
+class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -159,9 +162,11 @@ class Pages(RulePages, DevicePages):
         state: Literal["open", "closed"] = "closed" if request.query_params.get("state") == "closed" else "open"
         page = await self._front.alert_list(who, state, request.query_params.get("cursor"), PER_PAGE)
         deaf = [site for site in await self._front.sites(who) if site.deaf]
-        mine = [each for each in page.alerts if each.mine or each.paged]
-        others = [each for each in page.alerts if not (each.mine or each.paged)]
-        return self._page(request, "alerts.html", state=state, page=page, deaf=deaf, mine=mine, others=others)
+        mine, others = lists.sections(page.alerts)
+        waiting = sum(lists.waits(each) for each in page.alerts)
+        return self._page(
+            request, "alerts.html", state=state, page=page, deaf=deaf, waiting=waiting, mine=mine, others=others
+        )
 
     async def alert(self, request: Request, uid: UUID) -> Response:
         who = await self._signed_in(request)
@@ -220,33 +225,6 @@ class Pages(RulePages, DevicePages):
         }
         return self._page(request, "alert.html", status, **shown)
 
-    # Technical services -----------------------------------------------------------------------------------------------
-
-    async def quarantine(self, request: Request) -> Response:
-        who = await self._signed_in(request)
-        asked = request.query_params
-        query = _quarantine_query(asked)
-        page = await self._front.quarantine(who, query, asked.get("cursor"), PER_PAGE)
-        told = views.decoded_again(asked, who.language)
-        rest = asked.get("rest")
-        return self._page(
-            request, "quarantine.html", page=page, query=query, told=told, rest=rest, reasons=words.REASONS
-        )
-
-    async def decode_again(self, request: Request, uid: UUID) -> Response:
-        who, form = await self._signed_form(request, back="/quarantine")
-        again = await self._front.decode_again(who, uid)
-        where = "#item-" + str(uid) if again.outcome == "unreadable" else ""
-        return _to_quarantine(_quarantine_query(form), {again.outcome: "1"}, where)
-
-    async def decode_all_again(self, request: Request) -> Response:
-        who, form = await self._signed_form(request, back="/quarantine")
-        query = _quarantine_query(form)
-        again = await self._front.decode_all_again(who, query, form.get("rest"))
-        counts = again.model_dump(exclude={"next_cursor"})
-        rest = {"rest": again.next_cursor} if again.next_cursor else {}
-        return _to_quarantine(query, {**{name: str(count) for name, count in counts.items()}, **rest})
-
     async def sites(self, request: Request) -> Response:
         who = await self._signed_in(request)
         return self._page(request, "sites.html", sites=await self._front.sites(who))
@@ -260,6 +238,11 @@ class Pages(RulePages, DevicePages):
         return live.stream(self._front, who, _token(request))
 
     # Shared -----------------------------------------------------------------------------------------------------------
+
+    async def _who(self, request: Request) -> Any:
+        """Whoever is signed in; None where nobody is."""
+        request.state.who = await self._front.who(_token(request))
+        return request.state.who
 
     async def _signed_in(self, request: Request, back: str | None = None) -> Any:
         """Whoever is signed in; NotSignedIn where nobody is."""
@@ -314,23 +297,6 @@ def _command(form: Form) -> CommandRequest:
         raise Invalid("choose", "the form cannot be read") from wrong
 
 
-def _quarantine_query(asked: Mapping[str, str]) -> QuarantineQuery:
-    """Which messages an address or a form asks for; what makes no sense is not asked for."""
-    reason = asked.get("reason", "")
-    return QuarantineQuery(
-        q=asked.get("q", "").strip()[:200] or None,
-        reason=Reason(reason) if reason in {*Reason} else None,
-        site=asked.get("site", "")[:64] or None,
-        state="decoded" if asked.get("state") == "decoded" else "waiting",
-    )
-
-
-def _to_quarantine(query: QuarantineQuery, told: Mapping[str, str], where: str = "") -> Response:
-    """Back to the list as it was asked for, with what was done."""
-    asked = query.model_dump(mode="json", exclude_none=True, exclude={"state"})
-    return RedirectResponse(f"/quarantine?{urlencode({**asked, **told})}{where}", SEE_OTHER)
-
-
 def _nobody() -> NoReturn:
     raise NotSignedIn("session", "nobody is signed in")
 
@@ -352,6 +318,7 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
         "translate": translations(language).gettext,
         "words": words,
         "views": views,
+        "lists": lists,
     }
     headers = {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language"}
     return HTMLResponse(page.render(**context, **shown), status, headers)

@@ -28,8 +28,9 @@ from gateway.api import schemas
 from gateway.errors import Invalid, NotAllowed, NotSignedIn, Problem
 from gateway.ruling import MAY_SET, kind_of
 from gateway.web import guard, ruleform
+from gateway.web.part import Part
 from gateway.web.ruleform import Answers
-from gateway.web.seam import Front, Who
+from gateway.web.seam import Who
 
 SEE_OTHER = 303
 MOST_FIELDS = 400
@@ -103,16 +104,8 @@ class Edited:
     versions: Mapping[str, str]
 
 
-class RulePages:
-    """A part of :class:`gateway.web.pages.Pages`, which has what is declared here."""
-
-    _front: Front[Any]
-
-    async def _signed_in(self, request: Request, back: str | None = None) -> Any:
-        raise NotImplementedError
-
-    def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
-        raise NotImplementedError
+class RulePages(Part):
+    """A part of :class:`gateway.web.pages.Pages`."""
 
     # Looking ----------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ Rules
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -185,6 +186,14 @@ def decoded_again(counts: Mapping[str, str], language: str) -> list[str]:
     given = {name: text for name in DECODED_AGAIN if (text := counts.get(name, "")).isdecimal() and len(text) <= 6}
     told = [gettext(DECODED_AGAIN[name]) % {"count": int(text)} for name, text in given.items() if int(text)]
     return told if told or not given else [gettext(NOTHING_WAITED)]
+
+
+def readable(text: str) -> str:
+    """A message as it can be read: JSON line by line, anything else as it came."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return text
 
 
 def address(asked: Mapping[str, str | None]) -> str:

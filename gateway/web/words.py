@@ -54,6 +54,21 @@ REASONS = {
     "poison": N_("The message made the decoder fail"),
 }
 
+ADVICE = {
+    "topic": N_("Correct the topic that the device or its gateway publishes to."),
+    "unknown_kind": N_("Correct the kind in the topic, or wait for a version that knows this kind of device."),
+    "kind_mismatch": N_("Register the device as what it is, or correct the topic. Then decode again."),
+    "too_large": N_("Nothing to mend here: tell the vendor. A message has at most 64 kB."),
+    "not_json": N_("Tell the vendor: the message is cut off or not JSON at all."),
+    "not_storable": N_("Tell the vendor which characters the device sends."),
+    "id": N_("Tell the vendor: each message needs an id of its own, of at most 64 characters."),
+    "time": N_("Set the device's clock and its time zone; else tell the vendor."),
+    "type": N_("Tell the vendor: the message does not say what happened."),
+    "fields": N_("Compare with the protocol which field is meant, and tell the vendor."),
+    "poison": N_("A fault of ours. Report it with this message; decode again after the next version."),
+}
+"""What to do about a message that could not be read, by the reason."""
+
 CLASSES = {"alarm": N_("Alarm"), "event": N_("Event"), "status": N_("Status"), "result": N_("Result")}
 
 KINDS = {name: kind.words.name for name, kind in kinds().items()}

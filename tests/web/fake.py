@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -12,10 +12,12 @@ from uuid import UUID
 from alerts.alert import Stage
 from alerts.command import Reason, State
 from alerts.model import Severity, Track
+from alerts.policy import DEFAULT_POLICIES, Policy
 from alerts.render import SEVERITIES, condition_text, translations
 from alerts.timeline import COMMAND_REASONS, COMMAND_STATES, LINES, STAGES, tell
 from alerts.words import asked, said
 from gateway.api import schemas
+from gateway.desk import ladders
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
 from tests.web import fake_said
 from tests.web.fake_rules import FakeRules
@@ -24,6 +26,11 @@ NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
 ME = schemas.PersonRef(id=UUID(int=1), name="Ingrid Aase")
 KARI = schemas.PersonRef(id=UUID(int=2), name="Kari Nordbø")
 OLE = schemas.PersonRef(id=UUID(int=3), name="Ole-Jakob Tjensvoll")
+ZONES = [
+    schemas.DeskZone(id=UUID(int=500), name="Stavanger", depth=0),
+    schemas.DeskZone(id=UUID(int=501), name="Eiganes og Tasta", depth=1),
+    schemas.DeskZone(id=UUID(int=502), name="Madla og Tjensvoll", depth=1),
+]
 PASSWORD = "riktig hest batteri stift"
 
 
@@ -57,6 +64,8 @@ class FakeFront:
     sessions: dict[str, Who] = field(default_factory=lambda: {"token": Who()})
     taken: list[tuple[UUID, schemas.AnswerRequest, str]] = field(default_factory=list)
     asked: list[tuple[UUID, schemas.CommandRequest, str]] = field(default_factory=list)
+    desk_asked: list[schemas.DeskQuery] = field(default_factory=list)
+    policies: Sequence[Policy] = DEFAULT_POLICIES
     refuse: str | None = None
     ruled: FakeRules = field(default_factory=FakeRules)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,6 +93,32 @@ class FakeFront:
     ) -> schemas.AlertPage:
         found = [_in_language(each, who.language) for each in (self.alerts if state == "open" else self.closed)]
         return schemas.AlertPage(alerts=list(found), next_cursor=None)
+
+    async def desk(self, who: Who, query: schemas.DeskQuery) -> schemas.Desk:
+        _oversees(who)
+        if query.zone not in (None, *(each.id for each in ZONES)):
+            raise NotFound("zone", "no such zone")
+        self.desk_asked.append(query)
+        shown = [_in_language(each, who.language) for each in (self.alerts if query.state == "open" else self.closed)]
+        return schemas.Desk(
+            zones=ZONES,
+            alerts=[_at_desk(each) for each in shown if each.severity >= query.severity],
+            more=False,
+            on_duty=[
+                schemas.OnDuty(
+                    zone=schemas.Named(id=ZONES[1].id, name=ZONES[1].name),
+                    responders=[ME, KARI],
+                    leads=[OLE],
+                    technical=[],
+                ),
+                schemas.OnDuty(
+                    zone=schemas.Named(id=ZONES[2].id, name=ZONES[2].name), responders=[], leads=[OLE], technical=[KARI]
+                ),
+            ],
+        )
+
+    async def ladders(self, who: Who) -> list[schemas.Ladder]:
+        return ladders(self.policies)
 
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
         for each in (*self.alerts, *self.closed):
@@ -216,6 +251,16 @@ class FakeFront:
             type(each).model_validate({**each.model_dump(), **now}) if each.id == uid else each for each in self.alerts
         ]
         self.tell()
+
+
+def _at_desk(alert: schemas.AlertDetail) -> schemas.DeskAlert:
+    held = alert.raised_at + timedelta(minutes=2) if alert.holder else None
+    told = {
+        "held_since": held,
+        "next_text": "alle på vakt varsles",
+        "outcome_text": "Reelt behov" if alert.closed_at else None,
+    }
+    return schemas.DeskAlert.model_validate({**alert.model_dump(), **told})
 
 
 def _oversees(who: Who) -> None:

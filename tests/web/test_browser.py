@@ -6,43 +6,20 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from alerts.command import State
+from tests.conftest import CHROMIUM_FLAGS
 from tests.web import fake, fake_rules
+from tests.web.browsing import PHONE, open_page, watching
 from tests.web.conftest import Served
+from tests.web.places import EVERYTHING, FOR_GUESTS, name, places
 
 FALL = fake.alert().id
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
-PLACES = [
-    "/alerts",
-    f"/alerts/{FALL}",
-    f"/alerts/{fake.late_button().id}",
-    f"/alerts/{fake.battery().id}",
-    f"/alerts/{fake.out_of_doors().id}",
-    "/sites",
-    "/quarantine",
-    "/rules?kind=fall_alarm",
-    "/rules?kind=door_sensor",
-    f"/rules/{fake_rules.OVERRIDE}",
-    "/rules/edit?kind=door_sensor&name=not_back",
-    f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
-    "/devices",
-    f"/devices/{fake_rules.DEVICE.id}",
-    f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",
-    "/quarantine?decoded=3&unreadable=1&rest=1",
-    "/quarantine?state=decoded",
-    "/sign-in",
-]
-
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 CONTRAST = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
   const light = ([r, g, b]) => {
@@ -74,60 +51,43 @@ SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top
   .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
 
 
-def _name(place: str) -> str:
-    return place.split("/")[1].partition("?")[0]
-
-
-async def _page(browser: Browser, served: Served, **options: Any) -> AsyncIterator[Page]:
-    context = await browser.new_context(locale="nb-NO", timezone_id="Europe/Oslo", **options)
-    await context.add_cookies([{"name": "hjemmevakt_session", "value": "token", "url": served.url}])
-    page = await context.new_page()
-    page.set_default_timeout(10_000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    await context.close()
-    assert [each for each in complaints if "Failed to load resource" not in each] == []
-
-
 @pytest.fixture
 async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
     """Ingrid Aase's phone."""
-    async for page in _page(browser, served, **PHONE):
+    async for page in open_page(browser, served, **PHONE):
         yield page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_page_fits_the_phone_and_can_be_read(
-    browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, scheme: str
-) -> None:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"responder", "technical", "lead"}))
-    async for page in _page(browser, served, color_scheme=scheme, **PHONE):
-        for number, place in enumerate(PLACES):
-            if place == "/sign-in":
-                await page.context.clear_cookies()
-            await page.goto(served.url + place)
-            await page.screenshot(path=screenshots / f"{number}-{_name(place)}.png")
-            await page.screenshot(path=screenshots / f"{number}-{_name(place)}-whole.png", full_page=True)
-            assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-            assert await page.evaluate(CONTRAST) == []
-            assert await page.evaluate(SMALL) == []
-
-
-async def test_a_desk_and_a_very_small_phone_fit_too(
+async def test_every_page_fits_every_screen(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:
-    for width, height in ((1280, 900), (320, 568)):
-        async for page in _page(browser, served, viewport={"width": width, "height": height}):
-            front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical", "lead"}))
-            for place in PLACES[:-1]:
-                await page.goto(served.url + place)
+    """A phone, a very small one, a desk; what can be tapped is large enough. Contrast is looked at by axe."""
+    front.sessions["token"] = EVERYTHING
+    async for page in open_page(browser, served, **PHONE):
+        for number, place in enumerate(places()):
+            if place in FOR_GUESTS:
+                await page.context.clear_cookies()
+            await page.set_viewport_size({"width": 390, "height": 844})
+            await page.goto(served.url + place)
+            assert await page.evaluate(SMALL) == []
+            for width, height in ((390, 844), (320, 568), (1280, 900)):
+                await page.set_viewport_size({"width": width, "height": height})
                 assert await page.evaluate("document.documentElement.scrollWidth") <= width, place
-            await page.goto(f"{served.url}/alerts/{FALL}")
-            await page.screenshot(path=screenshots / f"{width}.png")
-            await page.goto(f"{served.url}/rules/edit?kind=door_sensor&name=not_back")
-            await page.get_by_role("button", name="Forhåndsvis").click()
+            await page.set_viewport_size({"width": 390, "height": 844})
+            for scheme in SCHEMES:
+                await page.emulate_media(color_scheme=scheme)
+                await page.screenshot(path=screenshots / f"{number}-{name(place)}-{scheme}.png", full_page=True)
+
+
+async def test_a_preview_fits_every_screen(
+    browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path
+) -> None:
+    front.sessions["token"] = EVERYTHING
+    async for page in open_page(browser, served, viewport={"width": 320, "height": 568}):
+        await page.goto(f"{served.url}/rules/edit?kind=door_sensor&name=not_back")
+        await page.get_by_role("button", name="Forhåndsvis").click()
+        for width in (320, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
             await page.screenshot(path=screenshots / f"{width}-rule.png", full_page=True)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -164,7 +124,7 @@ async def test_a_new_alert_appears_by_itself_and_is_announced(
     front.alerts = []
     await nurse.goto(f"{served.url}/alerts")
     await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
-    await _watching(nurse, front)
+    await watching(nurse, front)
     front.alerts = [fake.alert()]
     front.tell()
     await expect(nurse.get_by_role("link", name="Fall, Solveig Haugland")).to_be_visible()
@@ -180,7 +140,7 @@ async def test_what_is_half_filled_stays_when_the_page_changes(
     await nurse.locator("#ask-close > summary").tap()
     await nurse.get_by_role("radio", name="Reelt behov").tap()
     await nurse.locator("input[value=talked]").focus()
-    await _watching(nurse, front)
+    await watching(nurse, front)
     front.change(FALL, version=8, timeline=[fake.entry(fake.NOW, "evidence_joined", severity=40)])
     await expect(nurse.get_by_text("Det skjedde igjen (alvorlighet: Kritisk)")).to_be_visible()
     await expect(nurse.locator("input[value=real]")).to_be_checked()
@@ -195,7 +155,7 @@ async def test_whoever_stands_at_the_door_asks_the_lock(
     """Asked, sent, done: each shown as it comes, while the page stays where it is."""
     front.change(FALL, stage="claimed", holder=fake.ME, mine=True, answers=["on_way", "close"], locks=[fake.lock()])
     await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     door = nurse.locator(".door")
     await expect(door).to_contain_text("Døra ble låst")
     await nurse.locator(".access").scroll_into_view_if_needed()
@@ -229,7 +189,7 @@ async def test_whoever_stands_at_the_door_asks_the_lock(
 
 async def test_the_lock_is_asked_without_javascript(browser: Browser, served: Served, front: fake.FakeFront) -> None:
     front.change(FALL, locks=[fake.lock()])
-    async for page in _page(browser, served, java_script_enabled=False, **PHONE):
+    async for page in open_page(browser, served, java_script_enabled=False, **PHONE):
         await page.goto(f"{served.url}/alerts/{FALL}")
         await page.get_by_text("Lås …", exact=True).click()
         door = page.locator(".door")
@@ -242,7 +202,7 @@ async def test_the_lock_is_asked_without_javascript(browser: Browser, served: Se
 
 async def test_a_button_that_has_just_changed_takes_no_tap(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     front.change(FALL, holder=fake.KARI, stage="claimed", answers=["take_over"])
     await expect(nurse.locator("#answers[data-settling]")).to_have_count(1)
     assert await nurse.locator("#answers").evaluate("each => getComputedStyle(each).pointerEvents") == "none"
@@ -254,7 +214,7 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
     nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     await nurse.context.set_offline(True)
     await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
     await nurse.get_by_role("button", name="Jeg tar den").tap()
@@ -262,6 +222,7 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
         "Ikke sendt: ingen forbindelse. Trykk igjen for å prøve på nytt."
     )
     await nurse.screenshot(path=screenshots / "unsent.png")
+    assert (await nurse.title()).startswith("Ingen forbindelse – Fall")
     key = await nurse.locator("#answer-claim input[name=key]").input_value()
     await nurse.context.set_offline(False)
     await expect(nurse.locator("#connection")).to_be_hidden()
@@ -271,14 +232,69 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
     assert [(request.answer, sent) for _, request, sent in front.taken] == [("claim", key)]
 
 
+async def test_nothing_moves_under_a_finger(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    front.alerts = [fake.alert(11)]
+    await nurse.goto(f"{served.url}/alerts")
+    await watching(nurse, front)
+    await nurse.locator("#main").dispatch_event("pointerdown")
+    async with nurse.expect_response("**/alerts?fragment=1"):
+        front.alerts = [fake.alert(12, resident="Ola By"), *front.alerts]
+        front.tell()
+    await nurse.wait_for_timeout(200)
+    await expect(nurse.locator("#mine .card")).to_have_count(1)
+    await nurse.locator("#main").dispatch_event("pointerup")
+    await expect(nurse.locator("#mine .card")).to_have_count(2)
+
+
+@pytest.mark.parametrize("size", [(390, 844), (320, 568)])
+async def test_who_where_and_how_to_get_in_are_seen_without_scrolling(
+    browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, size: tuple[int, int]
+) -> None:
+    width, height = size
+    front.change(FALL, resident_details=fake.alert().resident_details.model_copy(update={"notes": ""}))  # type: ignore[union-attr]
+    async for page in open_page(browser, served, **{**PHONE, "viewport": {"width": width, "height": height}}):
+        await page.goto(f"{served.url}/alerts/{FALL}")
+        await page.screenshot(path=screenshots / f"{width}.png")
+        dock = await page.locator("#answers").bounding_box()
+        assert dock is not None
+        for what in (
+            "h1",
+            ".meta",
+            "[aria-labelledby=resident-heading]",
+            "[aria-labelledby=where-heading]",
+            ".access h2",
+        ):
+            box = await page.locator(f"#main {what}").first.bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= dock["y"] + 1, what
+        assert round(dock["y"] + dock["height"]) == height
+
+
+async def test_with_large_text_the_next_step_stays_in_sight(chromium: str, served: Served, screenshots: Path) -> None:
+    """Text of twice the size, as a phone's settings give it."""
+    async with async_playwright() as playwright:
+        flags = [*CHROMIUM_FLAGS, "--blink-settings=defaultFontSize=32"]
+        browser = await playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+        async for page in open_page(browser, served, **PHONE):
+            for place in (f"/alerts/{FALL}", "/alerts"):
+                await page.goto(served.url + place)
+                await page.screenshot(path=screenshots / f"{name(place)}-{len(place)}.png")
+                assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+            await page.goto(f"{served.url}/alerts/{FALL}")
+            await expect(page.get_by_role("button", name="Jeg tar den")).to_be_in_viewport(ratio=0.9)
+            await expect(page.get_by_role("heading", name="Fall")).to_be_in_viewport(ratio=0.9)
+        await browser.close()
+
+
 async def test_a_gateway_that_goes_away_and_comes_back(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     await nurse.goto(f"{served.url}/alerts")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     await served.stop()
     await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
     front.alerts = []
     await served.start()
     await expect(nurse.locator("#connection")).to_be_hidden(timeout=20_000)
+    await expect(nurse.locator("body[data-stale]")).to_have_count(0)
     await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
 
 
@@ -290,16 +306,16 @@ async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: 
     await expect(nurse.locator("#refused")).to_contain_text("En kollega har dette varselet.")
 
 
-async def test_signing_out_elsewhere_ends_the_page(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+async def test_signing_out_elsewhere_ends_theopen_page(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     front.sessions.clear()
     front.tell()
     await expect(nurse).to_have_url(f"{served.url}/sign-in?next=/alerts/{FALL}")
 
 
 async def test_all_of_it_works_without_javascript(browser: Browser, served: Served, front: fake.FakeFront) -> None:
-    async for page in _page(browser, served, java_script_enabled=False, **PHONE):
+    async for page in open_page(browser, served, java_script_enabled=False, **PHONE):
         await page.goto(f"{served.url}/alerts")
         await page.get_by_role("link", name="Fall, Solveig Haugland").click()
         await page.get_by_role("button", name="Jeg tar den").click()
@@ -313,7 +329,7 @@ async def test_all_of_it_works_without_javascript(browser: Browser, served: Serv
 
 
 async def test_all_of_it_works_with_a_keyboard(browser: Browser, served: Served, front: fake.FakeFront) -> None:
-    async for page in _page(browser, served, viewport={"width": 1280, "height": 900}):
+    async for page in open_page(browser, served, viewport={"width": 1280, "height": 900}):
         await page.goto(f"{served.url}/alerts")
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Gå til innholdet")).to_be_in_viewport()
@@ -341,7 +357,7 @@ async def test_a_rule_is_previewed_and_saved_without_javascript(
 ) -> None:
     """Out at night and not back: fifteen minutes instead of ten, and not on Sundays."""
     front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
-    async for page in _page(browser, served, java_script_enabled=False, color_scheme=scheme, **PHONE):
+    async for page in open_page(browser, served, java_script_enabled=False, color_scheme=scheme, **PHONE):
         await page.goto(f"{served.url}/rules?kind=door_sensor")
         await page.locator("#not_back").get_by_role("link", name="Sett den for en sone").click()
         await page.get_by_label("Innen hvor mange minutter").fill("15")
@@ -381,16 +397,6 @@ async def test_a_position_gets_old_before_the_eyes(nurse: Page, served: Served) 
     await expect(old).to_contain_text("Gammel: funnet 03:11.")
 
 
-async def _watching(page: Page, front: fake.FakeFront) -> None:
-    """Wait until the page listens."""
-    for _ in range(200):
-        if front.watching:
-            await page.wait_for_timeout(150)
-            return
-        await page.wait_for_timeout(25)
-    raise AssertionError("the page does not listen")
-
-
 async def test_a_device_page_asks_again_while_somebody_looks(
     nurse: Page, served: Served, front: fake.FakeFront
 ) -> None:
@@ -398,7 +404,7 @@ async def test_a_device_page_asks_again_while_somebody_looks(
     front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
     await nurse.clock.install()
     await nurse.goto(f"{served.url}/devices/{fake_rules.DEVICE.id}")
-    await _watching(nurse, front)
+    await watching(nurse, front)
     await nurse.locator("#raw-3 summary").tap()
     await nurse.locator("#numbers summary").tap()
     front.ruled.battery = 17

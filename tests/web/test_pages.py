@@ -13,8 +13,9 @@ import pytest
 
 from alerts.command import State
 from alerts.words import said
+from devices.model import Reason
 from gateway.api import schemas
-from gateway.web import guard, pages
+from gateway.web import guard, pages, views, words
 from gateway.web.maps import map_link
 from tests.web import fake
 
@@ -165,6 +166,26 @@ async def test_a_wait_is_not_called_a_delay(nurse: httpx.AsyncClient, front: fak
     assert "Ingenting hørt" in page
 
 
+async def test_the_severest_comes_first_and_of_equal_ones_what_nobody_has(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    """A night that cries wolf: thirty calls, one of them a fire."""
+    taken = {"stage": "claimed", "holder": fake.KARI}
+    front.alerts = [fake.alert(100 + each, severity=20, raised_at=fake.ago(90 - each)) for each in range(27)]
+    front.alerts += [fake.alert(140, severity=40, raised_at=fake.ago(80), **taken), fake.alert(150, severity=30)]
+    front.alerts += [fake.alert(160, condition="fire", device_kind="fire_sensor", raised_at=fake.ago(1))]
+    page = (await nurse.get("/alerts")).text
+    cards = re.findall(r'<li id="alert-([\w-]+)" class="([^"]+)"', page)
+    assert [uid for uid, _ in cards[:3]] == [str(UUID(int=each)) for each in (160, 140, 150)]
+    assert [uid for uid, look in cards if "urgent" in look] == [str(UUID(int=160))]
+    assert "29 uten svar" in page
+
+
+async def test_many_deaf_sites_leave_room_for_the_alerts(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.site_views = [each.model_copy(update={"deaf": True}) for each in front.site_views * 4]
+    assert "8 områder er ikke hørt." in (await nurse.get("/alerts")).text
+
+
 async def test_an_empty_list_says_so(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
     front.alerts = []
     page = (await nurse.get("/alerts")).text
@@ -185,6 +206,70 @@ async def test_a_fragment_is_the_main_part_only(nurse: httpx.AsyncClient) -> Non
     assert "<html" not in fragment
     whole = (await nurse.get("/alerts")).text
     assert fragment in whole
+
+
+# A desk ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_desk_shows_who_has_what_and_who_is_on_duty(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    page = (await nurse.get("/desk")).text
+    rows = re.findall(r'<tr id="alert-[^"]*" class="([^"]*)">.*?</tr>', page, re.DOTALL)
+    assert [("urgent" in each, "waits" in each) for each in rows] == [
+        (True, True),
+        (True, True),
+        (False, True),
+        (False, False),
+        (False, False),
+        (False, True),
+    ]
+    for told in ("På vei siden 02:42", "Ingen har svart siden 03:08", "Ingen er på vakt her nå.", "Leder: Ole-Jakob"):
+        assert told in page
+
+
+async def test_a_desk_asks_for_what_was_chosen_and_keeps_it(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    zone = fake.ZONES[1].id
+    asked = {"zone": str(zone), "severity": "30", "track": "care", "waiting": "yes", "sort": "zone"}
+    page = (await nurse.get("/desk", params=asked)).text
+    assert front.desk_asked == [schemas.DeskQuery(zone=zone, severity=30, track="care", waiting=True)]  # type: ignore[arg-type]
+    assert f'href="/desk?zone={zone}&amp;severity=30&amp;track=care&amp;waiting=yes&amp;sort=raised"' in page
+    assert 'aria-sort="ascending"><a href' in page
+    nonsense = {"zone": "'", "severity": "99", "track": "x", "waiting": "x", "sort": "x", "state": "x"}
+    assert (await nurse.get("/desk", params=nonsense)).status_code == 200
+    assert front.desk_asked[-1] == schemas.DeskQuery()
+    assert (await nurse.get("/desk", params={"zone": str(UUID(int=9))})).status_code == 404
+
+
+async def test_a_desk_is_not_for_care_staff(nurse: httpx.AsyncClient) -> None:
+    assert (await nurse.get("/desk")).status_code == 403
+
+
+# How it works ---------------------------------------------------------------------------------------------------------
+
+
+async def test_how_it_works_tells_the_steps_of_this_installation(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    (urgent, *_) = front.policies
+    slower = urgent.model_copy(update={"repeat_seconds": 420, "steps": urgent.steps[1:]})
+    front.policies = [slower]
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", (await nurse.get("/how-it-works")).text))
+    for told in (
+        "Pleie, alt annet med en gang alle på vakt etter 2 min soneleder",
+        "så hvert 7 min",
+        "på 10 min (på vei 30 min",
+    ):
+        assert told in page
+    assert "første på vakt" not in page
+
+
+async def test_whoever_is_not_signed_in_reads_how_it_works_but_no_steps(guest: httpx.AsyncClient) -> None:
+    page = await guest.get("/how-it-works")
+    assert page.status_code == 200
+    assert "Logg inn for å se trinnene" in page.text
+    assert "soneleder" not in page.text
+    assert 'href="/how-it-works"' in (await guest.get("/sign-in")).text
 
 
 # An alert -------------------------------------------------------------------------------------------------------------
@@ -212,7 +297,7 @@ async def test_an_alert_tells_who_where_how_to_get_in_and_what_the_device_said(n
 async def test_flags_and_lateness_are_explained(nurse: httpx.AsyncClient) -> None:
     page = (await nurse.get(f"/alerts/{fake.late_button().id}")).text
     assert "Skjedde 02:43, kom til oss 20 min forsinket" in page
-    assert "Klokken i enheten går for fort." in page
+    assert "Klokka i enheten går for fort." in page
     assert "Meldingen lå lagret på meldingstjeneren" in page
 
 
@@ -223,7 +308,7 @@ async def test_an_alert_without_resident_address_or_device_is_still_a_page(
         fake.alert(resident=None, address=None, resident_details=None, dwelling=None, device=None, due_at=None)
     ]
     page = (await nurse.get(f"/alerts/{FALL}")).text
-    assert "Ingen bruker er registrert her." in page
+    assert "Ingen beboer er registrert her." in page
     assert "Ingen adresse er registrert." in page
 
 
@@ -264,7 +349,10 @@ async def test_what_taking_it_is_called_depends_on_who_has_it(
 
 async def test_nothing_to_answer_shows_no_buttons(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
     front.alerts = [fake.alert(stage="closed", answers=[], closed_at=fake.NOW, due_at=None)]
-    assert 'id="answers"' not in (await nurse.get(f"/alerts/{FALL}")).text
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert 'id="answer-' not in page
+    assert '<button class="button primary' not in page
+    assert 'id="standing"' in page
 
 
 def _primary(page: str) -> str:
@@ -678,3 +766,19 @@ async def test_a_command_is_a_form_of_this_session_and_a_refusal_is_told(
     assert (taken.status_code, taken.headers["location"]) == (303, f"/alerts/{FALL}")
     assert [(each.command, each.reason, key) for _, each, key in front.asked] == [("unlock", "get_in", sent["key"])]
     assert (await nurse.get(path)).headers["location"] == f"/alerts/{FALL}"
+
+
+def test_every_reason_has_words_and_what_to_do() -> None:
+    assert set(words.REASONS) == set(words.ADVICE) == {*Reason}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"id": "1", "type": "fall"}', '{\n  "id": "1",\n  "type": "fall"\n}'),
+        ('{"id": ', '{"id": '),
+        ("[" * 9999,) * 2,
+    ],
+)
+def test_a_message_is_shown_so_that_it_can_be_read(text: str, shown: str) -> None:
+    assert views.readable(text) == shown

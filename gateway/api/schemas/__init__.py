@@ -17,16 +17,29 @@ from gateway.api.schemas.alerts import (
 )
 from gateway.api.schemas.base import FieldProblem, Named, PersonRef, Problem, Schema
 from gateway.api.schemas.commands import CommandOffer, CommandRequest, CommandView, LockView, PartView
-from gateway.api.schemas.devices import AppliedRule, DeviceCount, DeviceDetail, DeviceItem, DevicePage, DeviceQuery
+from gateway.api.schemas.desk import Desk, DeskAlert, DeskQuery, DeskZone, Ladder, LadderStep, OnDuty
+from gateway.api.schemas.devices import (
+    AppliedRule,
+    DeviceCount,
+    DeviceDetail,
+    DeviceItem,
+    DeviceOrder,
+    DevicePage,
+    DeviceQuery,
+    DeviceState,
+)
 from gateway.api.schemas.observations import (
     Bucket,
     BucketList,
     BucketQuery,
     Measured,
+    ObservationOrder,
     ObservationPage,
     ObservationQuery,
     ObservationView,
     Period,
+    Type,
+    WhoseQuery,
 )
 from gateway.api.schemas.rules import (
     Preview,
@@ -74,22 +87,32 @@ __all__ = [
     "CommandView",
     "DecodedAgain",
     "DecodedAgainAll",
+    "Desk",
+    "DeskAlert",
+    "DeskQuery",
+    "DeskZone",
     "DeviceCount",
     "DeviceDetail",
     "DeviceItem",
+    "DeviceOrder",
     "DevicePage",
     "DeviceQuery",
+    "DeviceState",
     "DeviceView",
     "DwellingView",
     "EvidenceView",
     "FieldProblem",
+    "Ladder",
+    "LadderStep",
     "LockView",
     "Me",
     "Measured",
     "Named",
+    "ObservationOrder",
     "ObservationPage",
     "ObservationQuery",
     "ObservationView",
+    "OnDuty",
     "PartView",
     "Period",
     "PersonRef",
@@ -122,5 +145,7 @@ __all__ = [
     "SignIn",
     "SiteView",
     "TimelineEntry",
+    "Type",
+    "WhoseQuery",
     "WithdrawRequest",
 ]

@@ -4,13 +4,15 @@
 //   The stream says only that something changed; the page then fetches itself (?fragment=1) and is changed in place:
 //   an element stays the same element, so focus, open parts and half-filled forms stay as they are.
 //   Silence is suspect: the server pings every 10 s. When nothing is heard for 25 s, the page says since when.
-//   A button that has just moved or changed takes no tap for a moment: nobody answers what they have not seen.
+//   A button that has just moved or changed takes no tap for a moment: nobody answers what they have not seen. Nothing
+//   moves while a finger is on the page.
 //   An answer that did not get through stays on the page with its key, so that sending it twice is answering once.
 
 const SILENCE = 25_000;
 const RECONNECT = 3_000;
 const SETTLING = 700;
 const SEND_TIME_OUT = 15_000;
+const LONGEST_TOUCH = 3_000;
 
 const words = document.getElementById("words").dataset;
 const connection = document.getElementById("connection");
@@ -24,6 +26,7 @@ let fetching = false;
 let again = false;
 let sending = false;
 let answers = 0;
+let touchedAt = 0;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const hhmm = (moment) =>
@@ -44,11 +47,20 @@ function connect() {
 function heard() {
   heardAt = new Date();
   connection.hidden = true;
+  delete document.body.dataset.stale;
+  title();
 }
 
 function lost() {
   if (connection.hidden) connection.textContent = fill(words.lost, { time: hhmm(heardAt) });
   connection.hidden = false;
+  document.body.dataset.stale = "";
+  title();
+}
+
+function title() {
+  const stale = connection.hidden ? "" : `${words.stale} – `;
+  document.title = `${stale}${main().dataset.title} – hjemmevakt`;
 }
 
 function watch() {
@@ -84,6 +96,7 @@ async function fetchPage() {
   if (signedOut(response)) { location.reload(); return; }
   if (!response.ok && response.status >= 500) throw new Error(String(response.status));
   const text = await response.text();
+  while (Date.now() - touchedAt < LONGEST_TOUCH) await new Promise((resolve) => setTimeout(resolve, 50));
   if (answers === before) show(new DOMParser().parseFromString(text, "text/html"));
 }
 
@@ -94,7 +107,7 @@ function show(page) {
   if (!fresh) return;
   const before = outline();
   morph(main(), fresh);
-  document.title = `${fresh.dataset.title} – hjemmevakt`;
+  title();
   clockAhead = Date.now() - new Date(fresh.dataset.now);
   tick();
   if (document.querySelector("form[data-unsent]")) tellUnsent();
@@ -135,12 +148,12 @@ function attributes(old, fresh) {
 // What a reader notices -----------------------------------------------------------------------------------------------
 
 function outline() {
-  const cards = [...document.querySelectorAll(".card[id]")].map((card) => card.id);
+  const cards = [...document.querySelectorAll("[data-news] > [id]")].map((card) => card.id);
   const settles = [...document.querySelectorAll("[data-settle]")].map((part) => [part.id, shape(part)]);
   return { cards: new Set(cards), settles: new Map(settles), stage: stage() };
 }
 
-const shape = (part) => [...part.querySelectorAll(".button, .card h3")].map((each) => each.textContent.trim()).join("|");
+const shape = (part) => [...part.querySelectorAll(".button, [data-name]")].map((each) => each.textContent.trim()).join("|");
 const stage = () => document.querySelector("[data-stage] .now")?.textContent.replace(/\s+/g, " ").trim();
 
 function settle(before) {
@@ -152,7 +165,7 @@ function settle(before) {
 }
 
 function announce(before) {
-  const cards = [...document.querySelectorAll("#mine .card, #others .card")].filter((card) => !before.cards.has(card.id));
+  const cards = [...document.querySelectorAll("[data-news] > [id]")].filter((card) => !before.cards.has(card.id));
   for (const card of cards) card.dataset.fresh = "";
   const titles = cards.map((card) => card.querySelector("[data-name]").textContent);
   if (titles.length) announcer.textContent = fill(words.new, { title: titles.join("; ") });
@@ -228,12 +241,20 @@ function tellUnsent() {
 // Start ---------------------------------------------------------------------------------------------------------------
 
 document.addEventListener("submit", send);
+document.addEventListener("pointerdown", () => { touchedAt = Date.now(); });
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { touchedAt = 0; });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { refresh(); watch(); } });
 document.addEventListener("click", (event) => {
   const menu = document.getElementById("menu");
   if (menu?.open && !menu.contains(event.target)) menu.open = false;
 });
 document.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step && document.activeElement.matches("[data-rows] [data-name]")) {
+    const rows = [...document.querySelectorAll("[data-rows] [data-name]")];
+    rows[rows.indexOf(document.activeElement) + step]?.focus();
+    event.preventDefault();
+  }
   const open = event.key === "Escape" && document.querySelector("details.ask[open], details.menu[open]");
   if (open) { open.open = false; open.querySelector("summary").focus(); }
 });

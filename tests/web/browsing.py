@@ -1,0 +1,42 @@
+"""A browser as a nurse's phone, or as a desk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from playwright.async_api import Browser, Page
+
+from tests.web import fake
+from tests.web.conftest import Served
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+
+
+async def open_page(browser: Browser, served: Served, **options: Any) -> AsyncIterator[Page]:
+    """A page with Ingrid Aase signed in. What it complains of fails the test."""
+    context = await browser.new_context(locale="nb-NO", timezone_id="Europe/Oslo", **options)
+    await context.add_cookies([{"name": "hjemmevakt_session", "value": "token", "url": served.url}])
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    await context.close()
+    assert [each for each in complaints if "Failed to load resource" not in each] == []
+
+
+async def watching(page: Page, front: fake.FakeFront) -> None:
+    """Wait until the page listens."""
+    for _ in range(200):
+        if front.watching:
+            await page.wait_for_timeout(150)
+            return
+        await page.wait_for_timeout(25)
+    raise AssertionError("the page does not listen")

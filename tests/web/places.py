@@ -1,0 +1,64 @@
+"""Every page that there is, by its route: what looks at all pages takes them from here, so that a new one is never forgotten.
+
+A route without parameters is a page by itself. One with parameters has an example here, or :func:`places` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+from fastapi.routing import APIRoute
+
+from gateway.web import pages
+from tests.web import fake, fake_rules
+
+NO_PAGES = {
+    "/": "leads to the list",
+    "/events": "the stream",
+    "/alerts/{uid}/answer": "leads back to the alert",
+    "/alerts/{uid}/command": "leads back to the alert",
+}
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "/alerts": ("/alerts", "/alerts?state=closed"),
+    "/alerts/{uid}": (
+        *(f"/alerts/{each().id}" for each in (fake.alert, fake.late_button, fake.battery, fake.out_of_doors)),
+        f"/alerts/{UUID(int=404)}",
+    ),
+    "/desk": ("/desk", "/desk?state=closed&sort=raised"),
+    "/how-it-works": ("/how-it-works", "/how-it-works?guest"),
+    "/quarantine": ("/quarantine", "/quarantine?decoded=3&unreadable=1&rest=1", "/quarantine?state=decoded"),
+    "/rules": ("/rules?kind=fall_alarm", "/rules?kind=door_sensor"),
+    "/rules/edit": (
+        "/rules/edit?kind=door_sensor&name=not_back",
+        f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
+    ),
+    "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
+    "/devices/{uid}": (
+        f"/devices/{fake_rules.DEVICE.id}",
+        f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",
+    ),
+}
+FOR_GUESTS = ("/sign-in", "/how-it-works?guest")
+"""As whoever is not signed in sees them."""
+EVERYTHING = replace(fake.Who(), roles=frozenset({"responder", "technical", "lead"}))
+"""Somebody who may see every page."""
+
+
+def places() -> list[str]:
+    """The address of every page, those for guests last. KeyError for a route with parameters that has no example."""
+    routes = [route for route in pages.router(fake.night()).routes if isinstance(route, APIRoute)]
+    shown = [route.path for route in routes if "GET" in (route.methods or ()) and route.path not in NO_PAGES]
+    found = [place for path in shown for place in _of(path)]
+    return sorted(found, key=lambda place: place in FOR_GUESTS)
+
+
+def name(place: str) -> str:
+    """What a picture of it is called."""
+    return place.split("/")[1].partition("?")[0]
+
+
+def _of(path: str) -> tuple[str, ...]:
+    return (path,) if path not in EXAMPLES and "{" not in path else EXAMPLES[path]
