@@ -80,7 +80,7 @@ async def test_from_the_fall_to_the_closed_alert(
         await phone.get_by_role("radio", name="Reelt behov").check()
         await phone.get_by_role("radio", name="Besøk").check()
         await phone.get_by_role("button", name=re.compile("Ferdig, lukk")).click()
-        standing = phone.get_by_role("region", name="Hvem har den").get_by_role("strong")
+        standing = phone.get_by_role("group", name="Hvem har den").get_by_role("strong")
         await expect(standing).to_have_text("Lukkes om noen sekunder")
         await phone.screenshot(path=screenshots / "6-closing.png")
 
