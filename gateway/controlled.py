@@ -48,10 +48,15 @@ async def settle(gateway: Gateway) -> None:
         await _pages_settled(gateway)
 
 
+async def next_due(gateway: Gateway, *, besides: str = "") -> datetime | None:
+    """When something is due next. ``besides``: how the keys of watches begin that can wait until something else is."""
+    now = gateway.clock.now()
+    return await gateway.database.run(lambda each: watches.next_due(each, now, besides=besides))
+
+
 async def _next(gateway: Gateway, clock: ControlledClock, end: datetime) -> datetime:
-    now, quantum = clock.now(), gateway.settings.limits.deaf / 3
-    due = await gateway.database.run(lambda each: watches.next_due(each, now))
-    return min(end, now + quantum, due or end)
+    quantum, due = gateway.settings.limits.deaf / 3, await next_due(gateway)
+    return min(end, clock.now() + quantum, due or end)
 
 
 async def _heard(worker: LaneWorker) -> None:

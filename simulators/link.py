@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ FILTERS = 100
 """Topic filters in one SUBSCRIBE."""
 GOODBYE_SECONDS = 2.0
 LONGEST_PAUSE = 10.0
+AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+"""A small packet does not wait for the acknowledgement of the one before it."""
 
 OnReceipt = Callable[[Device, Receipted], None]
 OnCommand = Callable[[Device, Ordered], None]
@@ -129,6 +132,7 @@ class Link:
             will=aiomqtt.Will(own.topic(MessageClass.STATUS), OFFLINE, qos=1, retain=True) if own else None,
             keepalive=30,
             timeout=self._broker.timeout,
+            socket_options=[AT_ONCE],
         )
 
     async def _greet(self, client: aiomqtt.Client) -> None:
