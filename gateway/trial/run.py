@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from gateway import seed as seeding
 from gateway.app import Gateway
 from gateway.clock import pause
 from gateway.embedded import Broker, EmbeddedPostgres
+from gateway.errors import GatewayError
 from gateway.rulebook import install_defaults
 from gateway.settings import Settings, load
 from gateway.store import trials
@@ -40,6 +41,10 @@ START_WITHIN = 30.0
 Seam = Callable[[Gateway], Awaitable[None]]
 
 
+class UnknownDevice(GatewayError):
+    """A fault was asked for on a device that the trial does not have."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """What is to be tried. ``after_start``, ``before_verdict``: for tests that break something on purpose."""
@@ -49,6 +54,7 @@ class Trial:
     seed: int = 1
     life: Life = LIVELY
     faults: Faults = NO_FAULTS
+    speed: float | None = None
     begins: datetime = BEGINS
     after_start: Seam | None = None
     before_verdict: Seam | None = None
@@ -76,10 +82,10 @@ class Outcome:
 
 @dataclass
 class Progress:
-    """What is told while it runs: ``done`` a step, ``day`` the time it is."""
+    """What is told while it runs: ``done`` a step, ``now`` the time it is, after each quantum."""
 
     done: Callable[[str], None] = field(default=lambda _: None)
-    day: Callable[[datetime], None] = field(default=lambda _: None)
+    now: Callable[[datetime], None] = field(default=lambda _: None)
 
 
 @contextmanager
@@ -102,6 +108,7 @@ async def run(trial: Trial, url: str, broker: Broker, progress: Progress | None 
     await migrate(url)
     password = secrets.token_urlsafe(9)
     devices = await _town(url, trial, password)
+    _check_named(trial.faults, devices)
     plan = Plan(seeding.SITE, devices, trial.begins, trial.until, trial.seed, trial.life, trial.faults)
     progress.done(f"{trial.homes} homes with {len(devices)} devices")
     gateway = Gateway(_settings(trial, broker), url, roles=("ingest", "engine"))
@@ -126,13 +133,23 @@ async def _lived(trial: Trial, plan: Plan, gateway: Gateway, parts: Parts) -> Ou
     if trial.after_start is not None:
         await trial.after_start(gateway)
     assert gateway.controlled is not None
-    week = Week(gateway, gateway.controlled, homes, parts.wire, crew, parts.progress.day)
+    week = Week(gateway, gateway.controlled, homes, parts.wire, crew, parts.progress.now, trial.speed)
     ran = await week.run(trial.until)
     homes.end()
     if trial.before_verdict is not None:
         await trial.before_verdict(gateway)
     stored = await gateway.database.run(lambda each: _stored(each, ran))
     return Outcome(plan, script, stored, judge(script, stored, trial.until), crew.did, ran)
+
+
+def _check_named(faults: Faults, devices: Sequence[Fitting]) -> None:
+    """UnknownDevice for a fault on a device that is not there."""
+    known = sorted(each.address for each in devices)
+    for address, fault in sorted(faults.on):
+        if address not in known:
+            raise UnknownDevice(
+                f"--fault {address}:{fault}: there is no such device; there are {', '.join(known[:6])} …"
+            )
 
 
 async def _stored(connection: Connection, ran: Ran) -> Stored:

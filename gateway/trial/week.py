@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 
 from gateway import controlled
 from gateway.app import Gateway
-from gateway.clock import ControlledClock
+from gateway.clock import ControlledClock, monotonic, pause
 from gateway.store import trials
 from gateway.store.trials import Print
 from gateway.trial.crew import Crew
 from simulators.field import Field
 from simulators.wire import Wire
 
-QUANTUM = timedelta(minutes=1)
+QUANTUM = timedelta(seconds=90)
+"""Less than what counts as late, so that nothing does because of us."""
 A_DAY = timedelta(days=1)
 CAN_WAIT = "silence:"
 """Watches that only look whether a device is still there."""
@@ -38,7 +39,8 @@ class Ran:
 
 @dataclass
 class Week:
-    """A trial that runs. ``told`` is called at each day's end with the time it is."""
+    """A trial that runs. ``told`` is called after each quantum with the time it is. ``speed``: at most so many times real
+    time; None: as fast as it goes."""
 
     gateway: Gateway
     clock: ControlledClock
@@ -46,14 +48,19 @@ class Week:
     wire: Wire
     crew: Crew
     told: Callable[[datetime], None] = lambda _: None
+    speed: float | None = None
     ran: Ran = field(default_factory=Ran)
 
     async def run(self, until: datetime) -> Ran:
         """To the end."""
-        day_ends = self.clock.now() + A_DAY
+        began, start = self.clock.now(), monotonic()
+        day_ends = began + A_DAY
         await self._settle()
         while self.clock.now() < until:
             await self._quantum(min(until, day_ends))
+            if self.speed is not None:
+                await self._wait_for_real_time(began, start)
+            self.told(self.clock.now())
             if self.clock.now() >= day_ends:
                 day_ends += A_DAY
                 await self._day_is_over()
@@ -67,6 +74,10 @@ class Week:
         while await self.crew.answer(now):
             await self._settle()
         self.ran.quanta += 1
+
+    async def _wait_for_real_time(self, began: datetime, start: float) -> None:
+        lived = (self.clock.now() - began).total_seconds() / (self.speed or 1)
+        await pause(max(0.0, start + lived - monotonic()))
 
     async def _next(self, end: datetime) -> datetime:
         now = self.clock.now()
@@ -86,4 +97,3 @@ class Week:
     async def _day_is_over(self) -> None:
         now = self.clock.now()
         self.ran.prints.append(await self.gateway.database.run(lambda each: trials.fingerprint(each, now)))
-        self.told(now)
