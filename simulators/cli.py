@@ -166,12 +166,20 @@ async def _until_signal(options: Options) -> Report:
     return await simulate(options, live(), stop)
 
 
+class _Readable(argparse.RawDescriptionHelpFormatter):
+    """One line an option, where it fits."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=110)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "simulate",
+        "hjemmevakt simulate",
+        usage="%(prog)s [options]",
         description="Simulated homes over real MQTT: in real time against a broker, or a trial of the whole gateway.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Readable,
     )
     _time_group(parser.add_argument_group("how fast, how long"))
     _people_group(parser.add_argument_group("who lives, and how"))
@@ -189,17 +197,21 @@ def _time_group(group: argparse._ArgumentGroup) -> None:
         default="1",
         help="1 (real time, until Ctrl-C), or a trial: max (as fast as it goes), or so many times real time, as 60",
     )
-    group.add_argument("--days", type=_positive, help=f"of a trial; {DAYS} without it")
-    group.add_argument("--seed", type=int, default=1, help="the same number lives the same lives")
+    group.add_argument("--days", type=_positive, metavar="NUMBER", help=f"of a trial; {DAYS} without it")
+    group.add_argument("--seed", type=int, metavar="NUMBER", default=1, help="the same number lives the same lives")
 
 
 def _people_group(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--homes", type=_count, help=f"a made-up town of so many; {TOWN} without it, a trial {HOMES}")
-    group.add_argument("--devices", type=Path, help="JSON file of devices, as `hjemmevakt seed` writes it (real time)")
+    group.add_argument(
+        "--homes", type=_count, metavar="NUMBER", help=f"a made-up town of so many; {TOWN} without it, a trial {HOMES}"
+    )
+    group.add_argument(
+        "--devices", type=Path, metavar="FILE", help="JSON file of devices, as `hjemmevakt seed` writes it (real time)"
+    )
     for name in (each.name for each in fields(Life)):
         real, lively = getattr(Life(), name), getattr(LIVELY, name)
         what = f"{CHANCES[name]}; {real:g} without it, in a trial {lively:g}"
-        group.add_argument(f"--{name.replace('_', '-')}", type=_share, help=what)
+        group.add_argument(f"--{name.replace('_', '-')}", type=_share, metavar="CHANCE", help=what)
 
 
 def _faults_group(group: argparse._ArgumentGroup) -> None:
@@ -218,7 +230,7 @@ def _broker_group(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--host", default="localhost")
     group.add_argument("--port", type=int, default=1883)
     group.add_argument("--username")
-    group.add_argument("--password-file", type=Path)
+    group.add_argument("--password-file", type=Path, metavar="FILE")
     group.add_argument("--site", default="stavanger")
     group.add_argument("--per-device", action="store_true", help="a connection, with a last will, for each device")
 

@@ -55,6 +55,7 @@ class Trial:
     life: Life = LIVELY
     faults: Faults = NO_FAULTS
     speed: float | None = None
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)
     begins: datetime = BEGINS
     after_start: Seam | None = None
     before_verdict: Seam | None = None
@@ -106,34 +107,24 @@ async def run(trial: Trial, url: str, broker: Broker, progress: Progress | None 
     """A trial in an empty database."""
     progress = progress or Progress()
     await migrate(url)
-    password = secrets.token_urlsafe(9)
-    devices = await _town(url, trial, password)
+    devices = await _town(url, trial)
     _check_named(trial.faults, devices)
     plan = Plan(seeding.SITE, devices, trial.begins, trial.until, trial.seed, trial.life, trial.faults)
     progress.done(f"{trial.homes} homes with {len(devices)} devices")
     gateway = Gateway(_settings(trial, broker), url, roles=("ingest", "engine"))
     async with gateway.running(), wired(SimulatedBroker(broker.host, broker.port), plan.site) as wire:
         await _connected(gateway)
-        return await _lived(trial, plan, gateway, Parts(password, wire, progress))
+        return await _lived(trial, plan, gateway, wire, progress)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a running trial is made of, besides the gateway."""
-
-    password: str
-    wire: Wire
-    progress: Progress
-
-
-async def _lived(trial: Trial, plan: Plan, gateway: Gateway, parts: Parts) -> Outcome:
+async def _lived(trial: Trial, plan: Plan, gateway: Gateway, wire: Wire, progress: Progress) -> Outcome:
     homes = Field(plan)
     script = Script(homes.truth)
-    crew = Crew(gateway, parts.password, trial.seed, lambda call: bool((led := cause(script, call)) and led.real))
+    crew = Crew(gateway, trial.password, trial.seed, lambda call: bool((led := cause(script, call)) and led.real))
     if trial.after_start is not None:
         await trial.after_start(gateway)
     assert gateway.controlled is not None
-    week = Week(gateway, gateway.controlled, homes, parts.wire, crew, parts.progress.now, trial.speed)
+    week = Week(gateway, gateway.controlled, homes, wire, crew, progress.now, trial.speed)
     ran = await week.run(trial.until)
     homes.end()
     if trial.before_verdict is not None:
@@ -168,13 +159,13 @@ async def _stored(connection: Connection, ran: Ran) -> Stored:
     )
 
 
-async def _town(url: str, trial: Trial, password: str) -> tuple[Fitting, ...]:
+async def _town(url: str, trial: Trial) -> tuple[Fitting, ...]:
     """The seeded municipality; one dwelling in ten has a couple, so that there are as many homes as were asked for."""
     residents = trial.homes + (trial.homes - 1) // 9
 
     async def make(connection: Connection) -> list[dict[str, object]]:
         await install_defaults(connection, trial.begins)
-        await seeding.seed(connection, trial.begins, password, trial.seed, residents)
+        await seeding.seed(connection, trial.begins, trial.password, trial.seed, residents)
         return await seeding.simulated(connection)
 
     database = Database(url)
