@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,6 +59,8 @@ def try_out(arguments: Arguments) -> int:
         speed=arguments.speed,
     )
     set_up("error")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs behind it ignore Ctrl-C
     teller = _Teller(trial)
     try:
         outcome = _run(trial, teller)

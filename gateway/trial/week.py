@@ -21,7 +21,7 @@ from gateway.trial.crew import Crew
 from simulators.field import Field
 from simulators.wire import Wire
 
-QUANTUM = timedelta(seconds=90)
+QUANTUM = timedelta(seconds=110)
 """Less than what counts as late, so that nothing does because of us."""
 A_DAY = timedelta(days=1)
 CAN_WAIT = "silence:"
@@ -87,12 +87,13 @@ class Week:
         return max(now, min(each for each in moments if each is not None))
 
     async def _settle(self) -> None:
-        await controlled.settle(self.gateway)
+        paged = await controlled.settle(self.gateway)
         now = self.clock.now()
         self.ran.heard.add(now)
         for topic, message_id in await self.wire.receipts():
             self.homes.receipted(topic, message_id, now)
-        await self.crew.look()
+        if paged:
+            await self.crew.look()
 
     async def _day_is_over(self) -> None:
         now = self.clock.now()
