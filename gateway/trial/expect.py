@@ -9,7 +9,7 @@ Theory
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cache, cached_property
@@ -206,11 +206,12 @@ def cause(script: Script, alert: Seen) -> Cause | None:
     for rule in rules:
         if told := _happened(script, alert, fitting, rule):
             return Cause(real=True, told=told)
-    for name in [each["type"] for each in rules] or [alert.condition]:
-        if (fault := _misled(script, alert, fitting, rules, MISLEADS.get(name, frozenset()))) is not None:
-            told = f"{fault.fault} {fault.told}".strip() + f" at {fault.at:%F %H:%M} UTC"
-            return Cause(real=fault.fault is Fault.BATTERY_DEATH, told=told)
-    return None
+    names = [each["type"] for each in rules] or [alert.condition]
+    can = frozenset[Fault]().union(*(MISLEADS.get(name, frozenset()) for name in names))
+    if (fault := _misled(script, alert, fitting, rules, can)) is None:
+        return None
+    told = f"{fault.fault} {fault.told}".strip() + f" at {fault.at:%F %H:%M} UTC"
+    return Cause(real=fault.fault is Fault.BATTERY_DEATH, told=told)
 
 
 def _happened(script: Script, alert: Seen, fitting: Fitting, rule: Mapping[str, Any]) -> str | None:
@@ -267,16 +268,23 @@ def _misled(
     if any(each["type"] == "silence" for each in rules):
         wait = kinds()[fitting.kind].silent_after
     since = alert.raised_at - wait - NOW_AND_THEN
-    addresses = (fitting.address, *(script.homes.get(alert.home or "", [])))
-    return next(
-        (
-            each
-            for address in addresses
-            for each in script.faults(address)
-            if each.fault in can and each.at <= alert.raised_at and each.until >= since
-        ),
-        None,
+    shared = any(each.get("per") == "dwelling" for each in rules)
+    addresses = script.homes.get(alert.home or "", []) if shared else [fitting.address]
+    types = {type_ for each in rules for type_ in each.get("on", ())}
+    found = [
+        each
+        for address in addresses
+        for each in script.faults(address)
+        if each.fault in can and each.at <= alert.raised_at and each.until >= since and _of_these(each, types)
+    ]
+    return min(
+        found, key=lambda each: (each.fault is not Fault.BATTERY_DEATH, each.fault is not Fault.FLOOD), default=None
     )
+
+
+def _of_these(injected: Injected, types: Collection[str]) -> bool:
+    """A flood misleads those rules only that are about what it says."""
+    return injected.fault is not Fault.FLOOD or injected.told.rsplit(" ", 1)[-1] in types
 
 
 # Rules ----------------------------------------------------------------------------------------------------------------
