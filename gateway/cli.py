@@ -119,10 +119,19 @@ def contracts(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def simulate(context: typer.Context) -> None:
-    """Simulated homes over real MQTT; `hjemmevakt simulate --help` shows its options."""
-    from simulators.cli import main as simulating  # noqa: PLC0415
+    """Simulated homes over real MQTT, or a whole trial; `hjemmevakt simulate --help` shows its options."""
+    from simulators import cli as simulating  # noqa: PLC0415
 
-    raise typer.Exit(simulating(context.args))
+    try:
+        arguments = simulating.parsed(context.args)
+    except (OSError, ValueError) as error:
+        typer.echo(f"simulate: {error}", err=True)
+        raise typer.Exit(WRONG) from None
+    if arguments.real_time:
+        raise typer.Exit(simulating.real_time(arguments))
+    from gateway.trial.command import try_out  # noqa: PLC0415 - real time needs no gateway
+
+    raise typer.Exit(try_out(arguments))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from gateway.clock import ControlledClock, pause
 from gateway.lanes import LaneWorker
 from gateway.mqtt import LinkLost
 from gateway.store import pages, watches
+from gateway.timekeeper import Passed
 
 PATIENCE = 20.0
 """Seconds, in real time, that a quantum may take before something is wrong."""
@@ -38,20 +39,31 @@ async def advance(gateway: Gateway, by: timedelta) -> datetime:
     return clock.now()
 
 
-async def settle(gateway: Gateway) -> None:
-    """Until nothing is left to do at this time."""
+async def settle(gateway: Gateway) -> int:
+    """Until nothing is left to do at this time. How many pages were sent."""
     async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(_heard(worker) for worker in gateway.lanes.values()))
-        while (await gateway.timekeeper.run_once()).anything:
+        while _may_lead_on(await gateway.timekeeper.run_once()):
             pass
         await gateway.send_commands()
-        await _pages_settled(gateway)
+        return await _pages_settled(gateway)
+
+
+def _may_lead_on(passed: Passed) -> bool:
+    """Whether something may have fallen due through this pass. A pass goes through all watches that are due, and through the
+    alerts that they have raised; a watch that is moved on is not due again at this time."""
+    return bool(passed.alerts or passed.commands)
+
+
+async def next_due(gateway: Gateway, *, besides: str = "") -> datetime | None:
+    """When something is due next. ``besides``: how the keys of watches begin that can wait until something else is."""
+    now = gateway.clock.now()
+    return await gateway.database.run(lambda each: watches.next_due(each, now, besides=besides))
 
 
 async def _next(gateway: Gateway, clock: ControlledClock, end: datetime) -> datetime:
-    now, quantum = clock.now(), gateway.settings.limits.deaf / 3
-    due = await gateway.database.run(lambda each: watches.next_due(each, now))
-    return min(end, now + quantum, due or end)
+    quantum, due = gateway.settings.limits.deaf / 3, await next_due(gateway)
+    return min(end, clock.now() + quantum, due or end)
 
 
 async def _heard(worker: LaneWorker) -> None:
@@ -63,11 +75,13 @@ async def _heard(worker: LaneWorker) -> None:
     await heard.wait()
 
 
-async def _pages_settled(gateway: Gateway) -> None:
-    """Every page that is due has been handed over or given up, back-off included."""
-    while True:
-        await gateway.dispatcher.run_once()
+async def _pages_settled(gateway: Gateway) -> int:
+    """Every page that is due has been handed over or given up, back-off included. How many sendings that took."""
+    sent = 0
+    while await gateway.database.run(partial(pages.unsent, now=gateway.clock.now())):
+        leased = await gateway.dispatcher.run_once()
         await gateway.dispatcher.settled()
-        if not await gateway.database.run(partial(pages.unsent, now=gateway.clock.now())):
-            return
-        await pause(0.05)
+        sent += leased
+        if not leased:
+            await pause(0.05)
+    return sent

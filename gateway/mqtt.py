@@ -12,6 +12,7 @@ Theory
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,9 @@ from gateway.clock import Clock
 
 LinkLost = aiomqtt.MqttError
 """The connection is gone, or was refused."""
+
+AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+"""A small packet does not wait for the acknowledgement of the one before it: that is 40 ms for each receipt, measured."""
 
 SESSION_EXPIRY = 30 * 24 * 3600
 """How long the broker keeps a lane's session while we are away, in seconds."""
@@ -126,6 +130,7 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
         keepalive=15,
         timeout=10,
+        socket_options=[AT_ONCE],
     )
     client._client.manual_ack_set(True)  # noqa: SLF001, FBT003 - before connecting: later, and messages are lost
     client.pending_calls_threshold = 10_000

@@ -11,22 +11,21 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time
 from random import Random
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from devices.kinds import Rhythm, Span, kinds
+from devices.kinds import Rhythm, kinds
 from devices.model import NAME, MessageClass, Said
 from devices.vkp import Severity
+from simulators.people import A_DAY, OSLO, Life, People, is_away, midnight, moment, people_of
 
-OSLO = ZoneInfo("Europe/Oslo")
+__all__ = ["OSLO", "Fitting", "Life", "class_of", "midnight", "saying", "script", "story"]
+
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
-A_DAY = timedelta(days=1)
 STATUS_TYPES = frozenset({"heartbeat", "presence"})
 
 
@@ -57,24 +56,10 @@ class Fitting(BaseModel):
     place: tuple[Latitude, Longitude] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
-    """Chances: of a fall per wearer and day, and of a dose about which the dispenser says nothing at all."""
-
-    falls_per_day: float = 0.01
-    missed_per_dose: float = 0.01
-
-
-def midnight(day: date) -> datetime:
-    """The beginning of a local day, in UTC."""
-    return _at(day, time())
-
-
 def script(fitting: Fitting, day: date, life: Life, seed: int) -> list[Said]:
     """What a device says of one day, in order."""
     random = Random(f"{seed}:{fitting.address}:{day}")
-    rhythm = replace(_rhythm(fitting, day, life, seed, random), place=fitting.place)
-    return list(kinds()[fitting.kind].day(rhythm, random))
+    return list(kinds()[fitting.kind].day(_rhythm(fitting, day, life, seed, random), random))
 
 
 def story(fitting: Fitting, life: Life, seed: int, since: datetime) -> Iterator[Said]:
@@ -103,45 +88,28 @@ def class_of(kind: str, type_: str) -> MessageClass:
     return MessageClass.ALARM if urgent else MessageClass.EVENT
 
 
-@dataclass(frozen=True, slots=True)
-class _People:
-    """What the people of a home do of a day."""
-
-    up: Span
-    walks: tuple[Span, ...]
-    visits: tuple[Span, ...]
-
-
 def _rhythm(fitting: Fitting, day: date, life: Life, seed: int, random: Random) -> Rhythm:
-    doses = sorted(_at(day, dose) for dose in fitting.doses if random.random() >= life.missed_per_dose)
-    people = _people(fitting.home or fitting.address, day, seed)
-    falls, when = random.random() < life.falls_per_day, random.random()
-    fall_at = people.up.begins + when * (people.up.ends - people.up.begins)
-    return Rhythm(midnight(day), day, tuple(doses), fall_at if falls else None, people.up, people.walks, people.visits)
-
-
-def _people(home: str, day: date, seed: int) -> _People:
-    """Habits are the home's, and each day is a little different."""
-    habits, today = Random(f"{seed}:home:{home}"), Random(f"{seed}:home:{home}:{day}")
-    comes = habits.choice(((), (8,), (8, 19), (8, 13, 19)))
-    walks = habits.random() < 0.6 and today.random() < 0.8
-    return _People(
-        up=Span(_some_time(day, 6, 7, today), _some_time(day, 21, 22, today)),
-        walks=(_span(_some_time(day, 10, 12, today), 20, 55, today),) if walks else (),
-        visits=tuple(_span(_some_time(day, hour, hour + 1, today), 9, 25, today) for hour in comes),
+    people = people_of(fitting.home or fitting.address, day, life, seed)
+    planned = sorted(moment(day, dose) for dose in fitting.doses if random.random() >= life.missed_per_dose)
+    return Rhythm(
+        midnight(day),
+        day,
+        doses=tuple(at for at in planned if not is_away(people, at)),
+        fall_at=_by_day(people, life.falls_per_day, random),
+        press_at=_by_day(people, life.presses_per_day, random),
+        up=people.up,
+        walks=people.walks,
+        visits=people.visits,
+        guests=people.guests,
+        out_at_night=people.out_at_night,
+        smoke_at=people.smoke_at,
+        away=people.away,
+        place=fitting.place,
     )
 
 
-def _some_time(day: date, first: int, last: int, random: Random) -> datetime:
-    """A moment between two hours, by the clock on the wall."""
-    begins = _at(day, time(first))
-    return begins + random.random() * (_at(day, time(last)) - begins)
-
-
-def _span(begins: datetime, shortest: float, longest: float, random: Random) -> Span:
-    """From a moment on, for so many minutes."""
-    return Span(begins, begins + timedelta(minutes=random.uniform(shortest, longest)))
-
-
-def _at(day: date, local: time) -> datetime:
-    return datetime.combine(day, local, tzinfo=OSLO).astimezone(UTC)
+def _by_day(people: People, chance: float, random: Random) -> datetime | None:
+    """Some time between getting up and going to bed, with this chance, unless they are away."""
+    comes, when = random.random() < chance, random.random()
+    at = people.up.begins + when * (people.up.ends - people.up.begins)
+    return at if comes and not is_away(people, at) else None

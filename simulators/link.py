@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import aiomqtt
 from pydantic_core import from_json
@@ -26,6 +29,7 @@ from devices.kinds import kinds
 from devices.model import DecodeError, MessageClass
 from simulators.clock import Clock
 from simulators.device import Device, Kept, Receipted
+from simulators.faults import NO_FAULTS, Arrival, Fault, Injected, Sending, carry
 
 ONLINE, OFFLINE = b'{"online":true}', b'{"online":false}'
 BATCH = 20
@@ -34,9 +38,13 @@ FILTERS = 100
 """Topic filters in one SUBSCRIBE."""
 GOODBYE_SECONDS = 2.0
 LONGEST_PAUSE = 10.0
+AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+"""A small packet does not wait for the acknowledgement of the one before it."""
 
 OnReceipt = Callable[[Device, Receipted], None]
 OnCommand = Callable[[Device, Ordered], None]
+UnderWay = Callable[[Sending], tuple[tuple[Arrival, ...], tuple[Injected, ...]]]
+WITHOUT_FAULTS: UnderWay = partial(carry, faults=NO_FAULTS, seed=0)
 
 log = logging.getLogger("simulators")
 
@@ -54,7 +62,8 @@ class Broker:
 
 class Link:
     """One connection, for one device (``own``) or many. ``on_receipt`` is told of each receipt, ``on_command`` of each
-    command; without it nobody listens for any."""
+    command; without it nobody listens for any. ``under_way``: what becomes of a sending, and the faults in it; ``injected``
+    counts them."""
 
     def __init__(
         self,
@@ -65,6 +74,7 @@ class Link:
         *,
         on_command: OnCommand | None = None,
         own: bool = False,
+        under_way: UnderWay = WITHOUT_FAULTS,
     ) -> None:
         self._broker = broker
         self._devices = tuple(devices)
@@ -72,6 +82,9 @@ class Link:
         self._on_receipt = on_receipt
         self._own = devices[0] if own else None
         self._on_command = on_command
+        self._under_way = under_way
+        self._in_the_air: set[asyncio.Task[None]] = set()
+        self.injected: Counter[Fault] = Counter()
         self._by_receipt = {device.topic("receipt"): device for device in devices}
         obeying = [each for each in devices if on_command is not None and kinds()[each.kind].commands]
         self._by_command = {device.topic("command"): device for device in obeying}
@@ -112,7 +125,7 @@ class Link:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._talking = False
-            ends = await _ended(tasks)
+            ends = await _ended([*tasks, *self._in_the_air])
         for error in ends:
             raise error
 
@@ -129,6 +142,7 @@ class Link:
             will=aiomqtt.Will(own.topic(MessageClass.STATUS), OFFLINE, qos=1, retain=True) if own else None,
             keepalive=30,
             timeout=self._broker.timeout,
+            socket_options=[AT_ONCE],
         )
 
     async def _greet(self, client: aiomqtt.Client) -> None:
@@ -187,10 +201,29 @@ class Link:
         if device.outbox.find(kept.message_id) is None:
             return  # its receipt came while others were sent
         topic, payload = device.message(kept)
-        await client.publish(topic, payload, qos=1)
+        now = self._clock.now()
+        sending = Sending(device.address.address, kept.message_id, kept.tries + 1, now, topic, payload)
+        arrivals, injected = self._under_way(sending)
+        self.injected.update(each.fault for each in injected)
+        for each in arrivals:
+            await self._arrives(client, each)
         device.sent(kept.message_id, self._clock.now())
         level = logging.INFO if kept.is_alarm or kept.tries == 0 else logging.DEBUG
         log.log(level, "%s sent %s %s, time %d", device.address, kept.said.type, kept.message_id, kept.tries + 1)
+
+    async def _arrives(self, client: aiomqtt.Client, arrival: Arrival) -> None:
+        """At once, or in a while; what is under way when the connection ends is lost."""
+        if not arrival.after:
+            await client.publish(arrival.topic, arrival.payload, qos=1)
+            return
+        task = asyncio.create_task(self._arrives_later(client, arrival))
+        self._in_the_air.add(task)
+        task.add_done_callback(self._in_the_air.discard)
+
+    async def _arrives_later(self, client: aiomqtt.Client, arrival: Arrival) -> None:
+        await self._clock.sleep(arrival.after.total_seconds())
+        with suppress(aiomqtt.MqttError):
+            await client.publish(arrival.topic, arrival.payload, qos=1)
 
     def _due(self) -> list[tuple[Device, Kept]]:
         now = self._clock.now()

@@ -1,7 +1,7 @@
 """Running simulated devices against a broker, in real time.
 
     Options ──▶ a Device per fitting ──▶ links (one shared, or one each)
-    story (scripts by the real local time) ──▶ Device.say ──▶ Link ──▶ broker
+    story (scripts by the real local time) ──▶ faults.tell ──▶ Device.say ──▶ Link, faults.carry ──▶ broker
     receipts ──▶ Report
 
 What is already past today is skipped: a device that is switched on does not tell of the morning.
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -23,6 +24,7 @@ from devices.dialects.native import DIALECT, Ordered
 from devices.model import DeviceAddress, Said
 from simulators.clock import Clock
 from simulators.device import Device, Habits, Kept, Receipted
+from simulators.faults import NO_FAULTS, Fault, Faults, Injected, carry, tell
 from simulators.home import Fitting, Life, saying, story
 from simulators.link import Broker, Link, OnCommand, OnReceipt
 
@@ -50,6 +52,7 @@ class Options:
     life: Life = field(default_factory=Life)
     habits: Habits = field(default_factory=Habits)
     connections: Connections = Connections.SHARED
+    faults: Faults = NO_FAULTS
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Report:
     lost: int
     median_receipt: timedelta | None
     slowest_receipt: timedelta | None
+    injected: Mapping[Fault, int] = field(default_factory=dict)
 
 
 class Simulation:
@@ -75,6 +79,7 @@ class Simulation:
         self._clock = clock
         self._devices = {each.address: _device(options, each) for each in options.devices}
         self._links = _links(options, list(self._devices.values()), clock, self._on_receipt, self._on_command)
+        self._injected: Counter[Fault] = Counter()
         self._random = Random(f"{options.seed}:obeying")
         self._said = self._receipted = self._resent = 0
         self._took: deque[timedelta] = deque(maxlen=REMEMBERED)
@@ -106,13 +111,22 @@ class Simulation:
             lost=sum(outbox.lost for outbox in outboxes),
             median_receipt=sorted(self._took)[len(self._took) // 2] if self._took else None,
             slowest_receipt=max(self._took, default=None),
+            injected=self._injected + sum((link.injected for link in set(self._links.values())), Counter()),
         )
 
     async def _live(self, fitting: Fitting) -> None:
         self.say(fitting.address, "heartbeat")
-        for said in story(fitting, self._options.life, self._options.seed, self._clock.now()):
-            await self._clock.until(said.at)
-            self._tell(self._devices[fitting.address], said)
+        options, now = self._options, self._clock.now()
+        said = story(fitting, options.life, options.seed, now)
+        for told in tell(fitting.address, fitting.kind, said, options.faults, options.seed, now):
+            await self._clock.until(told.at)
+            self._note(told.faults)
+            self._tell(self._devices[fitting.address], told.said, told.due_at)
+
+    def _note(self, injected: Iterable[Injected]) -> None:
+        for each in injected:
+            self._injected[each.fault] += 1
+            log.info("%s has the fault %s %s", each.address, each.fault, each.told)
 
     def _tell(self, device: Device, said: Said, due_at: datetime | None = None) -> Kept:
         kept = device.say(said, self._clock.now(), due_at)
@@ -187,12 +201,15 @@ def _device(options: Options, fitting: Fitting) -> Device:
 def _links(
     options: Options, devices: list[Device], clock: Clock, on_receipt: OnReceipt, on_command: OnCommand
 ) -> dict[DeviceAddress, Link]:
+    luck = partial(carry, faults=options.faults, seed=options.seed)
     if options.connections is Connections.PER_DEVICE:
         return {
-            each.address: Link(options.broker, [each], clock, on_receipt, on_command=on_command, own=True)
+            each.address: Link(
+                options.broker, [each], clock, on_receipt, on_command=on_command, own=True, under_way=luck
+            )
             for each in devices
         }
-    shared = Link(options.broker, devices, clock, on_receipt, on_command=on_command)
+    shared = Link(options.broker, devices, clock, on_receipt, on_command=on_command, under_way=luck)
     return dict.fromkeys((device.address for device in devices), shared)
 
 

@@ -47,8 +47,9 @@ class Rhythm:
     """What a simulated resident's day gives a device to report; every device of a home lives the same one.
 
     Times are UTC, doses as scheduled. ``up``: from getting up to going to bed. ``walks``: out of the house and back.
-    ``visits``: home care, from coming to leaving. Neither falls into the night. ``place``: the home's latitude and
-    longitude, where it has one.
+    ``visits``: home care, from coming to leaving; ``guests``: anybody else. None of these falls into the night, but
+    ``out_at_night`` does. ``away``: the part of the day in which the resident is in hospital. ``place``: the home's
+    latitude and longitude, where it has one.
     """
 
     midnight: datetime
@@ -58,6 +59,11 @@ class Rhythm:
     up: Span | None = None
     walks: tuple[Span, ...] = ()
     visits: tuple[Span, ...] = ()
+    guests: tuple[Span, ...] = ()
+    press_at: datetime | None = None
+    smoke_at: datetime | None = None
+    out_at_night: Span | None = None
+    away: Span | None = None
     place: tuple[float, float] | None = None
 
 

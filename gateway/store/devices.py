@@ -227,15 +227,18 @@ async def unwatched(
     """Fitted devices that lack a standing watch of their kind, in order of id and prefix, from beyond such a pair on.
     ``standing``: (kind, prefix of the watch's key)."""
     cursor = await connection.execute(
-        f"""SELECT d.site_id, w.zone_id, d.id AS device_id, i.id AS installation_id, i.dwelling_id,
-                  coalesce(i.resident_id, alone.resident_id) AS resident_id, d.kind, d.silent_after_seconds, s.prefix
-           FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
-           JOIN unnest(%(kinds)s::text[], %(prefixes)s::text[]) AS s (kind, prefix) ON s.kind = d.kind
-           {LIVES_ALONE.format(at="%(now)s")}
-           WHERE i.during @> %(now)s AND (d.id, s.prefix) > (%(device)s, %(prefix)s)
-             AND NOT EXISTS (SELECT 1 FROM watch x
-                             WHERE x.key = s.prefix || 'installation:' || i.id AND x.due_at IS NOT NULL)
-           ORDER BY d.id, s.prefix LIMIT %(limit)s""",
+        f"""WITH i AS MATERIALIZED (
+               SELECT d.site_id, w.zone_id, d.id AS device_id, i.id AS installation_id, i.dwelling_id, i.resident_id, d.kind,
+                      d.silent_after_seconds, s.prefix
+               FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
+               JOIN unnest(%(kinds)s::text[], %(prefixes)s::text[]) AS s (kind, prefix) ON s.kind = d.kind
+               WHERE i.during @> %(now)s AND (d.id, s.prefix) > (%(device)s, %(prefix)s)
+                 AND NOT EXISTS (SELECT 1 FROM watch x
+                                 WHERE x.key = s.prefix || 'installation:' || i.id AND x.due_at IS NOT NULL)
+               ORDER BY d.id, s.prefix LIMIT %(limit)s)
+           SELECT i.site_id, i.zone_id, i.device_id, i.installation_id, i.dwelling_id,
+                  coalesce(i.resident_id, alone.resident_id) AS resident_id, i.kind, i.silent_after_seconds, i.prefix
+           FROM i {LIVES_ALONE.format(at="%(now)s")} ORDER BY i.device_id, i.prefix""",
         {
             "kinds": [kind for kind, _ in standing],
             "prefixes": [prefix for _, prefix in standing],

@@ -249,15 +249,19 @@ async def set_watched_until(connection: Connection, moments: Sequence[tuple[int,
     )
 
 
-async def next_due(connection: Connection, after: datetime) -> datetime | None:
-    """The earliest time after this one at which a watch, an alert, a command, a page or a dose schedule needs attention."""
+async def next_due(connection: Connection, after: datetime, *, besides: str = "") -> datetime | None:
+    """The earliest time after this one at which a watch, an alert, a command, a page or a dose schedule needs attention.
+
+    ``besides``: how the keys of watches begin that can wait until something else is due.
+    """
     cursor = await connection.execute(
-        """SELECT least((SELECT min(due_at) FROM watch WHERE due_at > %(after)s),
+        """SELECT least((SELECT min(due_at) FROM watch WHERE due_at > %(after)s
+                         AND NOT (%(besides)s <> '' AND starts_with(key, %(besides)s))),
                         (SELECT min(due_at) FROM alert WHERE due_at > %(after)s),
                         (SELECT min(due_at) FROM command WHERE due_at > %(after)s),
                         (SELECT min(due_at) FROM page WHERE due_at > %(after)s),
                         (SELECT min(watched_until) FROM dose_schedule WHERE watched_until > %(after)s)) AS due""",
-        {"after": after},
+        {"after": after, "besides": besides},
     )
     row = await cursor.fetchone()
     return row["due"] if row else None

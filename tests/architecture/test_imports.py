@@ -13,7 +13,7 @@ PACKAGES = ("devices", "alerts", "gateway", "simulators")
 LINT = Path(sys.executable).with_name("lint-imports")
 
 LAYERS = "gateway over alerts over devices; simulators know devices only"
-SIMULATORS = "only the command line and the demo start simulators"
+SIMULATORS = "only the command line, the demo and trials start simulators"
 KINDS = "kinds do not know each other"
 CHANNELS = "only the shell opens channels"
 DATABASE = "psycopg stays in gateway.store"

@@ -1,4 +1,4 @@
-"""A door sensor's day: a sign of life every four hours, and whoever goes through the door by day."""
+"""A door sensor's day: a sign of life every four hours, and whoever goes through the door."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def day(rhythm: Rhythm, random: Random) -> Iterator[Said]:
         Said(rhythm.midnight + timedelta(hours=hour) + jitter, MessageClass.STATUS, "heartbeat", _health(random))
         for hour in range(0, 24, 4)
     ]
-    for walk in rhythm.walks:
+    for walk in (*rhythm.walks, *((rhythm.out_at_night,) if rhythm.out_at_night else ())):
         said.extend(_passes(walk.begins, random, "went_out"))
         said.extend(_passes(walk.ends, random, "came_in"))
-    for visit in rhythm.visits:
+    for visit in (*rhythm.visits, *rhythm.guests):
         said.extend(_passes(visit.begins, random))
         said.extend(_passes(visit.ends, random))
     yield from sorted(said, key=lambda one: one.at)

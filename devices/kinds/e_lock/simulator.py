@@ -22,7 +22,10 @@ def day(rhythm: Rhythm, random: Random) -> Iterator[Said]:
     for visit in rhythm.visits:
         said.extend(_passes(visit.begins, random, {"method": "app", "by": f"staff-{random.randint(1, 40)}"}))
         said.extend(_passes(visit.ends, random, {"method": "button"}))
-    for walk in rhythm.walks:
+    for guest in rhythm.guests:
+        said.extend(_passes(guest.begins, random, {"method": "button"}))
+        said.extend(_passes(guest.ends, random, {"method": "button"}))
+    for walk in (*rhythm.walks, *((rhythm.out_at_night,) if rhythm.out_at_night else ())):
         said.extend(_passes(walk.begins, random, {"method": "button"}))
         said.extend(_passes(walk.ends, random, {"method": "key"}))
     yield from sorted(said, key=lambda one: one.at)

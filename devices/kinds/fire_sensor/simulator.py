@@ -1,4 +1,5 @@
-"""A fire sensor's day: a sign of life every six hours, and on the first of the month somebody presses its test button."""
+"""A fire sensor's day: a sign of life every six hours, and on the first of the month somebody presses its test button;
+smoke when life has some."""
 
 from __future__ import annotations
 
@@ -17,6 +18,10 @@ def day(rhythm: Rhythm, random: Random) -> Iterator[Said]:
         Said(rhythm.midnight + timedelta(hours=hour) + jitter, MessageClass.STATUS, "heartbeat", _health(random))
         for hour in range(0, 24, 6)
     ]
+    if rhythm.smoke_at is not None:
+        smoke = rhythm.smoke_at + timedelta(seconds=random.uniform(0, 20))
+        said.append(Said(smoke, MessageClass.ALARM, "smoke"))
+        said.append(Said(smoke + timedelta(minutes=random.uniform(2, 9)), MessageClass.EVENT, "cleared"))
     if rhythm.day.day == 1:
         tested_at = rhythm.midnight + timedelta(hours=11, minutes=random.uniform(0, 120))
         said.append(Said(tested_at, MessageClass.EVENT, "test"))

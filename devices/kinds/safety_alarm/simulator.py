@@ -1,5 +1,5 @@
 """A mobile safety alarm's day: a sign of life every hour, a position every few minutes of a walk, the charger at night;
-a fall when life has one. Nobody presses anything."""
+a fall, or a press of the button, when life has one."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ def day(rhythm: Rhythm, random: Random) -> Iterator[Said]:
     said = [Said(at, MessageClass.STATUS, "heartbeat", _health(at, rhythm.up, random)) for at in hours]
     for walk in rhythm.walks:
         said.extend(_walk(walk, home, random))
+    if rhythm.press_at is not None:
+        pressed = _found(_around(home, random.uniform(0, 600), random), random)
+        said.append(Said(rhythm.press_at, MessageClass.ALARM, "button_pressed", pressed))
     if rhythm.fall_at is not None:
         where = _found(_around(home, random.uniform(0, 600), random), random)
         said.append(Said(rhythm.fall_at, MessageClass.ALARM, "fall", {"impact_g": 4.1, **where}))

@@ -1,0 +1,312 @@
+"""What the truth asks for, and what may explain an alert. Pure; knows the kinds' default rules and the script, no database.
+
+Theory
+    Two questions, and they are asked apart. *Must*: something true arrived at the broker (or a dose or a sign of life did
+    not) and a default rule covers it, so there has to be a line of evidence at that moment in an alert of that condition.
+    *Cause*: an alert is there, so something in the script has to have led to it: what happened (real), or a fault that can
+    mislead a rule of this type (false, explained). An alert with neither is an invented one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import cache, cached_property
+from typing import Any, Protocol
+
+from alerts.judge import OLD_ALARM, UNINTERPRETABLE
+from alerts.model import HISTORY_AFTER
+from devices.kinds import kinds
+from devices.model import MessageClass, settle_time
+from simulators.faults import Fault, Injected
+from simulators.field import Happened, Truth
+from simulators.home import Fitting
+from simulators.people import OSLO
+
+SLACK = timedelta(minutes=2)
+"""A quantum of controlled time and a bit: how much later than its moment something may be noticed."""
+NOTHING_SAID = "nothing_said"
+NOW_AND_THEN = timedelta(hours=3)
+"""What was delayed or dropped may still mislead so long after."""
+CARRIED = frozenset({Fault.DROP, Fault.DELAY, Fault.REORDER, Fault.CORRUPT})
+MISLEADS: Mapping[str, frozenset[Fault]] = {
+    "immediate": frozenset({Fault.FLOOD, Fault.CORRUPT}),
+    "repeat": frozenset({Fault.FLOOD, Fault.CORRUPT}),
+    "rate": frozenset({Fault.FLOOD, Fault.CORRUPT}),
+    "window": frozenset({Fault.SKEW, Fault.CORRUPT}),
+    "threshold": frozenset({Fault.BATTERY_DEATH, Fault.CORRUPT}),
+    "state": CARRIED | {Fault.SKEW, Fault.BATTERY_DEATH},
+    "compound": CARRIED | {Fault.SKEW, Fault.BATTERY_DEATH},
+    "dose": CARRIED | {Fault.BATTERY_DEATH},
+    "silence": CARRIED | {Fault.BATTERY_DEATH},
+    UNINTERPRETABLE: frozenset({Fault.CORRUPT}),
+    OLD_ALARM: frozenset({Fault.DELAY, Fault.SKEW, Fault.CORRUPT}),
+}
+"""Type of rule (or condition without one) to the faults that can lead to an alert by it."""
+
+
+class Seen(Protocol):
+    """What is asked of an alert."""
+
+    @property
+    def condition(self) -> str: ...
+    @property
+    def track(self) -> str: ...
+    @property
+    def device(self) -> str | None: ...
+    @property
+    def home(self) -> str | None: ...
+    @property
+    def raised_at(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Must:
+    """A line of evidence that has to be there. ``condition`` None: in whichever alert. ``dose_at``: of a dose."""
+
+    device: str
+    condition: str | None
+    track: str | None
+    evidence: str
+    since: datetime
+    until: datetime
+    told: str
+    dose_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What led to an alert. ``real``: something had happened; else ``told`` names the fault that explains it."""
+
+    real: bool
+    told: str
+
+
+class Script:
+    """A truth, to be asked. Grows with it."""
+
+    def __init__(self, truth: Truth) -> None:
+        self.truth = truth
+        self._happened: dict[str, list[Happened]] = {}
+        self._injected: dict[str, list[Injected]] = {}
+        self._read = [0, 0]
+        self._fittings = {each.address: each for each in truth.plan.devices}
+
+    def of(self, address: str) -> list[Happened]:
+        self._catch_up()
+        return self._happened.get(address, [])
+
+    def faults(self, address: str) -> list[Injected]:
+        self._catch_up()
+        return self._injected.get(address, [])
+
+    def fitting(self, address: str | None) -> Fitting | None:
+        return self._fittings.get(address or "")
+
+    @cached_property
+    def homes(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for each in self.truth.plan.devices:
+            found.setdefault(each.home or each.address, []).append(each.address)
+        return found
+
+    def _catch_up(self) -> None:
+        happened, injected = self.truth.happened, self.truth.injected
+        for one in happened[self._read[0] :]:
+            self._happened.setdefault(one.fitting.address, []).append(one)
+        for fault in injected[self._read[1] :]:
+            self._injected.setdefault(fault.address, []).append(fault)
+        self._read = [len(happened), len(injected)]
+
+
+# Must -----------------------------------------------------------------------------------------------------------------
+
+
+def musts(script: Script, until: datetime) -> Iterator[Must]:
+    """All that has to have its evidence by now, in no order."""
+    for each in script.truth.happened:
+        if (each.touched_at or until) + SLACK < until:
+            yield from _of_event(each)
+    for fitting, dose_at in script.truth.doses():
+        yield from _of_dose(script, fitting, dose_at, until)
+    for fitting in script.truth.plan.devices:
+        yield from _of_silence(script.truth, fitting, until)
+
+
+def _of_event(one: Happened) -> Iterator[Must]:
+    address, what = one.fitting.address, f"{one.fitting.kind} {one.fitting.address} said {one.type} {one.message_id}"
+    if one.arrived_at is None:
+        if one.message_class is MessageClass.ALARM and one.touched_at is not None:
+            since, until = one.touched_at, one.touched_at + SLACK
+            yield Must(address, None, "care", "", since, until, f"{what}, with broken bytes")
+        return
+    occurred_at, _ = settle_time(one.claimed, one.arrived_at)
+    if one.arrived_at - occurred_at > HISTORY_AFTER:
+        return
+    for rule in rules_of(one.fitting.kind):
+        covers = rule["type"] == "immediate" or (rule["type"] == "window" and _within(rule["window"], occurred_at))
+        if covers and one.type in rule["on"]:
+            since, until = one.arrived_at, one.arrived_at + SLACK
+            yield Must(address, rule["condition"], rule["track"], one.type, since, until, what)
+
+
+def _of_dose(script: Script, fitting: Fitting, dose_at: datetime, until: datetime) -> Iterator[Must]:
+    for rule in rules_of(fitting.kind):
+        if rule["type"] != "dose":
+            continue
+        due = dose_at + timedelta(seconds=rule["grace_seconds"])
+        if due + SLACK >= until or _word_of_dose(script, fitting, dose_at, rule, due) is not None:
+            continue
+        what = f"{fitting.kind} {fitting.address} said nothing of the dose of {dose_at:%F %H:%M} UTC"
+        yield Must(fitting.address, rule["condition"], rule["track"], NOTHING_SAID, due, due + SLACK, what, dose_at)
+
+
+def _word_of_dose(
+    script: Script, fitting: Fitting, dose_at: datetime, rule: Mapping[str, Any], due: datetime
+) -> Happened | None:
+    """What the device said of a dose, if it arrived (perhaps broken) before the dose was given up."""
+    said = {*rule["met_by"], *rule["answered_by"]}
+    return next(
+        (
+            each
+            for each in script.of(fitting.address)
+            if each.type in said and _same(each.dose_at, dose_at) and each.touched_at and each.touched_at <= due
+        ),
+        None,
+    )
+
+
+def _of_silence(truth: Truth, fitting: Fitting, until: datetime) -> Iterator[Must]:
+    rule = next((each for each in rules_of(fitting.kind) if each["type"] == "silence"), None)
+    if rule is None:
+        return
+    contract = kinds()[fitting.kind].silent_after
+    heard = [truth.plan.since, *truth.heard.get(fitting.address, ())]
+    for last, following in zip(heard, [*heard[1:], until], strict=True):
+        if following - last > contract + 2 * SLACK:
+            due = last + contract
+            what = f"{fitting.kind} {fitting.address} was silent from {last:%F %H:%M} UTC on"
+            yield Must(
+                fitting.address, rule["condition"], rule["track"], NOTHING_SAID, due - SLACK, due + 2 * SLACK, what
+            )
+
+
+# Cause ----------------------------------------------------------------------------------------------------------------
+
+
+def cause(script: Script, alert: Seen) -> Cause | None:
+    """What in the script led to an alert; None where nothing did."""
+    fitting = script.fitting(alert.device)
+    if fitting is None:
+        return None
+    rules = [
+        each for each in rules_of(fitting.kind) if (each["condition"], each["track"]) == (alert.condition, alert.track)
+    ]
+    for rule in rules:
+        if told := _happened(script, alert, fitting, rule):
+            return Cause(real=True, told=told)
+    names = [each["type"] for each in rules] or [alert.condition]
+    can = frozenset[Fault]().union(*(MISLEADS.get(name, frozenset()) for name in names))
+    if (fault := _misled(script, alert, fitting, rules, can)) is None:
+        return None
+    told = f"{fault.fault} {fault.told}".strip() + f" at {fault.at:%F %H:%M} UTC"
+    return Cause(real=fault.fault is Fault.BATTERY_DEATH, told=told)
+
+
+def _happened(script: Script, alert: Seen, fitting: Fitting, rule: Mapping[str, Any]) -> str | None:
+    """What truly happened that this rule is about."""
+    at = alert.raised_at
+    match rule["type"]:
+        case "dose":
+            return _missed(script, fitting, rule, at)
+        case "silence" | "threshold":
+            return None  # only a fault keeps a device silent, or empties its battery
+        case "state":
+            return _left(script.of(fitting.address), rule, at)
+        case _:
+            return _said(script, alert, fitting, rule, at)
+
+
+def _said(script: Script, alert: Seen, fitting: Fitting, rule: Mapping[str, Any], at: datetime) -> str | None:
+    addresses = script.homes.get(alert.home or "", []) if rule.get("per") == "dwelling" else [fitting.address]
+    since = at - SLACK - _wait(rule)
+    for each in (one for address in addresses for one in script.of(address)):
+        heard = each.touched_at is not None and since <= each.touched_at <= at
+        if each.real and heard and each.type in rule["on"] and ("window" not in rule or _at_night(rule, each)):
+            return f"{each.type} at {each.at:%F %H:%M} UTC"
+    return None
+
+
+def _at_night(rule: Mapping[str, Any], one: Happened) -> bool:
+    return _within(rule["window"], one.at)
+
+
+def _left(happened: Sequence[Happened], rule: Mapping[str, Any], at: datetime) -> str | None:
+    """A state that was entered and not left in time, in truth."""
+    lasts = timedelta(seconds=rule["for_seconds"])
+    for entered in (each for each in happened if each.type in rule["enters"] and each.at <= at - lasts + SLACK):
+        left = [each for each in happened if each.type in rule["leaves"] and entered.at < each.at < entered.at + lasts]
+        if not left and entered.at + lasts >= at - SLACK - lasts:
+            return f"{entered.type} at {entered.at:%F %H:%M} UTC, for too long"
+    return None
+
+
+def _missed(script: Script, fitting: Fitting, rule: Mapping[str, Any], at: datetime) -> str | None:
+    grace = timedelta(seconds=rule["grace_seconds"])
+    for _, dose_at in (each for each in script.truth.doses() if each[0] is fitting):
+        due = dose_at + grace
+        if due <= at <= due + SLACK and not any(_same(each.dose_at, dose_at) for each in script.of(fitting.address)):
+            return f"nothing of the dose of {dose_at:%F %H:%M} UTC"
+    return None
+
+
+def _misled(
+    script: Script, alert: Seen, fitting: Fitting, rules: Sequence[Mapping[str, Any]], can: frozenset[Fault]
+) -> Injected | None:
+    wait = max([_wait(each) for each in rules], default=timedelta(0))
+    if any(each["type"] == "silence" for each in rules):
+        wait = kinds()[fitting.kind].silent_after
+    since = alert.raised_at - wait - NOW_AND_THEN
+    shared = any(each.get("per") == "dwelling" for each in rules)
+    addresses = script.homes.get(alert.home or "", []) if shared else [fitting.address]
+    types = {type_ for each in rules for type_ in each.get("on", ())}
+    found = [
+        each
+        for address in addresses
+        for each in script.faults(address)
+        if each.fault in can and each.at <= alert.raised_at and each.until >= since and _of_these(each, types)
+    ]
+    return min(
+        found, key=lambda each: (each.fault is not Fault.BATTERY_DEATH, each.fault is not Fault.FLOOD), default=None
+    )
+
+
+def _of_these(injected: Injected, types: Collection[str]) -> bool:
+    """A flood misleads those rules only that are about what it says."""
+    return injected.fault is not Fault.FLOOD or injected.told.rsplit(" ", 1)[-1] in types
+
+
+# Rules ----------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def rules_of(kind: str) -> tuple[Mapping[str, Any], ...]:
+    """The default rules of a kind that are on."""
+    return tuple(each for each in kinds()[kind].default_rules if each.get("enabled", True))
+
+
+def _wait(rule: Mapping[str, Any]) -> timedelta:
+    """The longest time from what a rule is about to its alert."""
+    seconds = max(rule.get(name, 0) for name in ("for_seconds", "within_seconds", "grace_seconds"))
+    return timedelta(days=rule.get("days", 0), seconds=seconds)
+
+
+def _within(window: Mapping[str, str], at: datetime) -> bool:
+    local = at.astimezone(OSLO).time()
+    begins, ends = time.fromisoformat(window["from_time"]), time.fromisoformat(window["to_time"])
+    return begins <= local < ends if begins <= ends else local >= begins or local < ends
+
+
+def _same(dose_at: str | None, planned: datetime) -> bool:
+    return dose_at is not None and datetime.fromisoformat(dose_at) == planned

@@ -1,0 +1,184 @@
+"""Trials: a day at full speed with faults passes; one thing broken on purpose, and the run names it.
+
+What is broken is broken at a seam: through the API's own calls, by SQL, by an answer that leads nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from gateway.api.schemas import RuleRequest
+from gateway.app import Gateway
+from gateway.embedded import Broker
+from gateway.store.trials import Print
+from gateway.trial.run import Outcome, Trial, UnknownDevice, run
+from gateway.trial.tell import told
+from gateway.trial.verdict import judge
+from simulators.faults import parse
+from simulators.people import Life
+from tests.support.rules import own
+
+DAY = timedelta(days=1)
+MANY_FAULTS = [
+    "drop=0.02",
+    "duplicate=0.05",
+    "corrupt=0.01",
+    "delay=0.01",
+    "reorder=0.01",
+    "skew=0.1",
+    "fall-002:battery_death",
+    "fall-001:flood",
+]
+NOTHING = Life(falls_per_day=0, missed_per_dose=0)
+SHORT = Trial(homes=1, days=1 / 24, seed=3, life=NOTHING)
+"""An hour of one home, in which nothing happens unless a story says so."""
+A_FALL = replace(SHORT, seed=40, life=replace(NOTHING, falls_per_day=1))
+A_PRESS = replace(SHORT, seed=95, life=replace(NOTHING, presses_per_day=1))
+"""Within this hour fall-001 has one."""
+
+
+async def tried(trial: Trial, url: str, broker: Broker) -> Outcome:
+    return await run(trial, url, broker)
+
+
+def named(outcome: Outcome) -> str:
+    assert not outcome.passed
+    return "\n".join(str(each) for each in outcome.verdict.findings)
+
+
+async def sql(gateway: Gateway, *statements: str) -> list[tuple[Any, ...]]:
+    """The rows of the last."""
+    rows: list[tuple[Any, ...]] = []
+    async with await psycopg.AsyncConnection.connect(gateway.database.url, autocommit=True) as connection:
+        for each in statements:
+            cursor = await connection.execute(each.encode())
+            rows = await cursor.fetchall() if cursor.description else []
+    return rows
+
+
+@pytest.mark.timeout(600)
+async def test_a_day_of_twelve_homes_with_faults_passes(migrated_url: str, own_broker: Broker) -> None:
+    life = Life(falls_per_day=0.1, missed_per_dose=0.4, presses_per_day=0.2, smoke_per_day=0.05, out_per_night=0.1)
+    trial = Trial(homes=12, days=1, seed=7, life=life, faults=parse(MANY_FAULTS, DAY))
+    outcome = await tried(trial, migrated_url, own_broker)
+    assert [str(each) for each in outcome.verdict.findings] == []
+    assert outcome.verdict.musts > 12
+    assert {each.condition for each in outcome.stored.alerts} >= {"fall", "button_pressed", "dose_missed"}
+    assert outcome.did.taken["close"] > 5
+    report = "\n".join(told(outcome))
+    for what in ("alerts", "in_app", "taken", "planned", "in quarantine", "duplicate", "No invariant broke"):
+        assert what in report
+
+
+async def test_a_rule_that_is_switched_off_is_missed(migrated_url: str, own_broker: Broker) -> None:
+    async def switch_off(gateway: Gateway) -> None:
+        signed = await gateway.front.sign_in("admin", A_FALL.password, "trial")
+        admin = await gateway.front.who(signed.token)
+        assert admin is not None
+        (zone,) = await sql(gateway, "SELECT uid FROM zone WHERE kind = 'centre'")
+        spec = {**own("fall_alarm", "fall"), "enabled": False}
+        asked = {"kind": "fall_alarm", "scope": {"zone": str(zone[0])}, "spec": spec, "version": 0}
+        await gateway.front.set_rule(admin, RuleRequest.model_validate(asked))
+
+    trial = replace(A_FALL, after_start=switch_off)
+    said = named(await tried(trial, migrated_url, own_broker))
+    assert "what is true is raised: fall_alarm fall-001 said fall" in said
+    assert "there is no fall (care) of it" in said
+
+
+async def test_a_row_that_is_lost_is_missed(migrated_url: str, own_broker: Broker) -> None:
+    async def lose(gateway: Gateway) -> None:
+        await sql(gateway, "DELETE FROM observation WHERE id = (SELECT max(id) FROM observation)")
+
+    said = named(await tried(replace(SHORT, before_verdict=lose), migrated_url, own_broker))
+    assert said.startswith("a receipt is a promise: ")
+    assert "has a receipt and is not stored (2026-11-23 1" in said
+    assert said.count("\n") == 0
+
+
+async def test_what_else_can_be_broken_is_named(migrated_url: str, own_broker: Broker) -> None:
+    """One short trial with a press of the button, broken in every way that the store itself would refuse."""
+
+    async def break_all(gateway: Gateway) -> None:
+        await sql(
+            gateway,
+            """INSERT INTO observation (device_id, installation_id, kind, message_class, type, message_id, occurred_at,
+                                        received_at, flags, fields, raw)
+               SELECT device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at, flags,
+                      fields, raw FROM observation ORDER BY id LIMIT 1""",
+            "ALTER TABLE page DROP CONSTRAINT page_alert_id_attempt_contact_id_key",
+            """INSERT INTO page (uid, alert_id, attempt, contact_id, person_id, severity, state, created_at, due_at)
+               SELECT gen_random_uuid(), alert_id, attempt, contact_id, person_id, severity, state, created_at, due_at
+               FROM page ORDER BY id LIMIT 1""",
+            "ALTER TABLE alert_entry DISABLE TRIGGER alert_entry_append_only",
+            "DELETE FROM alert_entry WHERE seq = 2",
+            "DO $$ DECLARE c record; BEGIN FOR c IN SELECT conname FROM pg_constraint WHERE conrelid = 'alert'::regclass"
+            " AND contype = 'c' LOOP EXECUTE 'ALTER TABLE alert DROP CONSTRAINT ' || quote_ident(c.conname); END LOOP; END $$",
+            "UPDATE alert SET due_at = NULL, closed_at = NULL, condition = 'fall'",
+        )
+
+    trial = replace(A_PRESS, before_verdict=break_all)
+    said = named(await tried(trial, migrated_url, own_broker))
+    for invariant in (
+        "stored once: ",
+        "no page twice: ",
+        "audit and timeline are append-only: alert_entry can be changed",
+        "audit and timeline are in order: ",
+        "what is open has a due_at: ",
+        "no alert without a cause: ",
+        "what is true is raised: ",
+    ):
+        assert invariant in said
+
+
+async def test_what_the_store_cannot_be_made_to_do_is_named_too(migrated_url: str, own_broker: Broker) -> None:
+    """A sound trial, and what it stored changed in memory."""
+    outcome = await tried(A_PRESS, migrated_url, own_broker)
+    assert outcome.passed, named(outcome)
+    stored, until = outcome.stored, outcome.plan.until
+    (alert,) = stored.alerts
+    first = stored.entries[0]
+    evidence = {**(first.evidence or {}), "type": "nothing_said"}
+    nobody = replace(alert, stage="open", closed_at=None, due_at=until)
+    a_print = Print(1, "as it was", until, "as it was")
+    broken = {
+        "escalation never ends in silence: ": replace(stored, alerts=[nobody], entries=[first]),
+        "absence only for heard time: ": replace(
+            stored, entries=[replace(first, evidence=evidence)], heard=frozenset()
+        ),
+        "audit and timeline are append-only: the audit up to 1": replace(
+            stored, prints=[(a_print, replace(a_print, audit="another"))]
+        ),
+        "audit and timeline are append-only: the timelines": replace(
+            stored, prints=[(a_print, replace(a_print, timeline="another"))]
+        ),
+        "audit and timeline are in order: 2 lines": replace(stored, audit_out_of_order=2),
+        "what is due is done: ": replace(stored, alerts=[replace(nobody, due_at=alert.raised_at)]),
+        "an alert finds a person: ": replace(stored, pages=[]),
+        "a receipt is a promise: ": replace(stored, messages={}),
+        "what is true is raised: ": replace(stored, entries=[]),
+        "no alert without a cause: ": replace(stored, alerts=[replace(alert, condition="site_deaf", device=None)]),
+    }
+    for invariant, changed in broken.items():
+        found = [str(each) for each in judge(outcome.script, changed, until).findings]
+        assert any(each.startswith(invariant) for each in found), (invariant, found)
+
+
+async def test_an_alert_that_reaches_nobody_is_named(migrated_url: str, own_broker: Broker) -> None:
+    async def nobody_is_there(gateway: Gateway) -> None:
+        await sql(gateway, "UPDATE contact SET active = false")
+
+    trial = replace(A_PRESS, after_start=nobody_is_there)
+    assert "an alert finds a person: alert 1 (button_pressed of fall-001) paged nobody" in named(
+        await tried(trial, migrated_url, own_broker)
+    )
+
+
+async def test_a_fault_on_a_device_that_is_not_there(migrated_url: str, own_broker: Broker) -> None:
+    with pytest.raises(UnknownDevice, match="nobody:flood: there is no such device; there are brann-001"):
+        await tried(replace(SHORT, faults=parse(["nobody:flood"])), migrated_url, own_broker)
