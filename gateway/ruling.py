@@ -97,7 +97,7 @@ async def device_page(
     rows = await devices.search(connection, asked, now, cursors.uid(cursor), limit + 1)
     await _note_residents(connection, who, [row["resident_id"] for row in rows[:limit]], now)
     following = str(rows[limit - 1]["uid"]) if len(rows) > limit else None
-    return schemas.DevicePage(devices=[_device(row) for row in rows[:limit]], next_cursor=following)
+    return schemas.DevicePage(devices=[device_item(row) for row in rows[:limit]], next_cursor=following)
 
 
 async def device_detail(
@@ -113,7 +113,7 @@ async def device_detail(
     kind = kinds().get(row["kind"])
     contract = row["own_contract"] or (int(kind.silent_after.total_seconds()) if kind else 0)
     return schemas.DeviceDetail(
-        **_device(row).model_dump(),
+        **device_item(row).model_dump(),
         fitted_since=row["fitted_since"],
         silent_after_seconds=contract,
         rules=await _applied(connection, who, row["kind"], subject, book),
@@ -437,7 +437,8 @@ def _version(row: Mapping[str, Any], kind: str, persons: Persons, language: str)
     )
 
 
-def _device(row: Mapping[str, Any]) -> schemas.DeviceItem:
+def device_item(row: Mapping[str, Any]) -> schemas.DeviceItem:
+    """A device as a list shows it."""
     resident = schemas.Named(id=row["resident_uid"], name=row["resident"]) if row["resident_uid"] else None
     same = ("kind", "address", "model", "site", "registered", "dwelling", "placed", "last_seen", "online", "state")
     return schemas.DeviceItem(

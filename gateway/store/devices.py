@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from alerts.model import Subject
 from devices.model import DeviceAddress
 from gateway.store.db import Connection, as_json, new_uid
+from gateway.store.zones import BELOW
 
 LIVES_ALONE = """LEFT JOIN LATERAL (
                SELECT min(y.resident_id) AS resident_id FROM residency y
@@ -254,8 +255,8 @@ async def unwatched(
 _SUBJECT = ("site_id", "zone_id", "device_id", "installation_id", "dwelling_id", "resident_id")
 
 
-async def move(connection: Connection, device_id: int, dwelling_id: int, resident_id: int | None, at: datetime) -> UUID:
-    """Fit a device somewhere else from a time on. What waits for the old fitting ends with it; see ``watches.due``."""
+async def take_down(connection: Connection, device_id: int, at: datetime) -> None:
+    """A device's fitting ends. What waits for it ends with it; see ``watches.due``."""
     await connection.execute(
         """UPDATE watch SET due_at = %(at)s WHERE key = ANY(ARRAY(
                SELECT w.key FROM watch w JOIN installation i ON i.id = w.installation_id
@@ -268,11 +269,18 @@ async def move(connection: Connection, device_id: int, dwelling_id: int, residen
            WHERE device_id = %(device)s AND during @> %(at)s""",
         {"device": device_id, "at": at},
     )
+
+
+async def move(
+    connection: Connection, device_id: int, dwelling_id: int, resident_id: int | None, at: datetime, placed: str = ""
+) -> UUID:
+    """Fit a device somewhere, and nowhere else any more, from a time on."""
+    await take_down(connection, device_id, at)
     uid = new_uid()
     await connection.execute(
-        """INSERT INTO installation (uid, device_id, dwelling_id, resident_id, during)
-           VALUES (%s, %s, %s, %s, tstzrange(%s, NULL))""",
-        (uid, device_id, dwelling_id, resident_id, at),
+        """INSERT INTO installation (uid, device_id, dwelling_id, resident_id, placed, during)
+           VALUES (%s, %s, %s, %s, %s, tstzrange(%s, NULL))""",
+        (uid, device_id, dwelling_id, resident_id, placed, at),
     )
     return uid
 
@@ -300,6 +308,27 @@ class Search:
     text: str = ""
     kind: str | None = None
     zone: UUID | None = None
+    site: str | None = None
+    online: bool | None = None
+    silent_since: datetime | None = None
+    battery_below: float | None = None
+    unfitted: bool | None = None
+
+    @property
+    def condition_sql(self) -> str:
+        """What is asked about and nothing else."""
+        return " ".join(f"AND {sql}" for name, sql in _ASKED.items() if getattr(self, name) is not None)
+
+
+_ASKED = {
+    "zone": "coalesce(w.zone_id, n.zone_id) IN (SELECT id FROM below)",
+    "kind": "d.kind = %(kind)s",
+    "site": "n.name = %(site)s",
+    "online": "s.online = %(online)s",
+    "silent_since": "(s.last_seen IS NULL OR s.last_seen < %(silent_since)s)",
+    "battery_below": "CASE jsonb_typeof(s.fields -> 'battery') WHEN 'number' THEN (s.fields ->> 'battery')::float8 END < %(battery_below)s",
+    "unfitted": "(i.id IS NULL) = %(unfitted)s",
+}
 
 
 async def search(
@@ -307,23 +336,16 @@ async def search(
 ) -> list[dict[str, Any]]:
     """Devices with their fitting now, in order of address, from after one."""
     cursor = await connection.execute(
-        f"""WITH RECURSIVE below AS (
-                SELECT id FROM zone WHERE uid = %(zone)s
-                UNION SELECT z.id FROM zone z JOIN below b ON z.parent_id = b.id)
-            {_LISTED}
-            WHERE coalesce(w.zone_id, n.zone_id) = ANY(%(zones)s)
-              AND (%(zone)s::uuid IS NULL OR coalesce(w.zone_id, n.zone_id) IN (SELECT id FROM below))
-              AND (%(kind)s::text IS NULL OR d.kind = %(kind)s)
+        f"""{BELOW} {_LISTED}
+            WHERE coalesce(w.zone_id, n.zone_id) = ANY(%(zones)s) {asked.condition_sql}
               AND (%(text)s::text = '' OR concat_ws(E'\\n', d.address, d.model, w.address, t.name) ILIKE %(like)s)
               AND (%(after)s::uuid IS NULL
                    OR (d.address, d.id) > (SELECT x.address, x.id FROM device x WHERE x.uid = %(after)s))
             ORDER BY d.address, d.id LIMIT %(limit)s""",
         {
+            **asdict(asked),
             "zones": sorted(asked.zones),
-            "zone": asked.zone,
-            "kind": asked.kind,
-            "text": asked.text,
-            "like": f"%{_literally(asked.text)}%",
+            "like": f"%{literally(asked.text)}%",
             "now": now,
             "after": after,
             "limit": limit,
@@ -341,6 +363,6 @@ async def shown(connection: Connection, uid: UUID, zones: Collection[int], now: 
     return await cursor.fetchone()
 
 
-def _literally(text: str) -> str:
+def literally(text: str) -> str:
     """Text that stands for itself in LIKE."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

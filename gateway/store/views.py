@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from gateway.store.db import Connection
+from gateway.store.zones import BELOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,44 @@ class Position:
     id: int
 
 
+@dataclass(frozen=True, slots=True)
+class AlertSearch:
+    """Which alerts somebody asks for; what is None is not asked about. ``zone``: with what is below it; ``severity``: at
+    least; ``raised_since``, ``raised_until``: from, and before."""
+
+    state: str = "open"
+    zone: UUID | None = None
+    severity: int | None = None
+    condition: str | None = None
+    vkp_code: str | None = None
+    track: str | None = None
+    kind: str | None = None
+    resident: UUID | None = None
+    device: UUID | None = None
+    raised_since: datetime | None = None
+    raised_until: datetime | None = None
+    mine: bool | None = None
+
+    @property
+    def condition_sql(self) -> str:
+        """What is asked about and nothing else, so that each question finds its index."""
+        return " ".join(f"AND {sql}" for name, sql in _ASKED.items() if getattr(self, name) is not None)
+
+
+_ASKED = {
+    "zone": f"a.zone_id IN ({BELOW} SELECT id FROM below)",
+    "severity": "a.severity >= %(severity_from)s",
+    "condition": "a.condition = %(condition)s",
+    "vkp_code": "a.vkp_code = %(vkp_code)s",
+    "track": "a.track = %(track)s",
+    "kind": "d.kind = %(kind)s",
+    "resident": "a.resident_id = (SELECT x.id FROM resident x WHERE x.uid = %(resident)s)",
+    "device": "a.device_id = (SELECT x.id FROM device x WHERE x.uid = %(device)s)",
+    "raised_since": "a.raised_at >= %(raised_since)s",
+    "raised_until": "a.raised_at < %(raised_until)s",
+    "mine": "coalesce(a.holder_id = %(person)s OR a.offered_to_id = %(person)s, false) = %(mine)s",
+}
+
 _SUMMARY = """
     SELECT a.id, a.uid, a.condition, a.vkp_code, a.severity, a.track, a.stage, a.zone_id, z.name AS zone, a.raised_at,
            a.occurred_at, a.late_seconds, a.due_at, a.closed_at, a.exhausted_at, a.holder_id, a.offered_to_id, a.version,
@@ -44,32 +83,45 @@ _SUMMARY = """
     LEFT JOIN dwelling w ON w.id = a.dwelling_id
     LEFT JOIN device d ON d.id = a.device_id"""
 
-_VISIBLE = """(
+VISIBLE = """(
     a.zone_id = ANY(CASE a.track WHEN 'care' THEN %(care)s::bigint[] ELSE %(technical)s::bigint[] END)
     OR a.holder_id = %(person)s
     OR a.offered_to_id = %(person)s OR EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s))"""
 
 
-async def open_alerts(connection: Connection, sight: Sight, after: Position | None, limit: int) -> list[dict[str, Any]]:
-    """What the person may see, after a position: first what is theirs, then the severest, then the oldest."""
+async def open_alerts(
+    connection: Connection, sight: Sight, wanted: AlertSearch, after: Position | None, limit: int
+) -> list[dict[str, Any]]:
+    """What the person may see of what is asked for, after a position: first what is theirs, then the severest, then the oldest."""
     start = (after.others, -after.severity, after.raised_at, after.id) if after else (None, None, None, None)
     others = "(a.holder_id = %(person)s OR a.offered_to_id = %(person)s) IS NOT TRUE"
     cursor = await connection.execute(
-        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND {_VISIBLE}
+        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND {VISIBLE} {wanted.condition_sql}
               AND (%(id)s::bigint IS NULL OR ({others}, -a.severity, a.raised_at, a.id)
                    > (%(others)s::boolean, %(severity)s::bigint, %(raised_at)s::timestamptz, %(id)s::bigint))
             ORDER BY {others}, -a.severity, a.raised_at, a.id LIMIT %(limit)s""",
-        sight.arguments(**dict(zip(("others", "severity", "raised_at", "id"), start, strict=True)), limit=limit),
+        sight.arguments(
+            **dict(zip(("others", "severity", "raised_at", "id"), start, strict=True)),
+            **_arguments(wanted),
+            limit=limit,
+        ),
     )
     return await cursor.fetchall()
 
 
-async def closed_alerts(connection: Connection, sight: Sight, before: int | None, limit: int) -> list[dict[str, Any]]:
-    """What the person may see, the newest first, from before an inner id."""
+def _arguments(wanted: AlertSearch) -> dict[str, Any]:
+    told = asdict(wanted)
+    return {"severity_from": told.pop("severity"), **told}
+
+
+async def closed_alerts(
+    connection: Connection, sight: Sight, wanted: AlertSearch, before: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """What the person may see of what is asked for, the newest first, from before an inner id."""
     cursor = await connection.execute(
-        f"""{_SUMMARY} WHERE a.closed_at IS NOT NULL AND {_VISIBLE}
+        f"""{_SUMMARY} WHERE a.closed_at IS NOT NULL AND {VISIBLE} {wanted.condition_sql}
             AND (%(before)s::bigint IS NULL OR a.id < %(before)s) ORDER BY a.id DESC LIMIT %(limit)s""",
-        sight.arguments(before=before, limit=limit),
+        sight.arguments(before=before, limit=limit, **_arguments(wanted)),
     )
     return await cursor.fetchall()
 
@@ -77,7 +129,7 @@ async def closed_alerts(connection: Connection, sight: Sight, before: int | None
 async def alert(connection: Connection, uid: UUID, sight: Sight) -> dict[str, Any] | None:
     """One alert, if the person may see it."""
     cursor = await connection.execute(
-        f"{_SUMMARY} WHERE a.uid = %(uid)s AND {_VISIBLE}",
+        f"{_SUMMARY} WHERE a.uid = %(uid)s AND {VISIBLE}",
         sight.arguments(uid=uid),
     )
     return await cursor.fetchone()

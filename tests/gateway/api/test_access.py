@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
-from gateway.access import ANYBODY, OVERSEERS, RULERS, Role
+from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, RULERS, Role
 from gateway.api.access import Access
 from gateway.api.app import check_declared
 from gateway.embedded import Broker
@@ -41,7 +41,34 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", f"{API}/rules/preview"): RULERS,
     ("POST", f"{API}/rules/{{uid}}/withdraw"): RULERS,
     ("GET", f"{API}/devices"): OVERSEERS,
+    ("POST", f"{API}/devices"): KEEPERS,
     ("GET", f"{API}/devices/{{uid}}"): OVERSEERS,
+    ("PATCH", f"{API}/devices/{{uid}}"): KEEPERS,
+    ("POST", f"{API}/devices/{{uid}}/fit"): KEEPERS,
+    ("POST", f"{API}/devices/{{uid}}/move"): KEEPERS,
+    ("POST", f"{API}/devices/{{uid}}/take-down"): KEEPERS,
+    ("GET", f"{API}/devices/{{uid}}/doses"): OVERSEERS,
+    ("POST", f"{API}/devices/{{uid}}/doses"): KEEPERS,
+    ("POST", f"{API}/doses/{{uid}}/end"): KEEPERS,
+    ("GET", f"{API}/residents"): ANYBODY,
+    ("POST", f"{API}/residents"): KEEPERS,
+    ("GET", f"{API}/residents/{{uid}}"): ANYBODY,
+    ("PATCH", f"{API}/residents/{{uid}}"): KEEPERS,
+    ("POST", f"{API}/residents/{{uid}}/move-in"): KEEPERS,
+    ("POST", f"{API}/residents/{{uid}}/move-out"): KEEPERS,
+    ("GET", f"{API}/dwellings"): ANYBODY,
+    ("POST", f"{API}/dwellings"): KEEPERS,
+    ("GET", f"{API}/dwellings/{{uid}}"): ANYBODY,
+    ("PATCH", f"{API}/dwellings/{{uid}}"): KEEPERS,
+    ("GET", f"{API}/zones"): ANYBODY,
+    ("GET", f"{API}/people"): LEADERS,
+    ("GET", f"{API}/people/{{uid}}"): LEADERS,
+    ("GET", f"{API}/rosters/{{uid}}"): ANYBODY,
+    ("GET", f"{API}/rosters/{{uid}}/duty"): ANYBODY,
+    ("GET", f"{API}/policies"): ANYBODY,
+    ("GET", f"{API}/policies/{{uid}}"): ANYBODY,
+    ("GET", f"{API}/commands"): ANYBODY,
+    ("GET", f"{API}/commands/{{uid}}"): ANYBODY,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/health"): PUBLIC,
@@ -78,6 +105,19 @@ RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall
 BODIES: dict[str, dict[str, Any]] = {
     f"{API}/me/language": {"json": {"language": "nb"}},
     f"{API}/rules": {"json": RULE},
+    f"{API}/devices": {"json": {"site": "nowhere", "address": "x", "kind": "fall_alarm"}},
+    f"{API}/devices/{{uid}}": {"json": {}},
+    f"{API}/devices/{{uid}}/fit": {"json": {"dwelling": str(uuid4())}},
+    f"{API}/devices/{{uid}}/move": {"json": {"dwelling": str(uuid4())}},
+    f"{API}/devices/{{uid}}/take-down": {"json": {}},
+    f"{API}/devices/{{uid}}/doses": {"json": {"local_time": "08:30"}},
+    f"{API}/doses/{{uid}}/end": {"json": {}},
+    f"{API}/residents": {"json": {"name": "Kåre", "dwelling": str(uuid4())}},
+    f"{API}/residents/{{uid}}": {"json": {}},
+    f"{API}/residents/{{uid}}/move-in": {"json": {"dwelling": str(uuid4())}},
+    f"{API}/residents/{{uid}}/move-out": {"json": {}},
+    f"{API}/dwellings": {"json": {"zone": str(uuid4()), "address": "Granveien 1"}},
+    f"{API}/dwellings/{{uid}}": {"json": {}},
     f"{API}/rules/preview": {"json": RULE},
     f"{API}/rules/{{uid}}/withdraw": {"json": {"version": 1}},
     f"{API}/alerts/{{uid}}/answers": {"json": {"answer": "on_way"}, "headers": {"Idempotency-Key": "k"}},
