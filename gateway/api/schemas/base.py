@@ -43,6 +43,11 @@ LocalTime = Annotated[
     ),
 ]
 """A time of day by the clock on the wall, without an offset and to the minute."""
+WallTime = Annotated[
+    time,
+    WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?$"}),
+]
+"""The same as it is given out; JSON Schema's own ``time`` would have an offset."""
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 """A word of ours, or a name that a topic may carry."""
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
 from alerts.schedule import Weekdays
-from gateway.api.schemas.base import Code, Day, Line, LocalTime, Moment, Named, Paged, Part, Schema, Taken
+from gateway.api.schemas.base import Code, Day, Line, LocalTime, Moment, Named, Paged, Part, Schema, Taken, WallTime
 from gateway.api.schemas.rules import RuleScope, RuleView
 
 
@@ -143,7 +143,7 @@ class DoseView(Schema):
 
     id: UUID
     device: UUID
-    local_time: time
+    local_time: WallTime
     weekdays: list[int]
     from_date: date
     to_date: date | None

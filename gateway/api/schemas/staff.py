@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 from alerts.policy import Policy
-from gateway.api.schemas.base import Moment, Named, Paged, Part, PersonRef, Schema, Taken
+from gateway.api.schemas.base import Moment, Named, Paged, Part, PersonRef, Schema, Taken, WallTime
 
 RoleName = Literal["responder", "lead", "centre", "technical", "admin"]
 Serving = Literal["responder", "technical"]
@@ -65,8 +65,8 @@ class ShiftView(Schema):
     zone: Named
     role: Serving
     weekday: int
-    start: time
-    end: time
+    start: WallTime
+    end: WallTime
     position: int
     from_date: date | None
     to_date: date | None
