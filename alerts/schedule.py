@@ -117,6 +117,17 @@ def on_duty(shifts: Sequence[Shift], now: datetime, zone: tzinfo) -> tuple[int, 
     return tuple(dict.fromkeys(person for _, person in serving))
 
 
+def changes_of_duty(shifts: Sequence[Shift], since: datetime, until: datetime, zone: tzinfo) -> tuple[datetime, ...]:
+    """The times between (both left out) at which a shift begins or ends, in UTC and in order."""
+    day, found = since.astimezone(zone).date() - ONE_DAY, set[datetime]()
+    while day <= until.astimezone(zone).date():
+        for shift in shifts:
+            if day.weekday() == shift.weekday:
+                found |= {local(day, shift.start, zone), local(_ends_on(shift, day), shift.end, zone)}
+        day += ONE_DAY
+    return tuple(sorted(each for each in found if since < each < until))
+
+
 def _serves(shift: Shift, now: datetime, zone: tzinfo) -> bool:
     today = now.astimezone(zone).date()
     return any(_covers(shift, day, now, zone) for day in (today - ONE_DAY, today))
@@ -126,5 +137,8 @@ def _covers(shift: Shift, day: date, now: datetime, zone: tzinfo) -> bool:
     planned = shift.from_date <= day and (shift.to_date is None or day <= shift.to_date)
     if not planned or day.weekday() != shift.weekday:
         return False
-    ends_on = day if shift.end > shift.start else day + ONE_DAY
-    return local(day, shift.start, zone) <= now < local(ends_on, shift.end, zone)
+    return local(day, shift.start, zone) <= now < local(_ends_on(shift, day), shift.end, zone)
+
+
+def _ends_on(shift: Shift, day: date) -> date:
+    return day if shift.end > shift.start else day + ONE_DAY

@@ -38,6 +38,10 @@ TECHNICIANS = frozenset({Role.TECHNICAL, Role.ADMIN})
 """Who is shown a message as it came: see :mod:`gateway.observing`."""
 RULERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who may set rules, each those of their track: see :mod:`gateway.ruling`."""
+KEEPERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
+"""Who keeps the register: homes, residents, devices, where they are fitted, planned doses."""
+LEADERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
+"""Who sees which staff there is, with their roles."""
 
 TRACKS = {
     Role.RESPONDER: (Track.CARE,),

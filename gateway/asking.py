@@ -23,6 +23,7 @@ from alerts.words import said
 from devices.dialects import dialects
 from devices.kinds import kinds
 from devices.model import DeviceAddress
+from gateway import cursors
 from gateway.access import Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound, Problem
@@ -31,6 +32,7 @@ from gateway.store import answers, audit, commands, devices, pages, people, view
 from gateway.store.alerts import StoredAlert
 from gateway.store.answers import Taken
 from gateway.store.audit import Audited, Changed
+from gateway.store.commands import CommandSearch
 from gateway.store.db import Connection, new_uid
 from gateway.store.devices import Fitted, PartWord
 
@@ -205,11 +207,12 @@ def _lock(
             schemas.CommandOffer(command=name, label=words_of(name, device.kind, language))
             for name in (() if busy else may_ask)
         ],
-        given=[_given(each, device.kind, language) for each in given[:NEWEST]],
+        given=[command_view(each, device.kind, language) for each in given[:NEWEST]],
     )
 
 
-def _given(row: Mapping[str, Any], kind: str, language: str) -> schemas.CommandView:
+def command_view(row: Mapping[str, Any], kind: str, language: str) -> schemas.CommandView:
+    """A command as it is shown."""
     _ = translations(language).gettext
     state, reason = State(row["state"]), Reason(row["reason"])
     reported = row["outcome"] is not None and row["outcome"] not in set(Outcome)
@@ -245,4 +248,33 @@ def _asked_view(command: Command, who: Who) -> schemas.CommandView:
         "sent_at": None,
         "settled_at": None,
     }
-    return _given(row, command.kind, who.language)
+    return command_view(row, command.kind, who.language)
+
+
+# What was asked -------------------------------------------------------------------------------------------------------
+
+
+async def command_page(connection: Connection, who: Who, query: schemas.CommandQuery) -> schemas.CommandPage:
+    """Commands for alerts that the reader may see, and their own; the newest first."""
+    asked_for = CommandSearch(**query.model_dump(exclude={"cursor", "limit"}))
+    rows = await commands.search(connection, who.sight, asked_for, cursors.number(query.cursor), query.limit + 1)
+    following = str(rows[query.limit - 1]["id"]) if len(rows) > query.limit else None
+    return schemas.CommandPage(commands=[_item(row, who) for row in rows[: query.limit]], next_cursor=following)
+
+
+async def one_command(connection: Connection, who: Who, uid: UUID) -> schemas.CommandItem:
+    """One of them, else NotFound."""
+    row = await commands.shown(connection, who.sight, uid)
+    if row is None:
+        raise NotFound("command", "there is no such command, or it is not yours to see")
+    return _item(row, who)
+
+
+def _item(row: Mapping[str, Any], who: Who) -> schemas.CommandItem:
+    return schemas.CommandItem(
+        **command_view(row, row["kind"], who.language).model_dump(),
+        alert=row["alert_uid"],
+        device=schemas.Named(id=row["device_uid"], name=row["address"]),
+        kind=row["kind"],
+        zone=schemas.Named(id=row["zone_uid"], name=row["zone"]),
+    )

@@ -41,14 +41,15 @@ async def gather(
     who.require(OVERSEERS)
     tree = _tree(await zones.named(connection, who.zones_as(OVERSEERS)))
     chosen = _below(tree, query.zone)
-    wanted = views.Wanted(
+    wanted = views.AlertSearch(
+        state=query.state,
         zones=[row["id"] for row, _ in chosen],
         severity=query.severity,
         track=query.track,
         waiting=query.waiting,
-        closed_after=now - CLOSED_WITHIN if query.state == "closed" else None,
+        closed_since=now - CLOSED_WITHIN if query.state == "closed" else None,
     )
-    page = await reading.alert_list(connection, who, query.state, None, MOST, now, wanted)
+    page = await reading.alert_list(connection, who, wanted, None, MOST, now)
     standing = await store.standing(connection, [each.id for each in page.alerts])
     parents = {row["parent_id"] for row, _ in tree}
     leaves = [row for row, _ in chosen if row["id"] not in parents]

@@ -27,7 +27,7 @@ from alerts.rulebook import Rulebook
 from alerts.words import said as words_of
 from devices.kinds import kinds
 from gateway import buckets, cursors, reading, ruling
-from gateway.access import CARERS, OVERSEERS, TECHNICIANS, Who
+from gateway.access import CARERS, OVERSEERS, TECHNICIANS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Invalid, NotFound
 from gateway.store import audit, devicelist, devices, history, said, zones
@@ -35,7 +35,6 @@ from gateway.store.db import Connection
 from gateway.store.devicelist import Known, Search
 from gateway.store.said import Stretch, Wanted
 
-LONGEST_SEARCH = 100
 MOST_ALERTS = 20
 BY_DEFAULT = timedelta(days=30)
 LONGEST = timedelta(days=366)
@@ -53,21 +52,21 @@ Query = schemas.ObservationQuery | schemas.BucketQuery
 
 
 async def device_page(
-    connection: Connection, who: Who, query: schemas.DeviceQuery, cursor: str | None, limit: int, now: datetime
+    connection: Connection, who: Who, query: schemas.DeviceQuery, now: datetime
 ) -> schemas.DevicePage:
     """Devices in the zones that the reader covers. NotAllowed for care staff on the road."""
-    asked = _search(who, query)
-    rows = await devicelist.search(connection, asked, _known(who), now, cursors.uid(cursor), limit + 1)
+    asked, limit = _search(who, query, now), query.limit
+    rows = await devicelist.search(connection, asked, _known(who), now, cursors.uid(query.cursor), limit + 1)
     await ruling.note_residents(connection, who, [row["resident_id"] for row in rows[:limit]], now)
     following = str(rows[limit - 1]["uid"]) if len(rows) > limit else None
-    return schemas.DevicePage(devices=[_item(row) for row in rows[:limit]], next_cursor=following)
+    return schemas.DevicePage(devices=[item(row) for row in rows[:limit]], next_cursor=following)
 
 
 async def device_count(
     connection: Connection, who: Who, query: schemas.DeviceQuery, now: datetime
 ) -> schemas.DeviceCount:
     """How many of a kind and zone are silent or need somebody, whatever else is searched for."""
-    silent, attention = await devicelist.silent(connection, _search(who, query), _known(who), now)
+    silent, attention = await devicelist.silent(connection, _search(who, query, now), _known(who), now)
     return schemas.DeviceCount(silent=silent, attention=attention)
 
 
@@ -84,13 +83,13 @@ async def device_detail(
 ) -> schemas.DeviceDetail:
     """A device with its alerts and rules. NotFound when there is none that the reader may see."""
     who.require(OVERSEERS)
-    row = await devicelist.shown(connection, uid, who.zones_as(OVERSEERS), _known(who), now)
+    row = await shown(connection, who, uid, OVERSEERS, now)
     if row is None:
         raise NotFound("device", "there is no such device, or it is not in a zone of yours")
     (subject,) = await devices.subjects_at(connection, [(row["id"], now)])
     await ruling.note_residents(connection, who, [subject.resident_id], now)
     return schemas.DeviceDetail(
-        **_item(row).model_dump(),
+        **item(row).model_dump(),
         fitted_since=row["fitted_since"],
         heard_until=row["heard_until"],
         alerts=await reading.alerts_of_device(connection, who, row["id"], MOST_ALERTS, now),
@@ -99,21 +98,31 @@ async def device_detail(
     )
 
 
-def _search(who: Who, query: schemas.DeviceQuery) -> Search:
+def _search(who: Who, query: schemas.DeviceQuery, now: datetime) -> Search:
     who.require(OVERSEERS)
     if query.kind is not None:
         ruling.kind_of(query.kind)
-    text = query.q.strip()
-    if len(text) > LONGEST_SEARCH or "\x00" in text:
-        raise Invalid("q", f"a search has at most {LONGEST_SEARCH} characters", "search for a part of it")
-    return Search(who.zones_as(OVERSEERS), text, query.kind, query.zone, query.state, query.order)
+    silent = query.silent_longer_than
+    return Search(
+        zones=who.zones_as(OVERSEERS),
+        text=query.q.strip(),
+        unheard_since=now - timedelta(seconds=silent) if silent is not None else None,
+        **query.model_dump(exclude={"q", "silent_longer_than", "cursor", "limit"}),
+    )
+
+
+async def shown(
+    connection: Connection, who: Who, uid: UUID, roles: frozenset[Role], now: datetime
+) -> dict[str, Any] | None:
+    """A device as it is fitted now, where they have one of these roles."""
+    return await devicelist.shown(connection, uid, who.zones_as(roles), _known(who), now)
 
 
 def _known(who: Who) -> Known:
     return Known(who.sight, {name: kind.silent_after.total_seconds() for name, kind in kinds().items()})
 
 
-def _item(row: Mapping[str, Any]) -> schemas.DeviceItem:
+def item(row: Mapping[str, Any]) -> schemas.DeviceItem:
     resident = schemas.Named(id=row["resident_uid"], name=row["resident"]) if row["resident_uid"] else None
     same = ("kind", "address", "model", "site", "registered", "dwelling", "placed", "last_seen", "online", "state")
     how = ("quiet_since", "silent_at", "silent", "open_alerts", "severity")

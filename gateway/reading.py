@@ -26,6 +26,7 @@ from gateway.store.audit import Audited
 from gateway.store.db import Connection
 from gateway.store.people import Person
 from gateway.store.quarantine import Wanted
+from gateway.store.views import AlertSearch
 
 ANSWERS: tuple[schemas.AnswerName, ...] = (
     "claim",
@@ -41,26 +42,18 @@ ANSWERS: tuple[schemas.AnswerName, ...] = (
 
 
 async def alert_list(
-    connection: Connection,
-    who: Who,
-    state: str,
-    cursor: str | None,
-    limit: int,
-    now: datetime,
-    wanted: views.Wanted = views.EVERYTHING,
+    connection: Connection, who: Who, wanted: AlertSearch, cursor: str | None, limit: int, now: datetime
 ) -> schemas.AlertPage:
     """A page of alerts, open or closed."""
-    if state == "open":
-        rows = await views.open_alerts(connection, who.sight, cursors.position(cursor), limit + 1, wanted)
+    if wanted.state == "open":
+        rows = await views.open_alerts(connection, who.sight, wanted, cursors.position(cursor), limit + 1)
     else:
-        rows = await views.closed_alerts(connection, who.sight, cursors.number(cursor), limit + 1, wanted)
-    persons = await _persons(connection, rows)
-    shown = [_summary(row, persons, who) for row in rows[:limit]]
-    await audit.note_listed(connection, now, who.person_id, [row["id"] for row in rows[:limit]])
+        rows = await views.closed_alerts(connection, who.sight, wanted, cursors.number(cursor), limit + 1)
+    shown = await summaries(connection, who, rows[:limit], now)
     if len(rows) <= limit:
         return schemas.AlertPage(alerts=shown, next_cursor=None)
     last = rows[limit - 1]
-    following = cursors.after(last, who.person_id) if state == "open" else str(last["id"])
+    following = cursors.after(last, who.person_id) if wanted.state == "open" else str(last["id"])
     return schemas.AlertPage(alerts=shown, next_cursor=following)
 
 
@@ -68,7 +61,13 @@ async def alerts_of_device(
     connection: Connection, who: Who, device_id: int, limit: int, now: datetime
 ) -> list[schemas.AlertSummary]:
     """The open alerts over a device that the reader may see, the severest first."""
-    rows = await views.open_of_device(connection, who.sight, device_id, limit)
+    return await summaries(connection, who, await views.open_of_device(connection, who.sight, device_id, limit), now)
+
+
+async def summaries(
+    connection: Connection, who: Who, rows: Sequence[Mapping[str, Any]], now: datetime
+) -> list[schemas.AlertSummary]:
+    """Alerts as a list shows them; whose they are is noted."""
     persons = await _persons(connection, rows)
     await audit.note_listed(connection, now, who.person_id, [row["id"] for row in rows])
     return [_summary(row, persons, who) for row in rows]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from gateway.access import ANYBODY, OVERSEERS, RULERS, SESSION_COOKIE, Role, Who
+from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, RULERS, SESSION_COOKIE, Role, Who
 from gateway.api import schemas
 from gateway.errors import NotAllowed, NotSignedIn
 from gateway.front import Front
@@ -60,10 +60,12 @@ TheFront = Annotated[Front, Depends(front_of)]
 Anybody = Annotated[Who, Depends(Access(ANYBODY))]
 Overseer = Annotated[Who, Depends(Access(OVERSEERS))]
 Ruler = Annotated[Who, Depends(Access(RULERS))]
+Keeper = Annotated[Who, Depends(Access(KEEPERS))]
+Leader = Annotated[Who, Depends(Access(LEADERS))]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "content": {"application/problem+json": {}}}
-    for status in (401, 403, 404, 409, 422, 429)
+    for status in (400, 401, 403, 404, 409, 422, 429, 503)
 }
 
 

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api import contracts
 from gateway.api.access import Access, Public
 from gateway.api.clock import Advance, clock_router
+from gateway.api.openapi import PROBLEM_JSON, describe, operation_id
 from gateway.api.routes import router
 from gateway.clock import Clock
 from gateway.errors import Problem
@@ -33,7 +34,6 @@ from gateway.web import pages
 
 log = structlog.get_logger()
 
-PROBLEM_JSON = "application/problem+json"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -64,7 +64,9 @@ def create_app(front: Front, source: HealthSource, clock: Clock, advance: Advanc
         description="A message from a home becomes an alert, an alert finds a person, and the answer is stored.",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
+    describe(app)
     app.state.front = front
     app.include_router(router)
     if advance is not None:

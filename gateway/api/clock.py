@@ -5,30 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime
 
 from gateway.access import Role
+from gateway.api import schemas
 from gateway.api.access import PROBLEMS, Access
 
 Advance = Callable[[timedelta], Awaitable[AwareDatetime]]
-A_MONTH = 31 * 24 * 3600
-
-
-class LetPass(BaseModel):
-    """How much time is to pass."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    advance_seconds: Annotated[float, Field(gt=0, le=A_MONTH)]
-
-
-class ClockView(BaseModel):
-    """The gateway's time, in UTC."""
-
-    now: AwareDatetime
 
 
 def clock_router(advance: Advance) -> APIRouter:
@@ -37,9 +22,9 @@ def clock_router(advance: Advance) -> APIRouter:
     one_at_a_time = asyncio.Lock()
 
     @router.post("/clock", dependencies=[Depends(Access(frozenset({Role.ADMIN})))], tags=["trials"])
-    async def let_pass(body: LetPass) -> ClockView:
+    async def let_pass(body: schemas.LetPass) -> schemas.ClockView:
         """Let controlled time pass; answers when all that fell due in it is done."""
         async with one_at_a_time:
-            return ClockView(now=await advance(timedelta(seconds=body.advance_seconds)))
+            return schemas.ClockView(now=await advance(timedelta(seconds=body.advance_seconds)))
 
     return router

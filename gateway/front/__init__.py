@@ -19,14 +19,18 @@ from gateway.clock import Clock
 from gateway.errors import Invalid, NotSignedIn, TooMany
 from gateway.front.calls import MOST_IN_LIST
 from gateway.front.desk import DeskCalls
+from gateway.front.fitting import FittingCalls
+from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
 from gateway.front.rules import RuleCalls
+from gateway.front.staffing import StaffingCalls
 from gateway.live import Live
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, people, sessions, views
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database
 from gateway.store.quarantine import Wanted
+from gateway.store.views import AlertSearch
 
 MOST_FAILURES = 10
 """Failed sign-ins of a user name within a quarter of an hour, before it has to wait."""
@@ -44,7 +48,7 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front(RuleCalls, DeskCalls, ObservationCalls):
+class Front(RuleCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls):
     """What people can do with the gateway."""
 
     def __init__(
@@ -119,9 +123,18 @@ class Front(RuleCalls, DeskCalls, ObservationCalls):
     async def alert_list(
         self, who: Who, state: Literal["open", "closed"], cursor: str | None, limit: int
     ) -> schemas.AlertPage:
+        """Those that are open or closed, whatever they are about."""
         who.require(ANYBODY)
-        most, now = max(1, min(limit, MOST_IN_LIST)), self._clock.now()
-        return await self._database.run(lambda each: reading.alert_list(each, who, state, cursor, most, now))
+        most, now, wanted = max(1, min(limit, MOST_IN_LIST)), self._clock.now(), AlertSearch(state)
+        return await self._database.run(lambda each: reading.alert_list(each, who, wanted, cursor, most, now))
+
+    async def alerts(self, who: Who, query: schemas.AlertQuery) -> schemas.AlertPage:
+        """Those that are asked for."""
+        who.require(ANYBODY)
+        now, wanted = self._clock.now(), AlertSearch(**query.model_dump(exclude={"cursor", "limit"}))
+        return await self._database.run(
+            lambda each: reading.alert_list(each, who, wanted, query.cursor, query.limit, now)
+        )
 
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
         who.require(ANYBODY)

@@ -15,9 +15,9 @@ from gateway.store.db import TooMuch
 class ObservationCalls(Calls):
     """What people can see of devices."""
 
-    async def devices(self, who: Who, query: schemas.DeviceQuery, cursor: str | None, limit: int) -> schemas.DevicePage:
-        most, now = max(1, min(limit, MOST_IN_LIST)), self._clock.now()
-        return await self._database.run(lambda each: observing.device_page(each, who, query, cursor, most, now))
+    async def devices(self, who: Who, query: schemas.DeviceQuery) -> schemas.DevicePage:
+        now = self._clock.now()
+        return await self._database.run(lambda each: observing.device_page(each, who, query, now))
 
     async def device_count(self, who: Who, query: schemas.DeviceQuery) -> schemas.DeviceCount:
         """How many devices of a kind and zone need somebody."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from alerts.command import Command, Reason, State
 from alerts.model import Subject
 from devices.model import DeviceAddress
 from gateway.store.db import Connection
+from gateway.store.views import VISIBLE, Sight
+from gateway.store.zones import BELOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +147,63 @@ def _stored(row: Mapping[str, Any]) -> StoredCommand:
             outcome=row["outcome"],
         ),
     )
+
+
+# What people look at --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSearch:
+    """Which commands; what is None is not asked about. ``zone``: of the alert, with what is below it."""
+
+    state: str | None = None
+    device: UUID | None = None
+    alert: UUID | None = None
+    zone: UUID | None = None
+    command: str | None = None
+    requested_since: datetime | None = None
+    requested_until: datetime | None = None
+    mine: bool | None = None
+
+    @property
+    def condition_sql(self) -> str:
+        """What is asked about and nothing else."""
+        return " ".join(f"AND {sql}" for name, sql in _ASKED.items() if getattr(self, name) is not None)
+
+
+_ASKED = {
+    "state": "c.state = %(state)s",
+    "device": "c.device_id = (SELECT x.id FROM device x WHERE x.uid = %(device)s)",
+    "alert": "c.alert_id = (SELECT x.id FROM alert x WHERE x.uid = %(alert)s)",
+    "zone": f"a.zone_id IN ({BELOW} SELECT id FROM below)",
+    "command": "c.name = %(command)s",
+    "requested_since": "c.requested_at >= %(requested_since)s",
+    "requested_until": "c.requested_at < %(requested_until)s",
+    "mine": "(c.requested_by_id = %(person)s) = %(mine)s",
+}
+_LISTED = f"""
+    SELECT c.id, c.uid, c.name, c.reason, c.state, c.requested_at, c.valid_until, c.sent_at, c.settled_at, c.outcome,
+           p.uid AS person_uid, p.name AS person_name, a.uid AS alert_uid, d.uid AS device_uid, d.address, d.kind,
+           z.uid AS zone_uid, z.name AS zone
+    FROM command c JOIN alert a ON a.id = c.alert_id JOIN device d ON d.id = c.device_id
+    JOIN person p ON p.id = c.requested_by_id JOIN zone z ON z.id = a.zone_id
+    WHERE (c.requested_by_id = %(person)s OR {VISIBLE})"""
+"""Who may see an alert sees what was asked for it; whoever asked sees it, too."""
+
+
+async def search(
+    connection: Connection, sight: Sight, asked: CommandSearch, before: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """Commands that somebody may see, the newest first, from before an inner id."""
+    cursor = await connection.execute(
+        f"""{_LISTED} {asked.condition_sql} AND (%(before)s::bigint IS NULL OR c.id < %(before)s)
+            ORDER BY c.id DESC LIMIT %(limit)s""",
+        sight.arguments(**asdict(asked), before=before, limit=limit),
+    )
+    return await cursor.fetchall()
+
+
+async def shown(connection: Connection, sight: Sight, uid: UUID) -> dict[str, Any] | None:
+    """One of them."""
+    cursor = await connection.execute(f"{_LISTED} AND c.uid = %(uid)s", sight.arguments(uid=uid))
+    return await cursor.fetchone()

@@ -12,7 +12,7 @@ Theory
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -28,9 +28,9 @@ LOW_BATTERY = 20
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which devices somebody asks for. ``text``: a part of its address, its model, its home's address or its resident's
-    name; ``zones``: those that the reader covers; ``zone``: one of them, with what is below it; ``state``: only the silent
-    ones, or all that need somebody."""
+    """Which devices somebody asks for; what is None is not asked about. ``text``: a part of its address, its model, its home's
+    address or its resident's name; ``zones``: those that the reader covers; ``zone``: one of them, with what is below it;
+    ``state``: only the silent ones, or all that need somebody; ``unheard_since``: since then, or ever."""
 
     zones: Collection[int]
     text: str = ""
@@ -38,6 +38,28 @@ class Search:
     zone: UUID | None = None
     state: State | None = None
     order: Order = "address"
+    site: str | None = None
+    online: bool | None = None
+    unheard_since: datetime | None = None
+    battery_below: float | None = None
+    unfitted: bool | None = None
+
+    @property
+    def condition_sql(self) -> str:
+        """What is asked about and nothing else."""
+        return " ".join(f"AND {sql}" for name, sql in _ASKED.items() if getattr(self, name) is not None)
+
+
+_BATTERY = "CASE jsonb_typeof(o.state -> 'battery') WHEN 'number' THEN (o.state ->> 'battery')::float8 END"
+_ASKED = {
+    "zone": "o.zone_id IN (SELECT id FROM below)",
+    "state": "(o.rank < 4 AND (o.silent OR %(state)s <> 'silent'))",
+    "site": "o.site = %(site)s",
+    "online": "o.online = %(online)s",
+    "unheard_since": "(o.last_seen IS NULL OR o.last_seen < %(unheard_since)s)",
+    "battery_below": f"{_BATTERY} < %(battery_below)s",
+    "unfitted": "(o.installation_id IS NULL) = %(unfitted)s",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +130,8 @@ async def search(
     cursor = await connection.execute(
         f"""{_WITH}
             SELECT o.* FROM ordered o
-            WHERE (%(zone)s::uuid IS NULL OR o.zone_id IN (SELECT id FROM below))
-              AND (%(text)s::text = '' OR concat_ws(E'\\n', o.address, o.model, o.dwelling, o.resident) ILIKE %(like)s)
-              AND (%(state)s::text IS NULL OR (o.rank < 4 AND (o.silent OR %(state)s <> 'silent')))
+            WHERE (%(text)s::text = '' OR concat_ws(E'\\n', o.address, o.model, o.dwelling, o.resident) ILIKE %(like)s)
+              {asked.condition_sql}
               AND (%(after)s::uuid IS NULL OR (o.first, o.second, o.address, o.id) > (
                    SELECT x.first, x.second, x.address, x.id FROM ordered x WHERE x.uid = %(after)s))
             ORDER BY o.first, o.second, o.address, o.id LIMIT %(limit)s""",
@@ -142,12 +163,8 @@ async def shown(
 
 def _arguments(asked: Search, known: Known, now: datetime) -> dict[str, Any]:
     return known.sight.arguments(
-        zones=sorted(asked.zones),
-        zone=asked.zone,
-        kind=asked.kind,
-        text=asked.text,
-        like=f"%{_literally(asked.text)}%",
-        state=asked.state,
+        **{**asdict(asked), "zones": sorted(asked.zones)},
+        like=f"%{literally(asked.text)}%",
         worst=asked.order == "worst",
         kinds=list(known.contracts),
         seconds=list(known.contracts.values()),
@@ -157,6 +174,6 @@ def _arguments(asked: Search, known: Known, now: datetime) -> dict[str, Any]:
     )
 
 
-def _literally(text: str) -> str:
+def literally(text: str) -> str:
     """Text that stands for itself in LIKE."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

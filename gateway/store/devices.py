@@ -257,8 +257,8 @@ async def unwatched(
 _SUBJECT = ("site_id", "zone_id", "device_id", "installation_id", "dwelling_id", "resident_id")
 
 
-async def move(connection: Connection, device_id: int, dwelling_id: int, resident_id: int | None, at: datetime) -> UUID:
-    """Fit a device somewhere else from a time on. What waits for the old fitting ends with it; see ``watches.due``."""
+async def take_down(connection: Connection, device_id: int, at: datetime) -> None:
+    """A device's fitting ends. What waits for it ends with it; see ``watches.due``."""
     await connection.execute(
         """UPDATE watch SET due_at = %(at)s WHERE key = ANY(ARRAY(
                SELECT w.key FROM watch w JOIN installation i ON i.id = w.installation_id
@@ -271,10 +271,17 @@ async def move(connection: Connection, device_id: int, dwelling_id: int, residen
            WHERE device_id = %(device)s AND during @> %(at)s""",
         {"device": device_id, "at": at},
     )
+
+
+async def move(
+    connection: Connection, device_id: int, dwelling_id: int, resident_id: int | None, at: datetime, placed: str = ""
+) -> UUID:
+    """Fit a device somewhere, and nowhere else any more, from a time on."""
+    await take_down(connection, device_id, at)
     uid = new_uid()
     await connection.execute(
-        """INSERT INTO installation (uid, device_id, dwelling_id, resident_id, during)
-           VALUES (%s, %s, %s, %s, tstzrange(%s, NULL))""",
-        (uid, device_id, dwelling_id, resident_id, at),
+        """INSERT INTO installation (uid, device_id, dwelling_id, resident_id, placed, during)
+           VALUES (%s, %s, %s, %s, %s, tstzrange(%s, NULL))""",
+        (uid, device_id, dwelling_id, resident_id, placed, at),
     )
     return uid

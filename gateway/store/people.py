@@ -28,11 +28,35 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """A role in force; ``nearness``: 0 in the zone itself, 1 in its parent, and so on."""
+    """A role, from and until; ``nearness``: 0 in the zone itself, 1 in its parent, and so on."""
 
     person_id: int
     role: str
     nearness: int
+    since: datetime | None
+    until: datetime | None
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it is in force at a time."""
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Who has which role for a zone, and when they serve: what escalation goes by."""
+
+    assigned: Sequence[Assigned]
+    shifts: Mapping[str, Sequence[Shift]]
+
+    def serving(self, role: str, at: datetime, local: tzinfo) -> tuple[int, ...]:
+        """Who is on duty at a time and has the role then, first who is paged first."""
+        employed = {each.person_id for each in self.assigned if each.role == role and each.holds(at)}
+        return tuple(each for each in on_duty(self.shifts.get(role, ()), at, local) if each in employed)
+
+
+async def roster(connection: Connection, zone_id: int, since: datetime, until: datetime) -> Roster:
+    """What there is to know of a zone's duty from a time until another."""
+    return Roster(await _assigned(connection, zone_id, since, until), await _shifts(connection, zone_id))
 
 
 async def reachable(
@@ -55,36 +79,26 @@ async def reachable(
 
 async def targets(connection: Connection, zone_id: int, now: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
     """Whom each step calls for an alert of a zone at a moment, whether they can be reached or not."""
-    return _targets(await _assigned(connection, zone_id, now), await _shifts(connection, zone_id), now, local)
+    return _targets(await roster(connection, zone_id, now, now), now, local)
 
 
 async def on_duty_for(
     connection: Connection, zone_id: int, roles: Sequence[str], now: datetime, local: tzinfo
 ) -> frozenset[int]:
     """Who of these roles is on duty for a zone at a moment: by the roster; who leads or is at the centre always is."""
-    assigned = await _assigned(connection, zone_id, now)
-    shifts = await _shifts(connection, zone_id)
-    always = {each.person_id for each in assigned if each.role in ("lead", "centre") and each.role in roles}
-    serving = {
-        person
-        for role in roles
-        for person in on_duty(shifts.get(role, ()), now, local)
-        if any((each.person_id, each.role) == (person, role) for each in assigned)
-    }
-    return frozenset(always | serving)
+    found = await roster(connection, zone_id, now, now)
+    always = {each.person_id for each in found.assigned if each.role in ("lead", "centre") and each.role in roles}
+    return frozenset(always.union(*(found.serving(role, now, local) for role in roles)))
 
 
-def _targets(
-    assigned: Sequence[Assigned], shifts: Mapping[str, Sequence[Shift]], now: datetime, local: tzinfo
-) -> dict[Target, tuple[int, ...]]:
+def _targets(found: Roster, now: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
     def with_role(role: str) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(each.person_id for each in assigned if each.role == role))
+        return tuple(dict.fromkeys(each.person_id for each in found.assigned if each.role == role))
 
     def serving(role: str) -> tuple[int, ...]:
-        employed = set(with_role(role))
-        return tuple(each for each in on_duty(shifts.get(role, ()), now, local) if each in employed)
+        return found.serving(role, now, local)
 
-    leads = [each for each in assigned if each.role == "lead"]
+    leads = [each for each in found.assigned if each.role == "lead"]
     nearest = min((each.nearness for each in leads), default=0)
     return {
         Target.FIRST_ON_DUTY: serving("responder")[:1],
@@ -105,14 +119,15 @@ _ANCESTRY = """WITH RECURSIVE ancestry AS (
     UNION ALL SELECT z.id, z.parent_id, a.nearness + 1 FROM zone z JOIN ancestry a ON z.id = a.parent_id)"""
 
 
-async def _assigned(connection: Connection, zone_id: int, now: datetime) -> list[Assigned]:
+async def _assigned(connection: Connection, zone_id: int, since: datetime, until: datetime) -> list[Assigned]:
+    """The roles that are in force at some time between (both included), the nearest first."""
     cursor = connection.cursor(row_factory=class_row(Assigned))
     await cursor.execute(
         f"""{_ANCESTRY}
-            SELECT g.person_id, g.role, a.nearness FROM ancestry a
-            JOIN assignment g ON g.zone_id = a.id AND g.during @> %(now)s::timestamptz
+            SELECT g.person_id, g.role, a.nearness, lower(g.during) AS since, upper(g.during) AS until FROM ancestry a
+            JOIN assignment g ON g.zone_id = a.id AND g.during && tstzrange(%(since)s, %(until)s, '[]')
             JOIN person p ON p.id = g.person_id AND p.active ORDER BY a.nearness, g.person_id""",
-        {"zone": zone_id, "now": now},
+        {"zone": zone_id, "since": since, "until": until},
     )
     return await cursor.fetchall()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from gateway.store.db import Connection
+from gateway.store.zones import BELOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +35,49 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which of the visible alerts are asked for; what is left out leaves none out.
+class AlertSearch:
+    """Which alerts somebody asks for; what is None is not asked about. ``zone``: with what is below it; ``severity``: at
+    least; ``raised_since``, ``raised_until``: from, and before. ``zones``: by inner id; ``waiting``: whether somebody has yet to answer;
+    ``closed_since``: from."""
 
-    ``zones``: by inner id; ``severity``: at least; ``waiting``: whether somebody has yet to answer; ``closed_after``: of the
-    closed ones, since when.
-    """
-
-    zones: Sequence[int] | None = None
-    severity: int = 0
+    state: str = "open"
+    zone: UUID | None = None
+    severity: int | None = None
+    condition: str | None = None
+    vkp_code: str | None = None
     track: str | None = None
+    kind: str | None = None
+    resident: UUID | None = None
+    device: UUID | None = None
+    raised_since: datetime | None = None
+    raised_until: datetime | None = None
+    mine: bool | None = None
+    zones: Sequence[int] | None = None
     waiting: bool | None = None
-    closed_after: datetime | None = None
+    closed_since: datetime | None = None
 
-    def arguments(self) -> dict[str, Any]:
-        zones = None if self.zones is None else list(self.zones)
-        return {
-            "zones": zones,
-            "at_least": self.severity,
-            "track": self.track,
-            "waiting": self.waiting,
-            "closed_after": self.closed_after,
-        }
+    @property
+    def condition_sql(self) -> str:
+        """What is asked about and nothing else, so that each question finds its index."""
+        return " ".join(f"AND {sql}" for name, sql in _ASKED.items() if getattr(self, name) is not None)
 
 
-EVERYTHING = Wanted()
+_ASKED = {
+    "zone": f"a.zone_id IN ({BELOW} SELECT id FROM below)",
+    "severity": "a.severity >= %(severity_from)s",
+    "condition": "a.condition = %(condition)s",
+    "vkp_code": "a.vkp_code = %(vkp_code)s",
+    "track": "a.track = %(track)s",
+    "kind": "d.kind = %(kind)s",
+    "resident": "a.resident_id = (SELECT x.id FROM resident x WHERE x.uid = %(resident)s)",
+    "device": "a.device_id = (SELECT x.id FROM device x WHERE x.uid = %(device)s)",
+    "raised_since": "a.raised_at >= %(raised_since)s",
+    "raised_until": "a.raised_at < %(raised_until)s",
+    "mine": "coalesce(a.holder_id = %(person)s OR a.offered_to_id = %(person)s, false) = %(mine)s",
+    "zones": "a.zone_id = ANY(%(zones)s)",
+    "waiting": "(a.stage = 'open' OR a.exhausted_at IS NOT NULL) = %(waiting)s",
+    "closed_since": "a.closed_at >= %(closed_since)s",
+}
 
 _SUMMARY = """
     SELECT a.id, a.uid, a.condition, a.vkp_code, a.severity, a.track, a.stage, a.zone_id, z.name AS zone, a.raised_at,
@@ -71,33 +90,27 @@ _SUMMARY = """
     LEFT JOIN dwelling w ON w.id = a.dwelling_id
     LEFT JOIN device d ON d.id = a.device_id"""
 
-_VISIBLE = """(
+VISIBLE = """(
     a.zone_id = ANY(CASE a.track WHEN 'care' THEN %(care)s::bigint[] ELSE %(technical)s::bigint[] END)
     OR a.holder_id = %(person)s
     OR a.offered_to_id = %(person)s OR EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s))"""
 
 
-_WANTED = """(%(zones)s::bigint[] IS NULL OR a.zone_id = ANY(%(zones)s::bigint[])) AND a.severity >= %(at_least)s
-            AND (%(track)s::text IS NULL OR a.track = %(track)s)
-            AND (%(waiting)s::boolean IS NULL OR (a.stage = 'open' OR a.exhausted_at IS NOT NULL) = %(waiting)s)
-            AND (%(closed_after)s::timestamptz IS NULL OR a.closed_at >= %(closed_after)s)"""
-
-
 async def open_alerts(
-    connection: Connection, sight: Sight, after: Position | None, limit: int, wanted: Wanted = EVERYTHING
+    connection: Connection, sight: Sight, wanted: AlertSearch, after: Position | None, limit: int
 ) -> list[dict[str, Any]]:
-    """What the person may see, after a position: first what is theirs, then the severest, then the oldest."""
+    """What the person may see of what is asked for, after a position: first what is theirs, then the severest, then the oldest."""
     start = (after.others, -after.severity, after.raised_at, after.id) if after else (None, None, None, None)
     others = "(a.holder_id = %(person)s OR a.offered_to_id = %(person)s) IS NOT TRUE"
     cursor = await connection.execute(
-        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND {_VISIBLE} AND {_WANTED}
+        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND {VISIBLE} {wanted.condition_sql}
               AND (%(id)s::bigint IS NULL OR ({others}, -a.severity, a.raised_at, a.id)
                    > (%(others)s::boolean, %(severity)s::bigint, %(raised_at)s::timestamptz, %(id)s::bigint))
             ORDER BY {others}, -a.severity, a.raised_at, a.id LIMIT %(limit)s""",
         sight.arguments(
             **dict(zip(("others", "severity", "raised_at", "id"), start, strict=True)),
+            **_arguments(wanted),
             limit=limit,
-            **wanted.arguments(),
         ),
     )
     return await cursor.fetchall()
@@ -106,21 +119,26 @@ async def open_alerts(
 async def open_of_device(connection: Connection, sight: Sight, device_id: int, limit: int) -> list[dict[str, Any]]:
     """The open alerts over a device that the person may see: the severest first, then the oldest."""
     cursor = await connection.execute(
-        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND a.device_id = %(device)s AND {_VISIBLE}
+        f"""{_SUMMARY} WHERE a.closed_at IS NULL AND a.device_id = %(device)s AND {VISIBLE}
             ORDER BY a.severity DESC, a.raised_at, a.id LIMIT %(limit)s""",
         sight.arguments(device=device_id, limit=limit),
     )
     return await cursor.fetchall()
 
 
+def _arguments(wanted: AlertSearch) -> dict[str, Any]:
+    told = asdict(wanted)
+    return {"severity_from": told.pop("severity"), **told}
+
+
 async def closed_alerts(
-    connection: Connection, sight: Sight, before: int | None, limit: int, wanted: Wanted = EVERYTHING
+    connection: Connection, sight: Sight, wanted: AlertSearch, before: int | None, limit: int
 ) -> list[dict[str, Any]]:
-    """What the person may see, the newest first, from before an inner id."""
+    """What the person may see of what is asked for, the newest first, from before an inner id."""
     cursor = await connection.execute(
-        f"""{_SUMMARY} WHERE a.closed_at IS NOT NULL AND {_VISIBLE} AND {_WANTED}
+        f"""{_SUMMARY} WHERE a.closed_at IS NOT NULL AND {VISIBLE} {wanted.condition_sql}
             AND (%(before)s::bigint IS NULL OR a.id < %(before)s) ORDER BY a.id DESC LIMIT %(limit)s""",
-        sight.arguments(before=before, limit=limit, **wanted.arguments()),
+        sight.arguments(before=before, limit=limit, **_arguments(wanted)),
     )
     return await cursor.fetchall()
 
@@ -128,7 +146,7 @@ async def closed_alerts(
 async def alert(connection: Connection, uid: UUID, sight: Sight) -> dict[str, Any] | None:
     """One alert, if the person may see it."""
     cursor = await connection.execute(
-        f"{_SUMMARY} WHERE a.uid = %(uid)s AND {_VISIBLE}",
+        f"{_SUMMARY} WHERE a.uid = %(uid)s AND {VISIBLE}",
         sight.arguments(uid=uid),
     )
     return await cursor.fetchone()

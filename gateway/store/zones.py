@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from gateway.store.db import Connection
+
+BELOW = """WITH RECURSIVE below AS (
+    SELECT id FROM zone WHERE uid = %(zone)s UNION SELECT y.id FROM zone y JOIN below b ON y.parent_id = b.id)"""
+"""``below``: a zone with what is below it; nothing where none is asked for."""
 
 
 async def version(connection: Connection) -> int:
@@ -32,3 +37,15 @@ async def named(connection: Connection, ids: Collection[int]) -> list[dict[str, 
         "SELECT id, uid, parent_id, kind, name FROM zone WHERE id = ANY(%s) ORDER BY name, id", (sorted(ids),)
     )
     return await cursor.fetchall()
+
+
+async def every(connection: Connection) -> list[dict[str, Any]]:
+    """All zones, in order of name."""
+    cursor = await connection.execute("SELECT id, uid, parent_id, kind, name FROM zone ORDER BY name, id")
+    return await cursor.fetchall()
+
+
+async def find(connection: Connection, uid: UUID) -> dict[str, Any] | None:
+    """One zone."""
+    cursor = await connection.execute("SELECT id, uid, parent_id, kind, name FROM zone WHERE uid = %s", (uid,))
+    return await cursor.fetchone()

@@ -19,6 +19,7 @@ from gateway.web.rules import scope_text, weight
 from gateway.web.seam import Front, Who
 
 PER_PAGE = 50
+LONGEST_CURSOR = 64
 MESSAGES = 20
 MOST_TYPES = 50
 """As many as can be asked for at once."""
@@ -45,7 +46,7 @@ class DevicePages:
     async def devices(self, request: Request) -> Response:
         who = await self._signed_in(request)
         query, times = _device_query(request.query_params), Times(self._clock.now(), who.language)
-        page = await self._front.devices(who, query, request.query_params.get("cursor"), PER_PAGE)
+        page = await self._front.devices(who, query)
         shown: dict[str, Any] = {
             "page": page,
             "lines": lambda device: told.in_list(device, who.language, times),
@@ -121,11 +122,13 @@ class DevicePages:
 
 
 def _device_query(asked: Mapping[str, str]) -> schemas.DeviceQuery:
-    """Which devices an address asks for; a zone that makes no sense is not asked for."""
+    """Which devices an address asks for; a kind or zone that makes no sense is not asked for."""
     state = asked.get("state")
     return schemas.DeviceQuery(
-        q=asked.get("q", "").strip()[:100],
-        kind=asked.get("kind") or None,
+        q=asked.get("q", "").replace("\x00", "\ufffd").strip()[:100],
+        cursor=asked.get("cursor", "")[:LONGEST_CURSOR] or None,
+        limit=PER_PAGE,
+        kind=asked["kind"] if asked.get("kind") in kinds() else None,
         zone=_uid(asked.get("zone", "")),
         state="silent" if state == "silent" else "attention" if state == "attention" else None,
         order="worst",

@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.api.app import create_app
+from gateway.client import Client
 from gateway.clock import pause
 from gateway.embedded import Broker
 from gateway.serve import Server
@@ -47,6 +48,11 @@ class Served:
             assert reply.status_code == 201, reply.text
             self.tokens[name] = reply.json()["token"]
         return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+    async def client(self, name: str) -> Client:
+        """The typed client of somebody who is signed in."""
+        await self.bearer(name)
+        return Client("http://gateway.test", self.tokens[name], transport=httpx.ASGITransport(self.app))
 
     async def sign_in(self, username: str, password: str = PASSWORD) -> httpx.Response:
         return await self.http.post(f"{API}/sessions", json={"username": username, "password": password})

@@ -85,10 +85,9 @@ async def test_every_zone_has_somebody_on_duty_at_every_hour(seeded: Database) -
 
     async def look(connection: Connection) -> None:
         for (name, zone), week in product(zones.items(), WEEKS):
-            shifts = await people._shifts(connection, zone)
-            assigned = await people._assigned(connection, zone, WEEKS[week])
+            roster = await people.roster(connection, zone, WEEKS[week], WEEKS[week])
             for at in hours(WEEKS[week]):
-                targets = people._targets(assigned, shifts, at, OSLO)
+                targets = people._targets(roster, at, OSLO)
                 first, everybody = targets[Target.FIRST_ON_DUTY], targets[Target.ALL_ON_DUTY]
                 if len(first) != 1 or len(everybody) < 2 or not targets[Target.RESPONSE_CENTRE]:
                     gaps.append((week, name, at.isoformat()))

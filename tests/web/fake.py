@@ -206,7 +206,7 @@ class FakeFront:
     async def preview_rule(self, who: Who, request: schemas.RuleRequest) -> schemas.Preview:
         return self.ruled.preview(request, NOW)
 
-    async def devices(self, who: Who, query: schemas.DeviceQuery, cursor: str | None, limit: int) -> schemas.DevicePage:
+    async def devices(self, who: Who, query: schemas.DeviceQuery) -> schemas.DevicePage:
         if not who.roles & {"technical", "lead", "admin"}:
             raise NotAllowed("role", "for technical services")
         shown = [each for each in self.ruled.devices(NOW, who.language) if query.q in each.address]

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse
 
 from gateway.api import schemas
-from gateway.api.access import Anybody, Cursor, Limit, TheFront
+from gateway.api.access import Anybody, TheFront
 
 router = APIRouter()
 
 
 @router.get("/alerts", tags=["alerts"])
-async def alerts(
-    who: Anybody,
-    front: TheFront,
-    state: Literal["open", "closed"] = "open",
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> schemas.AlertPage:
+async def alerts(who: Anybody, front: TheFront, query: Annotated[schemas.AlertQuery, Query()]) -> schemas.AlertPage:
     """The alerts you may see. Open: yours first, then the severest, then the oldest. Closed: the newest first."""
-    return await front.alert_list(who, state, cursor, limit)
+    return await front.alerts(who, query)
 
 
 @router.get("/alerts/{uid}", tags=["alerts"])
@@ -48,7 +42,7 @@ async def answer(
 
 
 @router.post("/alerts/{uid}/commands", status_code=202, tags=["alerts"])
-async def command(
+async def ask(
     uid: UUID,
     body: schemas.CommandRequest,
     who: Anybody,

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict
 
 from gateway.access import Who
 from gateway.api import schemas
 from gateway.api.access import Access, Anybody, Public, TheFront
 
 router = APIRouter()
-
-
-class Language(BaseModel):
-    """The language that somebody reads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    language: Literal["nb", "nn", "en"]
 
 
 @router.post("/sessions", status_code=201, dependencies=[Depends(Public())], tags=["sessions"])
@@ -43,7 +34,7 @@ async def me(who: Anybody, front: TheFront) -> schemas.Me:
 
 
 @router.put("/me/language", status_code=204, tags=["sessions"])
-async def set_language(body: Language, who: Anybody, front: TheFront) -> Response:
+async def set_language(body: schemas.Language, who: Anybody, front: TheFront) -> Response:
     """The language that texts come in."""
     await front.set_language(who, body.language)
     return Response(status_code=204)

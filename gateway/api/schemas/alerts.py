@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.alert import Action, Cause, Stage
 from alerts.model import Severity, Track
-from gateway.api.schemas.base import PersonRef, Schema
+from gateway.api.schemas.base import Code, Moment, Paged, PersonRef, Schema
 from gateway.api.schemas.commands import LockView
 
 
@@ -159,6 +159,24 @@ class AlertPage(Schema):
 
     alerts: list[AlertSummary]
     next_cursor: str | None
+
+
+class AlertQuery(Paged):
+    """Which alerts. ``zone``: with what is below it; ``severity``: at least; ``kind``: of the device; ``raised_since``,
+    ``raised_until``: from, and before; ``mine``: held by you or offered to you, or not."""
+
+    state: Literal["open", "closed"] = "open"
+    zone: UUID | None = None
+    severity: Severity | None = None
+    condition: Code | None = None
+    vkp_code: Code | None = None
+    track: Track | None = None
+    kind: Code | None = None
+    resident: UUID | None = None
+    device: UUID | None = None
+    raised_since: Moment | None = None
+    raised_until: Moment | None = None
+    mine: bool | None = None
 
 
 class AnswerRequest(BaseModel):

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.command import Reason, State
-from gateway.api.schemas.base import PersonRef, Schema
+from gateway.api.schemas.base import Code, Moment, Named, Paged, PersonRef, Schema
 
 
 class PartView(Schema):
@@ -74,3 +74,32 @@ class CommandRequest(BaseModel):
     command: Annotated[str, Field(min_length=1, max_length=64)]
     reason: Reason
     valid_seconds: Annotated[int, Field(ge=10, le=300)] = 60
+
+
+class CommandItem(CommandView):
+    """A command with the alert that it was for and the device that it is to (named by its address)."""
+
+    alert: UUID
+    device: Named
+    kind: str
+    zone: Named
+
+
+class CommandPage(Schema):
+    """Commands, the newest first. ``next_cursor``: for the next page, None at the end."""
+
+    commands: list[CommandItem]
+    next_cursor: str | None
+
+
+class CommandQuery(Paged):
+    """Which commands. ``zone``: of the alert, with what is below it; ``mine``: asked for by you, or not."""
+
+    state: State | None = None
+    device: UUID | None = None
+    alert: UUID | None = None
+    zone: UUID | None = None
+    command: Code | None = None
+    requested_since: Moment | None = None
+    requested_until: Moment | None = None
+    mine: bool | None = None

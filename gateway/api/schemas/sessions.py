@@ -37,3 +37,11 @@ class Me(Schema):
     language: Literal["nb", "nn", "en"]
     roles: list[str]
     zones: list[str]
+
+
+class Language(BaseModel):
+    """The language that somebody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: Literal["nb", "nn", "en"]

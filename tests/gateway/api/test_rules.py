@@ -274,7 +274,7 @@ async def test_devices_are_searched_page_by_page(migrated_url: str, broker: Brok
         assert await found("Tek", q="%") == []
         assert await found("Tek", **await zone(it, "Øy")) == ["disp-4", "fall-4"]
         assert await found("Siri", **await zone(it, "Øy")) == []
-        problem(await it.get("Tek", "/devices", q="\x00"), 422, "q")
+        problem(await it.get("Tek", "/devices", q="\x00"), 422, "request")
         await it.town.rows(  # Liv cares in Øy, and repairs in Sone: the devices of Øy are none of hers
             """INSERT INTO assignment (person_id, role, zone_id, during)
                VALUES (%s, 'technical', %s, tstzrange(%s, NULL))""",

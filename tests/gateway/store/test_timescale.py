@@ -65,7 +65,7 @@ async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url
         keeper = Timekeeper(town.database, _Clock(), town.cache, Limits(timedelta(hours=1), timedelta(0)))
         await keeper.run_once()
         sight = views.Sight(town.staff["Nina"], [town.zones["Nord"]], [])
-        seen = await town.run(lambda each: views.open_alerts(each, sight, None, 10))
+        seen = await town.run(lambda each: views.open_alerts(each, sight, views.AlertSearch(), None, 10))
         assert [(each["condition"], each["paged"]) for each in seen] == [("fall", True), ("fall", True)]
         leased = await town.run(lambda each: pages.lease(each, NOW, "me", 30, 10))
         assert [each.contact_id for each in leased] == [town.contacts["Nina"]] * 2

@@ -1,0 +1,172 @@
+"""Every operation is called with what its schema allows, and with what it does not, against the real application.
+
+As an administrator and as a responder, of a small municipality whose ids are given out, so that it gets past 404. An
+answer conforms to what the document says: no error of ours, no status and no content type that it does not name, no body
+that its schema does not. The stream of changes has stories of its own (`test_changes.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import product
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from gateway.embedded import Broker
+from tests.gateway.served import API, Served, on_a_socket, served
+from tests.support.town import PASSWORD
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = 6
+"""For each operation and reader."""
+STREAMS = f"{API}/changes"
+NOUNS = {
+    "alerts": "alert",
+    "devices": "device",
+    "doses": "dose_schedule",
+    "residents": "resident",
+    "dwellings": "dwelling",
+    "people": "person",
+    "rosters": "zone",
+    "policies": "policy",
+    "commands": "command",
+    "quarantine": "quarantine",
+    "rules": "rule",
+}
+FIELDS = {name: name for name in ("alert", "device", "resident", "dwelling", "zone")} | {"to": "person"}
+
+
+async def ids(it: Served) -> dict[str, list[str]]:
+    """Of each noun a few, of a home with everything in it."""
+    home = await it.town.home()
+    lock = await it.town.fits(home, "e_lock")
+    await it.town.says(home.fall_alarm, "fall")
+    await it.town.says(home.dispenser, "jam")
+    await it.town.publishes(f"hv/v1/{it.town.site}/fall_alarm/x/event", b"\x00\xff nonsense")
+    (alert,) = await it.town.alerts("fall")
+    await it.town.asks("Kari", alert["uid"], lock, "unlock")
+    await it.town.rows(
+        """INSERT INTO dose_schedule (uid, installation_id, local_time, weekdays, from_date, watched_until)
+           SELECT gen_random_uuid(), i.id, '09:00', '{0,1}', '2026-01-01', %s FROM installation i WHERE device_id = %s""",
+        it.town.now,
+        home.dispenser.id,
+    )
+    found = {}
+    for table in {*NOUNS.values(), *FIELDS.values()}:
+        rows = await it.town.rows(f"SELECT uid FROM {table} ORDER BY id LIMIT 4")
+        assert rows, f"there is something of {table}"
+        found[table] = [str(row["uid"]) for row in rows]
+    return found
+
+
+def put_ids(case: Any, data: Any, known: dict[str, list[str]], site: str) -> None:
+    """Most ids are those of something that is there."""
+    noun = NOUNS.get(case.path.removeprefix(f"{API}/").split("/")[0])
+    if noun and case.path_parameters and data.draw(st.integers(0, 4)):
+        case.path_parameters["uid"] = data.draw(st.sampled_from(known[noun]))
+    for part in (case.query, case.body):
+        if not isinstance(part, dict):
+            continue
+        for name in [*part, *(["scope"] if isinstance(part.get("scope"), dict) else [])]:
+            if name in FIELDS and isinstance(part[name], str):
+                part[name] = data.draw(st.sampled_from(known[FIELDS[name]]))
+            if name == "site" and isinstance(part[name], str):
+                part[name] = site
+
+
+def call_everything(
+    url: str, document: dict[str, Any], tokens: dict[str, str], known: dict[str, list[str]], site: str
+) -> int:
+    """In a thread, as programs do it. How many answers were not refused."""
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=url)
+    fine, wrong = 0, list[Exception]()
+    with httpx.Client(timeout=30) as http:
+        for result in schema.get_all_operations():
+            operation: Any = result.ok() if isinstance(result, Ok) else None
+            assert operation is not None, result
+            if operation.path == STREAMS:
+                continue
+            for name, mode in product(tokens, (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)):
+                try:
+                    fine += _call(operation, mode, http, tokens, name, known, site)
+                except Exception as error:  # noqa: BLE001 - all of them are told, together
+                    wrong.append(error)
+    if wrong:
+        raise ExceptionGroup("answers that are not as the schema says", wrong)
+    return fine
+
+
+def _call(
+    operation: Any,
+    mode: GenerationMode,
+    http: httpx.Client,
+    tokens: dict[str, str],
+    name: str,
+    known: dict[str, list[str]],
+    site: str,
+) -> int:
+    fine = 0
+
+    @settings(
+        max_examples=EXAMPLES if mode is GenerationMode.POSITIVE else EXAMPLES // 2,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(data=st.data())
+    def story(data: Any) -> None:
+        nonlocal fine
+        case = data.draw(operation.as_strategy(generation_mode=mode))
+        if mode is GenerationMode.POSITIVE:
+            put_ids(case, data, known, site)
+        if operation.path.endswith("/sessions/current"):  # or nobody would be signed in any more
+            body = {"username": name.lower(), "password": PASSWORD}
+            token = http.post(f"{case.operation.base_url}{API}/sessions", json=body).json()["token"]
+        else:
+            token = tokens[name]
+        reply = case.call(headers={"Authorization": f"Bearer {token}"})
+        case.validate_response(reply, checks=CHECKS)
+        fine += reply.status_code < 400
+
+    try:
+        story()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE, "of nothing, nothing can be wrong"
+    except Exception as error:
+        error.add_note(f"{name} at {operation.method.upper()} {operation.path}")
+        raise
+    return fine
+
+
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # the gateway does, meanwhile, in its own thread
+async def test_every_operation_answers_as_its_schema_says(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it, on_a_socket(it) as url:
+        known = await ids(it)
+        for name in ("Ada", "Kari"):
+            await it.bearer(name)
+        document = (await it.http.get("/openapi.json")).json()
+        fine = await asyncio.to_thread(call_everything, url, document, it.tokens, known, it.town.site)
+        assert fine >= len(document["paths"]), "most of it gets past the door"
