@@ -68,13 +68,10 @@ class Colleagues:
         self._seen: set[tuple[int, int, int]] = set()
 
     async def run(self) -> None:
-        """Until cancelled. A database that is away is tried again."""
+        """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                try:
-                    await self._look(group)
-                except DatabaseGone as gone:
-                    log.warning("demo.colleagues", error=str(gone).strip())
+                await self._look(group)
                 await pause(EVERY_SECONDS)
 
     async def _look(self, group: asyncio.TaskGroup) -> None:

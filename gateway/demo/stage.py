@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path as File
 from random import Random
 from uuid import UUID
+
+import structlog
 
 from gateway import path as paths
 from gateway import seed as seeding
@@ -24,7 +26,7 @@ from gateway.errors import NotFound
 from gateway.store import demo as store
 from gateway.store import path as path_store
 from gateway.store import sessions
-from gateway.store.db import Connection, DatabaseGone
+from gateway.store.db import Connection
 from gateway.store.sessions import NewSession
 from gateway.web.demo import Heard, Seen
 from simulators.clock import live
@@ -34,6 +36,9 @@ from simulators.run import Options, Simulation
 from simulators.town import devices_file
 
 QUIET = Life(falls_per_day=0.02, missed_per_dose=0.01)
+log = structlog.get_logger()
+
+AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.4
 WATCHED_FOR = 20.0
 """How long after somebody has looked at one of the demo's pages it is told of every step."""
@@ -62,12 +67,16 @@ class Stage:
         """The town, its devices, the colleagues; until cancelled."""
         fitted = await self._gateway.web_database.run(lambda each: store.fitted(each, seeding.SITE))
         first = {each.zone_id for address, each in fitted.items() if address in PROPS}
+        lives = (
+            self._town.run,
+            self._happenings.run,
+            Colleagues(self._gateway, first).run,
+            partial(self._day(fitted, first).live, Random()),  # noqa: S311 - chance in a demo
+            self._follow,
+        )
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._town.run())
-            group.create_task(self._happenings.run())
-            group.create_task(Colleagues(self._gateway, first).run())
-            group.create_task(self._day(fitted, first).live(Random()))  # noqa: S311 - chance in a demo
-            group.create_task(self._follow())
+            for each in lives:
+                group.create_task(_again_and_again(each))
 
     def _day(self, fitted: dict[str, store.Fitted], first: set[int]) -> day.Town:
         living = [each for address, each in self._fittings.items() if address not in PROPS and address in fitted]
@@ -91,13 +100,10 @@ class Stage:
             looking = {person for person, at in self._watching.items() if monotonic() - at < WATCHED_FOR}
             if not looking:
                 continue
-            try:
-                now = await self._gateway.web_database.run(lambda each: store.progress(each, since))
-                if now != known:
-                    known = now
-                    await self._gateway.web_database.run(partial(store.tell, persons=looking))
-            except DatabaseGone:
-                continue
+            now = await self._gateway.web_database.run(lambda each: store.progress(each, since))
+            if now != known:
+                known = now
+                await self._gateway.web_database.run(partial(store.tell, persons=looking))
 
     # What the pages ask ---------------------------------------------------------------------------------------------
 
@@ -168,3 +174,13 @@ class Stage:
             paths=tuple(each for each in found if each is not None),
             hidden=sum(each is None for each in found),
         )
+
+
+async def _again_and_again(life: Callable[[], Awaitable[None]]) -> None:
+    """What fails (the database is away) is logged, and goes on in a moment: a demo does not fall over."""
+    while True:
+        try:
+            await life()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is told and the life goes on
+            log.warning("demo.failed", why=type(error).__name__, error=str(error).strip())
+        await pause(AGAIN_SECONDS)
