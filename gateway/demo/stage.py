@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from devices.model import Lane
 from gateway import path as paths
 from gateway import seed as seeding
 from gateway.access import Who
@@ -60,6 +61,12 @@ class Stage:
         self._town = Simulation(Options(seeding.SITE, living, where, life=QUIET), live())
         self._happenings = Happenings(gateway.web_database, where, props, live(), gateway.settings.local)
         self._watching: dict[int, float] = {}
+
+    @property
+    def listens(self) -> bool:
+        """Whether the gateway hears what is said: a broker keeps nothing for who has never been there."""
+        lanes = self._gateway.lanes.values()
+        return len(lanes) == len(Lane) and all(each.working for each in lanes)
 
     # What lives -----------------------------------------------------------------------------------------------------
 

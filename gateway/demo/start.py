@@ -146,8 +146,8 @@ async def _demo(folder: Path, url: str, broker: Broker, settings: Settings, stop
     try:
         with progress.step("starting the gateway") as done:
             await stop.unless(_answers(settings, gateway))
-            done.append("the gateway runs")
-        stage = await stop.unless(staged)
+            stage = await stop.unless(_listens(staged, gateway))
+            done.append("the gateway runs, and listens to the homes")
         _tell(stage, settings, folder, broker, password, progress)
         await stop.unless(_together(gateway, stage))
     finally:
@@ -206,6 +206,18 @@ async def _answers(settings: Settings, gateway: asyncio.Task[None]) -> None:
     except TimeoutError:
         raise EmbeddedError(f"the gateway did not answer within {START_WITHIN:.0f} s; try again") from None
     await gateway
+
+
+async def _listens(staged: asyncio.Future[Stage], gateway: asyncio.Task[None]) -> Stage:
+    """Both lanes are connected: what is said from now on is heard. EmbeddedError where they are not, within a while."""
+    try:
+        async with asyncio.timeout(START_WITHIN):
+            stage = await staged
+            while not stage.listens and not gateway.done():
+                await pause(0.05)
+            return stage
+    except TimeoutError:
+        raise EmbeddedError(f"the gateway did not reach the broker within {START_WITHIN:.0f} s; try again") from None
 
 
 # What it stands on ----------------------------------------------------------------------------------------------------
