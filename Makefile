@@ -11,7 +11,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 install = echo "installing $(1) …"; \
     $(BIN)/python -m pip install --disable-pip-version-check --no-color --progress-bar off --retries 1 --timeout 20 $(1) 2>.venv/pip.log \
     | sed -un 's/^Collecting \([^ ;]*\).*/  \1/p; s/^Installing collected packages.*/  unpacking …/p' || \
-    { echo "the packages could not be installed; is there a network? $$(grep -m1 ERROR .venv/pip.log || tail -n1 .venv/pip.log) (all of it: .venv/pip.log)" >&2; rm -f .venv/.installing; exit 2; }
+    { if grep -q "cancelled by user" .venv/pip.log; then exit 130; fi; \
+    echo "the packages could not be installed; is there a network? $$(grep -m1 ERROR .venv/pip.log || tail -n1 .venv/pip.log) (all of it: .venv/pip.log)" >&2; rm -f .venv/.installing; exit 2; }
 WORKERS ?= 3
 TESTS ?=
 FUZZ ?= 1000000
