@@ -228,6 +228,10 @@ def _one_line(folder: Path) -> Iterator[None]:
     """What goes wrong with files and the database while we start is a line."""
     try:
         yield
+    except EmbeddedError as error:
+        if "No space left on device" in str(error):
+            raise EmbeddedError(f"no space is left for {folder}: free some, or name another --folder") from None
+        raise
     except DatabaseGone as error:
         told_by = str(error).strip().splitlines() or [type(error).__name__]
         raise EmbeddedError(f"the demo's database in {folder} cannot be used: {told_by[0]}") from None
