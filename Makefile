@@ -7,6 +7,12 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The same with a line for each package, and one for what goes wrong.
+install = echo "installing $(1) …"; \
+    $(BIN)/python -m pip install --disable-pip-version-check --no-color --progress-bar off --retries 1 --timeout 20 $(1) 2>.venv/pip.log \
+    | sed -un 's/^Collecting \([^ ;]*\).*/  \1/p; s/^Installing collected packages.*/  unpacking …/p' || \
+    { if grep -q "cancelled by user" .venv/pip.log; then exit 130; fi; \
+    echo "the packages could not be installed; is there a network? $$(grep -m1 ERROR .venv/pip.log || tail -n1 .venv/pip.log) (all of it: .venv/pip.log)" >&2; rm -f .venv/.installing; exit 2; }
 WORKERS ?= 3
 TESTS ?=
 FUZZ ?= 1000000
@@ -35,8 +41,9 @@ format: .venv/.installed-dev ## put the code into shape
 	$(BIN)/ruff check --fix-only --exit-zero
 	$(BIN)/ruff format
 
-demo: .venv/.installed ## a whole municipality on this machine; Ctrl-C ends it
-	@exec $(BIN)/hjemmevakt demo
+demo: .venv/.installed ## a whole municipality on this machine; Ctrl-C ends it (DEMO="--port 9000" for its options)
+	@$(BIN)/python -c 'import gateway, typer' 2>/dev/null || { echo "the environment in .venv is broken; mend it with: make clean demo" >&2; exit 2; }
+	@exec $(BIN)/python -m gateway.cli demo $(DEMO)
 
 demo-reset: ## forget what the demo has stored
 	rm -rf var/demo
@@ -65,20 +72,29 @@ COMPILE := --quiet --no-header --strip-extras --allow-unsafe --no-emit-index-url
 
 # ----------------------------------------------------------------------------------------------------------------------
 
-.venv/bin/python:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; install Python 3.11 or newer, or: make PYTHON=/path/to/python" >&2; exit 1; }
+# An environment that was begun and not finished is begun afresh; .making and .installing tell of one.
+.venv/.made:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; install Python 3.11 or newer, or: make PYTHON=/path/to/python" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo "$$($(PYTHON) -V) is too old: hjemmevakt needs 3.11 or newer (make PYTHON=python3.12)" >&2; exit 1; }
+	    { echo "$$($(PYTHON) -V) is too old: hjemmevakt needs 3.11 or newer (make PYTHON=python3.12)" >&2; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
-	    { echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-
-# The stamps say which lock file is installed; the development one holds all of the other.
-.venv/.installed: requirements.txt pyproject.toml | .venv/bin/python
-	[ .venv/.installed-dev -nt requirements.txt ] || $(PIP) -r requirements.txt
-	$(PIP) --no-deps -e .
+	    { echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 2; }
+	@{ mkdir -p .venv && touch .venv/.writable; } 2>/dev/null || \
+	    { echo "$(CURDIR) cannot be written to; copy the folder to where you may write" >&2; exit 2; }
+	@[ -e .venv/.installed ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	    { echo "making the environment in .venv …"; $(PYTHON) -m venv --clear .venv >.venv.log 2>&1 || \
+	    { echo "the environment could not be made: $$(tail -n 1 .venv.log)" >&2; exit 2; }; rm -f .venv.log; }
 	@touch $@
 
-.venv/.installed-dev: requirements-dev.txt .venv/.installed | .venv/bin/python
+# The stamps say which lock file is installed; the development one holds all of the other.
+.venv/.installed: requirements.txt pyproject.toml | .venv/.made
+	@[ ! -e .venv/.installing ] || { echo "the last installation was interrupted: once more from the start"; $(PYTHON) -m venv --clear .venv; touch .venv/.made; }
+	@touch .venv/.installing
+	@[ .venv/.installed-dev -nt requirements.txt ] || { $(call install,-r requirements.txt); }
+	@$(call install,--no-deps -e .)
+	@rm .venv/.installing
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
 	$(PIP) -r requirements-dev.txt
 	@touch $@

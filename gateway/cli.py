@@ -23,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="A welfare-te
 
 ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
 WRONG = 2
+INTERRUPTED = 130
 
 
 @app.command()
@@ -137,11 +138,15 @@ def simulate(context: typer.Context) -> None:
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the pages; 0 chooses a free one.")] = 8080,
-    mqtt_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the broker; 0 chooses a free one.")] = 1883,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Of the pages, else 8080 or a free one; 0: a free one.")
+    ] = None,
+    mqtt_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Of the broker, else 1883 or a free one; 0: a free one.")
+    ] = None,
 ) -> None:
     """Everything at once on this machine: database, broker, gateway, a municipality and its simulated homes."""
-    from gateway.demo import run  # noqa: PLC0415
+    from gateway.demo.start import run  # noqa: PLC0415
 
     raise typer.Exit(run(folder, port, mqtt_port))
 
@@ -154,6 +159,8 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"hjemmevakt: {line}", file=sys.stderr)
         sys.exit(WRONG)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

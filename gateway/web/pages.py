@@ -311,6 +311,8 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
     context = {
         "language": language,
         "who": who,
+        "demo": getattr(request.app.state, "demo", None),
+        "demo_words": getattr(request.app.state, "demo_words", None),
         "at": Times(clock.now(), language),
         "fragment": request.query_params.get("fragment") == "1",
         "here": _here(request),

@@ -46,7 +46,7 @@ ALLOWED = [
     ("gateway/mqtt.py", "import aiomqtt, paho.mqtt.client"),
     ("gateway/store/planted.py", "import psycopg, psycopg_pool"),
     ("gateway/planted.py", "import alerts.channels.planted, devices"),
-    ("gateway/demo.py", "import simulators"),
+    ("gateway/demo/planted.py", "import simulators"),
     ("simulators/planted.py", "import aiomqtt, devices, paho.mqtt.client"),
 ]
 BYSTANDERS = ("alerts/channels/planted.py", "devices/kinds/planted_two/__init__.py")
