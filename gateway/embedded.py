@@ -256,6 +256,7 @@ class Broker:
     CONFIGURATION = """\
 listener {port} {host}
 allow_anonymous {anonymous}
+set_tcp_nodelay true
 persistence true
 persistence_location {folder}/
 autosave_interval 30
