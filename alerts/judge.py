@@ -98,7 +98,7 @@ def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures
         own = ledger.of(rule, heard.subject) if rule.spec.waits else ()
         return Scene(book.local, own, home, ended=rule.spec.name in ended)
 
-    judged = judge_observation(heard, book.applying(said.kind, heard.subject), scene, failures) + neighbours
+    judged = judge_observation(heard, book.hearing(said.kind, heard.subject, said.type), scene, failures) + neighbours
     ledger.take(judged.watches)
     return judged
 
@@ -152,6 +152,8 @@ def _guarded(judge: Callable[[], Judgement], rule: Rule, heard: Heard, failures:
 def _told_once(judged: Judgement) -> Judgement:
     """Where several rules have the same to tell, it is told once: of one key the severest is raised, and what informs an
     alert comes after what raises it."""
+    if len(judged.signals) < 2:
+        return judged
     raises: dict[str, Raise] = {}
     others: dict[tuple[str, str], Signal] = {}
     for each in judged.signals:

@@ -8,7 +8,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -133,8 +133,15 @@ class Evidence:
 
     def as_json(self) -> dict[str, Any]:
         """As the timeline and a watch's facts keep it."""
-        times = {"occurred_at": self.occurred_at.isoformat(), "received_at": self.received_at.isoformat()}
-        return {**asdict(self), **times}
+        return {
+            "type": self.type,
+            "occurred_at": self.occurred_at.isoformat(),
+            "received_at": self.received_at.isoformat(),
+            "fields": dict(self.fields),
+            "flags": self.flags,
+            "device": self.device,
+            "kind": self.kind,
+        }
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Evidence:

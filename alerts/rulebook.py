@@ -19,6 +19,23 @@ from alerts.rules.compound import Compound
 from alerts.rules.dose import Dose
 
 
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """Rules that apply to some device, in order of name; and of a type of message, those that hear it."""
+
+    rules: tuple[Rule, ...]
+    _by_type: dict[str, tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def hearing(self, type_: str) -> tuple[Rule, ...]:
+        """A device can say what nobody has thought of, so not more than some types are remembered."""
+        found = self._by_type.get(type_)
+        if found is None:
+            if len(self._by_type) > MOST_TYPES:
+                self._by_type.clear()
+            found = self._by_type[type_] = tuple(rule for rule in self.rules if rule.hears(type_))
+        return found
+
+
 @dataclass(frozen=True)
 class Rulebook:
     """``rules`` by kind. ``ancestry``: a zone to itself and those around it, from the inside out. ``channels`` that are set
@@ -30,7 +47,8 @@ class Rulebook:
     policies: Sequence[StoredPolicy] = ()
     channels: tuple[str, ...] = ()
     unreadable: tuple[int, ...] = ()
-    _found: dict[tuple[str, Subject], tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _found: dict[tuple[str, Subject], Applying] = field(default_factory=dict, compare=False, repr=False)
+    _alike: dict[tuple[int, ...], Applying] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def by_id(self) -> Mapping[int, Rule]:
@@ -38,11 +56,20 @@ class Rulebook:
 
     def applying(self, kind: str, subject: Subject) -> tuple[Rule, ...]:
         """The rules that apply to a device of a kind, in order of name."""
+        return self._applying(kind, subject).rules
+
+    def hearing(self, kind: str, subject: Subject, type_: str) -> tuple[Rule, ...]:
+        """Those of them that may make something of a type of message; the others would make nothing of it."""
+        return self._applying(kind, subject).hearing(type_)
+
+    def _applying(self, kind: str, subject: Subject) -> Applying:
+        """Remembered for each device; devices to which the same rules apply share them."""
         found = self._found.get((kind, subject))
         if found is None:
             if len(self._found) > REMEMBERED:
                 self._found.clear()
-            found = nearest(self.rules.get(kind, ()), kind, subject, self.ancestry.get(subject.zone_id, ()))
+            rules = nearest(self.rules.get(kind, ()), kind, subject, self.ancestry.get(subject.zone_id, ()))
+            found = self._alike.setdefault(tuple(rule.id for rule in rules), Applying(rules))
             self._found[kind, subject] = found
         return found
 
@@ -95,3 +122,5 @@ class Rulebook:
 
 REMEMBERED = 50_000
 """Devices whose rules are remembered."""
+MOST_TYPES = 200
+"""Types of message whose rules are remembered."""

@@ -93,9 +93,9 @@ def _needed(heard: Sequence[Heard], book: Rulebook) -> _Needed:
         if subject.dwelling_id is not None:
             needed.listening |= {subject.dwelling_id} if word in book.listened_for else set()
             needed.asking |= {subject.dwelling_id} if word in book.asked_on else set()
-        for rule in book.applying(said.kind, subject):
+        for rule in book.hearing(said.kind, subject, said.type):
             if isinstance(rule.spec, Dose):
-                needed.dosing |= {subject.device_id} - {None} if said.type in rule.spec.hears() else set()  # type: ignore[arg-type]
+                needed.dosing |= {subject.device_id} - {None}  # type: ignore[arg-type]
                 continue
             wanted = rule.spec.wants(said)
             if wanted is Wanted.ANY:

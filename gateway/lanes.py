@@ -26,7 +26,7 @@ from gateway import canary, commanding
 from gateway.clock import Clock, monotonic, pause
 from gateway.commanding import Outgoing
 from gateway.engine import act
-from gateway.ingest import Held, Receipt, Stored, store_batch
+from gateway.ingest import Held, Stored, store_batch
 from gateway.metrics import METRICS
 from gateway.mqtt import BrokerSettings, Delivery, Link, LinkLost, connect
 from gateway.rulebook import RulebookCache
@@ -203,7 +203,8 @@ class LaneWorker:
             if stored is not None:
                 METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
                 self._report(stored)
-                await _publish(link, stored.receipts)
+                for receipt in stored.receipts:
+                    link.send(receipt.topic, receipt.payload)
             if songs:
                 await self._patiently(partial(self._hear, held, max(song.sent_at for song in songs)))
                 self._tell_heard(songs)
@@ -262,7 +263,3 @@ class LaneWorker:
             log.error("rule.failed", rule=failure.rule, exc_info=failure.error)
         if stored.quarantined:
             log.warning("message.quarantined", site=self._site.name, lane=self._lane, count=stored.quarantined)
-
-
-async def _publish(link: Link, receipts: Sequence[Receipt]) -> None:
-    await asyncio.gather(*(link.publish(receipt.topic, receipt.payload) for receipt in receipts))

@@ -6,7 +6,11 @@ Theory
     acknowledged comes again. aiomqtt acknowledges a message before our code sees it, so paho's manual acknowledgement
     is switched on before connecting, and each message is acknowledged by its packet id after its transaction has
     committed, in the order of arrival. ``receive_maximum`` bounds what the broker sends ahead of acknowledgement, and
-    with it our memory; the queue itself never drops.
+    with it our memory; what has arrived is never dropped.
+
+    aiomqtt makes a task for each message that is read and awaits each that is sent, which costs more than storing it. So
+    what arrives is taken from paho's callback, and receipts are sent without waiting for the broker's word: a device
+    without its receipt asks again.
 """
 
 from __future__ import annotations
@@ -14,12 +18,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiomqtt
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -47,7 +52,7 @@ class BrokerSettings:
     password: str | None = field(default=None, repr=False)
     tls: bool = False
     ca_file: str | None = None
-    receive_maximum: int = 500
+    receive_maximum: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,10 @@ class Delivery:
 class Link:
     """An open connection."""
 
-    def __init__(self, client: aiomqtt.Client, clock: Clock, *, resumed: bool, five: bool) -> None:
+    def __init__(self, client: aiomqtt.Client, arrivals: _Arrivals, *, resumed: bool, five: bool) -> None:
         self._client = client
         self._five = five
-        self._clock = clock
+        self._arrivals = arrivals
         self.resumed = resumed
         """Whether the broker still had our session, with what came while we were away."""
 
@@ -82,12 +87,8 @@ class Link:
         raise LinkLost("disconnected")
 
     async def batch(self, most: int) -> list[Delivery]:
-        """What has arrived, at least one message. LinkLost when the connection ends."""
-        messages = self._client.messages
-        batch = [self._delivery(await anext(messages))]
-        while len(batch) < most and len(messages):
-            batch.append(self._delivery(await anext(messages)))
-        return batch
+        """What has arrived, at least one message. Waits for ever where none comes: :meth:`lost` tells of the end."""
+        return await self._arrivals.take(most)
 
     def acknowledge(self, batch: Sequence[Delivery]) -> None:
         """In order of arrival. What was sent at QoS 0 needs none."""
@@ -101,18 +102,40 @@ class Link:
         properties = _publish_properties(expires_in) if self._five and expires_in is not None else None
         await self._client.publish(topic, payload, qos=1, properties=properties)
 
-    def _delivery(self, message: aiomqtt.Message) -> Delivery:
-        received = Message(str(message.topic), bytes(message.payload), self._clock.now(), message.retain)
-        return Delivery(received, message.mid, message.qos)
+    def send(self, topic: str, payload: bytes) -> None:
+        """At QoS 1, without waiting: nobody learns whether it got out."""
+        self._client._client.publish(topic, payload, qos=1)  # noqa: SLF001 - publish() waits, with a task for each
+
+
+class _Arrivals:
+    """What the broker has sent and nobody has taken yet, in order of arrival."""
+
+    def __init__(self, client: aiomqtt.Client, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: deque[Delivery] = deque()
+        self._some = asyncio.Event()
+        client._client.on_message = self._arrived  # noqa: SLF001 - before connecting: a session's messages come at once
+
+    async def take(self, most: int) -> list[Delivery]:
+        await self._some.wait()
+        batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if not self._waiting:
+            self._some.clear()
+        return batch
+
+    def _arrived(self, _client: object, _data: object, message: MQTTMessage) -> None:
+        said = Message(message.topic, bytes(message.payload), self._clock.now(), message.retain)
+        self._waiting.append(Delivery(said, message.mid, message.qos))
+        self._some.set()
 
 
 @asynccontextmanager
 async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> AsyncIterator[Link]:
     """Connect with a persistent session. LinkLost when it cannot be done."""
     client = _client(settings, client_id)
-    session = _SessionPresent(client)
+    session, arrivals = _SessionPresent(client), _Arrivals(client, clock)
     async with client:
-        yield Link(client, clock, resumed=session.present, five=settings.version == 5)
+        yield Link(client, arrivals, resumed=session.present, five=settings.version == 5)
 
 
 def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
@@ -130,10 +153,10 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
         keepalive=15,
         timeout=10,
+        max_inflight_messages=0,  # no bound of ours: paho goes through all that is on its way at each word of the broker
         socket_options=[AT_ONCE],
     )
     client._client.manual_ack_set(True)  # noqa: SLF001, FBT003 - before connecting: later, and messages are lost
-    client.pending_calls_threshold = 10_000
     return client
 
 

@@ -137,11 +137,12 @@ class RuleType(BaseModel):
         return False
 
     def wants(self, said: Observation) -> Wanted:
-        """Which watches it needs to see for this; it is asked to ``observe`` in any case."""
+        """Which watches it needs to see for this; asked, as ``observe`` is, for what it hears only."""
         return Wanted.NOTHING
 
     def hears(self) -> frozenset[str]:
-        """The types of its own kind that it may make something of."""
+        """The types of its own kind that it may make something of, perhaps as words (``kind/type``); it is asked about no
+        others."""
         raise NotImplementedError
 
     def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
@@ -209,6 +210,11 @@ class Rule:
     device_id: int | None = None
     installation_id: int | None = None
     withdrawn: bool = False
+
+    def hears(self, type_: str) -> bool:
+        """Whether it may make something of a type that a device of its kind says."""
+        heard = self.spec.hears()
+        return type_ in heard or f"{self.kind}/{type_}" in heard
 
     def concerns(self, kind: str, subject: Subject, zones: Collection[int]) -> bool:
         """Whether this rule is set for the device: its kind, and the zone tree, resident or device where named."""

@@ -69,7 +69,7 @@ class Compound(RuleType):
         return self
 
     def hears(self) -> frozenset[str]:
-        return frozenset({*self.on, *(each for each in self.unless if "/" not in each)})
+        return frozenset({*self.on, *self.unless})
 
     def asks(self) -> frozenset[str]:
         """The words (``kind/type``) that it has to know of."""

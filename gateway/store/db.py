@@ -123,6 +123,9 @@ def new_uid() -> UUID:
     return uuid_utils.uuid7()
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
 def as_json(value: Any) -> Jsonb:
     """A value for a jsonb column."""
-    return Jsonb(value, dumps=lambda each: json.dumps(each, ensure_ascii=False, default=str))
+    return Jsonb(value, dumps=_encode)

@@ -47,7 +47,7 @@ async def known(connection: Connection, site_id: int, addresses: Sequence[Device
     cursor = connection.cursor(row_factory=class_row(Device))
     await cursor.execute(
         """SELECT d.id, d.ecosystem, d.address, d.kind, d.registered
-           FROM unnest(%s::text[], %s::text[]) AS a (ecosystem, address)
+           FROM unnest(%b::text[], %b::text[]) AS a (ecosystem, address)
            JOIN device d ON d.site_id = %s AND d.ecosystem = a.ecosystem AND d.address = a.address""",
         ([each.ecosystem for each in addresses], [each.address for each in addresses], site_id),
     )
@@ -60,7 +60,7 @@ async def add_unregistered(connection: Connection, site_id: int, kinds: Mapping[
     await connection.execute(
         """INSERT INTO device (uid, site_id, ecosystem, address, kind, registered)
            SELECT uid, %s, ecosystem, address, kind, false
-           FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) AS a (uid, ecosystem, address, kind)
+           FROM unnest(%s::uuid[], %b::text[], %b::text[], %b::text[]) AS a (uid, ecosystem, address, kind)
            ON CONFLICT DO NOTHING""",
         (
             site_id,
@@ -81,7 +81,7 @@ async def subjects_at(connection: Connection, moments: Sequence[tuple[int, datet
     await cursor.execute(
         f"""SELECT d.site_id, coalesce(w.zone_id, s.zone_id) AS zone_id, d.id AS device_id,
                   i.id AS installation_id, i.dwelling_id, coalesce(i.resident_id, alone.resident_id) AS resident_id
-           FROM unnest(%s::bigint[], %s::timestamptz[]) WITH ORDINALITY AS m (device_id, at, position)
+           FROM unnest(%b::bigint[], %b::timestamptz[]) WITH ORDINALITY AS m (device_id, at, position)
            JOIN device d ON d.id = m.device_id
            JOIN site s ON s.id = d.site_id
            LEFT JOIN installation i ON i.device_id = d.id AND i.during @> m.at
@@ -98,7 +98,7 @@ async def save_signs(connection: Connection, signs: Sequence[Sign]) -> None:
     ordered = sorted(signs, key=lambda sign: sign.device_id)
     await connection.execute(
         """INSERT INTO device_state AS s (device_id, last_seen, last_said_at, online, fields)
-           SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::jsonb[])
+           SELECT * FROM unnest(%b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::boolean[], %b::jsonb[])
            ON CONFLICT (device_id) DO UPDATE SET
                last_seen = greatest(s.last_seen, excluded.last_seen),
                last_said_at = greatest(s.last_said_at, excluded.last_said_at),
@@ -130,16 +130,21 @@ class PartWord:
 async def save_parts(connection: Connection, said: Sequence[PartWord]) -> None:
     """Keep the newest word of each part, by the device's own time; what comes late changes nothing newer."""
     newest = {(each.device_id, each.part): each for each in sorted(said, key=lambda each: each.occurred_at)}
-    for key in sorted(newest):
-        each = newest[key]
-        await connection.execute(
-            """INSERT INTO device_part AS p (device_id, part, type, occurred_at, received_at)
-               VALUES (%s, %s, %s, %s, %s)
-               ON CONFLICT (device_id, part) DO UPDATE
-               SET type = excluded.type, occurred_at = excluded.occurred_at, received_at = excluded.received_at
-               WHERE excluded.occurred_at >= p.occurred_at""",
-            (each.device_id, each.part, each.type, each.occurred_at, each.received_at),
-        )
+    ordered = [newest[key] for key in sorted(newest)]
+    await connection.execute(
+        """INSERT INTO device_part AS p (device_id, part, type, occurred_at, received_at)
+           SELECT * FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[])
+           ON CONFLICT (device_id, part) DO UPDATE
+           SET type = excluded.type, occurred_at = excluded.occurred_at, received_at = excluded.received_at
+           WHERE excluded.occurred_at >= p.occurred_at""",
+        (
+            [each.device_id for each in ordered],
+            [each.part for each in ordered],
+            [each.type for each in ordered],
+            [each.occurred_at for each in ordered],
+            [each.received_at for each in ordered],
+        ),
+    )
 
 
 async def parts(connection: Connection, device_ids: Sequence[int]) -> list[PartWord]:

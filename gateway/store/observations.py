@@ -28,7 +28,7 @@ async def mark_seen(connection: Connection, identities: Sequence[Identity], now:
     cursor = await connection.execute(
         """INSERT INTO seen (device_id, message_id, payload_hash, received_at)
            SELECT device_id, message_id, payload_hash, %s
-           FROM unnest(%s::bigint[], %s::text[], %s::bytea[]) AS u (device_id, message_id, payload_hash)
+           FROM unnest(%b::bigint[], %b::text[], %b::bytea[]) AS u (device_id, message_id, payload_hash)
            ON CONFLICT DO NOTHING RETURNING device_id, message_id, payload_hash""",
         (now, [each[0] for each in ordered], [each[1] for each in ordered], [each[2] for each in ordered]),
     )
@@ -40,7 +40,7 @@ async def reused_ids(connection: Connection, identities: Sequence[Identity]) -> 
     ordered = sorted({each[:2] for each in identities})
     cursor = await connection.execute(
         """SELECT s.device_id, s.message_id FROM seen s
-           JOIN unnest(%s::bigint[], %s::text[]) AS u (device_id, message_id) USING (device_id, message_id)
+           JOIN unnest(%b::bigint[], %b::text[]) AS u (device_id, message_id) USING (device_id, message_id)
            GROUP BY 1, 2 HAVING count(*) > 1""",
         ([each[0] for each in ordered], [each[1] for each in ordered]),
     )
@@ -55,8 +55,8 @@ async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
                                     received_at, flags, fields, raw)
            SELECT device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
                   string_to_array(flags, ' '), fields, raw
-           FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-                       %s::timestamptz[], %s::text[], %s::jsonb[], %s::bytea[])
+           FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
+                       %b::timestamptz[], %b::text[], %b::jsonb[], %b::bytea[])
                 AS u (device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
                       flags, fields, raw)""",
         (

@@ -41,7 +41,7 @@ async def add(connection: Connection, stored: StoredAlert, pages: Sequence[Page]
     await connection.execute(
         """INSERT INTO page (uid, alert_id, attempt, contact_id, person_id, about, severity, state, created_at, due_at)
            SELECT uid, %s, attempt, contact_id, person_id, about, %s, 'queued', %s, %s
-           FROM unnest(%s::uuid[], %s::integer[], %s::bigint[], %s::bigint[], %s::text[])
+           FROM unnest(%s::uuid[], %s::integer[], %b::bigint[], %b::bigint[], %b::text[])
                 AS u (uid, attempt, contact_id, person_id, about)""",
         (
             stored.id,

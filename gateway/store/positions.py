@@ -45,8 +45,8 @@ async def add(connection: Connection, placed: Sequence[Placed]) -> None:
     await connection.execute(
         """INSERT INTO position (device_id, installation_id, occurred_at, received_at, latitude, longitude, accuracy_m,
                                  source)
-           SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],
-                                %s::double precision[], %s::double precision[], %s::double precision[], %s::text[])""",
+           SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::timestamptz[], %b::timestamptz[],
+                                %s::double precision[], %s::double precision[], %s::double precision[], %b::text[])""",
         (
             [each.device_id for each in placed],
             [each.installation_id for each in placed],

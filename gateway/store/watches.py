@@ -110,7 +110,7 @@ async def save(connection: Connection, watches: Sequence[Watch]) -> None:
         return
     await connection.execute(
         """UPDATE watch w SET rule_id = u.rule_id, since = u.since, due_at = u.due_at, state = u.state, facts = u.facts
-           FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::jsonb[])
+           FROM unnest(%b::text[], %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::jsonb[])
                 AS u (key, rule_id, since, due_at, state, facts)
            WHERE w.key = u.key""",
         (
@@ -199,9 +199,9 @@ async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict:
     subjects = [watch.subject for watch in ordered]
     await connection.execute(
         f"""INSERT INTO watch ({_COLUMNS})
-            SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-                                 %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[],
-                                 %s::jsonb[])
+            SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
+                                 %b::bigint[], %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::text[],
+                                 %b::jsonb[])
             {on_conflict}""",
         (
             [watch.key for watch in ordered],
@@ -244,7 +244,7 @@ async def set_watched_until(connection: Connection, moments: Sequence[tuple[int,
     ordered = sorted(moments)
     await connection.execute(
         """UPDATE dose_schedule s SET watched_until = u.at
-           FROM unnest(%s::bigint[], %s::timestamptz[]) AS u (id, at) WHERE s.id = u.id""",
+           FROM unnest(%b::bigint[], %b::timestamptz[]) AS u (id, at) WHERE s.id = u.id""",
         ([each for each, _ in ordered], [at for _, at in ordered]),
     )
 

@@ -30,7 +30,7 @@ async def save(connection: Connection, words: Mapping[tuple[int, str], LastWord]
         return
     await connection.execute(
         """INSERT INTO home_word AS w (dwelling_id, word, occurred_at, received_at)
-           SELECT * FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+           SELECT * FROM unnest(%b::bigint[], %b::text[], %b::timestamptz[], %b::timestamptz[])
            ON CONFLICT (dwelling_id, word) DO UPDATE
            SET occurred_at = excluded.occurred_at, received_at = excluded.received_at
            WHERE (excluded.occurred_at, excluded.received_at) > (w.occurred_at, w.received_at)""",

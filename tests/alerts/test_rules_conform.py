@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from alerts.model import Clear, Evidence, Inform, Judgement, Raise, Watch, WatchState
+from alerts.model import NOTHING, Clear, Evidence, Inform, Judgement, Raise, Watch, WatchState
 from alerts.render import condition_text
-from alerts.rules import Rule, RuleType, Scene, parse_rule, rule_types
+from alerts.rules import Rule, RuleType, Scene, Wanted, parse_rule, rule_types
 from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
 from devices.model import Flag, MessageClass
@@ -110,7 +110,22 @@ def test_the_names_of_a_kinds_rules_are_unique(kind: str) -> None:
 
 @NAMED
 def test_it_names_only_events_that_the_kind_knows(kind: str, data: dict[str, Any]) -> None:
-    assert parse_rule(data).hears() <= set(kinds()[kind].events)
+    own = {each for each in parse_rule(data).hears() if "/" not in each}
+    assert own <= set(kinds()[kind].events)
+
+
+@NAMED
+def test_it_makes_nothing_of_what_it_does_not_hear(kind: str, data: dict[str, Any]) -> None:
+    """So nobody asks it: a sign of life costs the rules about signs of life."""
+    rule = Rule(3, 1, kind, parse_rule(data))
+    deaf_to = [event for event in (*kinds()[kind].events, "never_heard_of") if not rule.hears(event)]
+    assert deaf_to
+    for event in deaf_to:
+        for message_class in MessageClass:
+            for watch in watches_of(rule.id):
+                heard = said(event, kind=kind, message_class=message_class, subject=HOME)
+                assert rule.spec.wants(heard.observation) is Wanted.NOTHING
+                assert rule.spec.observe(rule.id, heard, Scene(watches=[watch])) == NOTHING
 
 
 @NAMED

@@ -1,0 +1,75 @@
+"""A municipality of many devices, filled in by the thousand: 20,000 homes' worth of devices with fittings and rules on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from gateway.rulebook import install_defaults
+from gateway.seed import SITE, seed
+from gateway.store.db import Database, new_uid
+
+KINDS = ("fall_alarm", "medicine_dispenser", "door_sensor", "e_lock", "safety_alarm", "fire_sensor")
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """The site, and its devices as (kind, address)."""
+
+    site: str
+    devices: tuple[tuple[str, str], ...]
+
+
+async def fill(url: str, devices: int, now: datetime) -> Town:
+    """A municipality with staff and roster, and this many devices, each fitted in a home of its own resident."""
+    database = Database(url)
+    await database.open()
+    try:
+        await database.run(lambda each: install_defaults(each, now))
+        await database.run(lambda each: seed(each, now, "bench", residents=1))
+    finally:
+        await database.close()
+    named = tuple((KINDS[number % len(KINDS)], f"b-{number:06}") for number in range(devices))
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await _homes(connection, named, now)
+        await connection.execute("VACUUM ANALYZE")
+    return Town(SITE, named)
+
+
+async def _homes(
+    connection: psycopg.AsyncConnection[psycopg.rows.TupleRow], named: tuple[tuple[str, str], ...], now: datetime
+) -> None:
+    """Six devices a home, as the kinds go round."""
+    homes = [f"Benchveien {number}" for number in range((len(named) + 5) // 6)]
+    uids = [[new_uid() for _ in homes] for _ in range(2)] + [[new_uid() for _ in named] for _ in range(2)]
+    await connection.execute(
+        """INSERT INTO dwelling (uid, zone_id, address)
+           SELECT u.uid, z.ids[1 + u.n %% cardinality(z.ids)], u.address
+           FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS u (uid, address, n),
+                (SELECT array_agg(id) AS ids FROM zone WHERE kind = 'zone') z""",
+        (uids[0], homes),
+    )
+    await connection.execute(
+        "INSERT INTO resident (uid, name) SELECT * FROM unnest(%s::uuid[], %s::text[])", (uids[1], homes)
+    )
+    await connection.execute(
+        """INSERT INTO residency (resident_id, dwelling_id, during)
+           SELECT r.id, w.id, tstzrange(%s, NULL) FROM resident r JOIN dwelling w ON w.address = r.name""",
+        (now,),
+    )
+    await connection.execute(
+        """INSERT INTO device (uid, site_id, ecosystem, address, kind)
+           SELECT u.uid, s.id, 'native', u.address, u.kind
+           FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS u (uid, kind, address), site s""",
+        (uids[2], [kind for kind, _ in named], [address for _, address in named]),
+    )
+    await connection.execute(
+        """INSERT INTO installation (uid, device_id, dwelling_id, resident_id, during)
+           SELECT u.uid, d.id, w.id, r.id, tstzrange(%s, NULL)
+           FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS u (uid, address, home)
+           JOIN device d ON d.address = u.address JOIN dwelling w ON w.address = u.home
+           JOIN resident r ON r.name = u.home""",
+        (now, uids[3], [address for _, address in named], [homes[n // 6] for n in range(len(named))]),
+    )
