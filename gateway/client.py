@@ -182,6 +182,17 @@ class Client:
     async def change_dwelling(self, uid: UUID, body: schemas.DwellingChange) -> schemas.DwellingDetail:
         return await self._call(schemas.DwellingDetail, "PATCH", f"/dwellings/{uid}", body)
 
+    # What devices said ----------------------------------------------------------------------------------------------
+
+    async def observations(self, query: schemas.ObservationQuery) -> schemas.ObservationPage:
+        return await self._call(schemas.ObservationPage, "GET", "/observations", query=query)
+
+    def all_observations(self, query: schemas.ObservationQuery) -> AsyncIterator[schemas.ObservationView]:
+        return _each(self.observations, query, lambda page: page.items)
+
+    async def buckets(self, query: schemas.BucketQuery) -> schemas.BucketList:
+        return await self._call(schemas.BucketList, "GET", "/observations/buckets", query=query)
+
     # Devices --------------------------------------------------------------------------------------------------------
 
     async def devices(self, query: schemas.DeviceQuery | None = None) -> schemas.DevicePage:
@@ -321,7 +332,11 @@ class Client:
         more: dict[str, Any] | None = None,
         key: str | None = None,
     ) -> httpx.Response:
-        asked = query.model_dump(mode="json", exclude_none=True, exclude_unset=True) if query is not None else {}
+        asked = (
+            query.model_dump(mode="json", exclude_none=True, exclude_unset=True, by_alias=True)
+            if query is not None
+            else {}
+        )
         try:
             reply = await self._http.request(
                 method,

@@ -142,15 +142,13 @@ async def observations(
     connection: Connection,
     who: Who,
     query: schemas.ObservationQuery,
-    cursor: str | None,
-    limit: int,
     now: datetime,
 ) -> schemas.ObservationPage:
     """A page of what was said. NotFound when there is no such device or resident that the reader may see."""
-    wanted = _wanted(query, now)
+    wanted, limit = _wanted(query, now), query.limit
     await said.limit_time(connection)
     _, of = await _whose(connection, who, query, now)
-    rows = await said.listed(connection, of, wanted, query.order, cursors.spot(cursor), limit + 1)
+    rows = await said.listed(connection, of, wanted, query.order, cursors.spot(query.cursor), limit + 1)
     await _note_told(connection, who, query, of, rows[:limit], now)
     may = frozenset(who.zones_as(TECHNICIANS)) if query.raw else frozenset()
     following = cursors.behind(rows[limit - 1]) if len(rows) > limit else None

@@ -8,7 +8,7 @@ from gateway import observing
 from gateway.access import CARERS, OVERSEERS, Who
 from gateway.api import schemas
 from gateway.errors import Invalid
-from gateway.front.calls import MOST_IN_LIST, Calls
+from gateway.front.calls import Calls
 from gateway.store.db import TooMuch
 
 
@@ -32,14 +32,12 @@ class ObservationCalls(Calls):
         now = self._clock.now()
         return await self._ruling(lambda each, book: observing.device_detail(each, who, uid, now, book))
 
-    async def observations(
-        self, who: Who, query: schemas.ObservationQuery, cursor: str | None, limit: int
-    ) -> schemas.ObservationPage:
+    async def observations(self, who: Who, query: schemas.ObservationQuery) -> schemas.ObservationPage:
         """NotFound, NotAllowed or Invalid, with the reason, when there is nothing to be shown."""
         _require(who, query)
-        most, now = max(1, min(limit, MOST_IN_LIST)), self._clock.now()
+        now = self._clock.now()
         try:
-            return await self._database.run(lambda each: observing.observations(each, who, query, cursor, most, now))
+            return await self._database.run(lambda each: observing.observations(each, who, query, now))
         except TooMuch as error:
             raise _too_much() from error
 

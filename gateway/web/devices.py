@@ -111,8 +111,11 @@ class DevicePages:
     ) -> tuple[list[schemas.ObservationView], str | None, str | None]:
         """A page of them, newest first, with the cursors to the older and the newer ones where there are any."""
         after = asked.get("after")
-        query = schemas.ObservationQuery(**whose, types=types, order="oldest" if after else "newest", raw=True)
-        page = await self._front.observations(who, query, after or asked.get("before"), MESSAGES)
+        behind = (after or asked.get("before") or "")[:LONGEST_CURSOR] or None
+        query = schemas.ObservationQuery(
+            **whose, types=types, order="oldest" if after else "newest", raw=True, cursor=behind, limit=MESSAGES
+        )
+        page = await self._front.observations(who, query)
         items = page.items[::-1] if after else page.items
         if not items:
             return items, None, None

@@ -34,7 +34,7 @@ async def open_page(browser: Browser, served: Served, **options: Any) -> AsyncIt
 
 async def watching(page: Page, front: fake.FakeFront) -> None:
     """Wait until the page listens."""
-    for _ in range(200):
+    for _ in range(800):
         if front.watching:
             await page.wait_for_timeout(150)
             return

@@ -218,10 +218,8 @@ class FakeFront:
     async def device_zones(self, who: Who) -> list[schemas.Named]:
         return [schemas.Named(id=UUID(int=400), name="Eiganes og Tasta")]
 
-    async def observations(
-        self, who: Who, query: schemas.ObservationQuery, cursor: str | None, limit: int
-    ) -> schemas.ObservationPage:
-        return fake_said.page(query, cursor, limit, NOW, who.language)
+    async def observations(self, who: Who, query: schemas.ObservationQuery) -> schemas.ObservationPage:
+        return fake_said.page(query, NOW, who.language)
 
     async def buckets(self, who: Who, query: schemas.BucketQuery) -> schemas.BucketList:
         return fake_said.counted(query, NOW, who.language)
@@ -229,7 +227,9 @@ class FakeFront:
     async def device(self, who: Who, uid: UUID) -> schemas.DeviceDetail:
         if not who.roles & {"technical", "lead", "admin"}:
             raise NotAllowed("role", "for technical services")
-        return self.ruled.device(NOW, who.language).model_copy(update={"alerts": [battery()]})
+        return self.ruled.device(NOW, who.language).model_copy(
+            update={"alerts": [_in_language(battery(), who.language)]}
+        )
 
     async def changes(self, who: Who) -> AsyncIterator[None]:
         self.watching += 1

@@ -21,23 +21,21 @@ ALL = 70
 EVIL = "<script>alert('x')</script>"
 
 
-def page(
-    query: schemas.ObservationQuery, cursor: str | None, limit: int, now: datetime, language: str
-) -> schemas.ObservationPage:
+def page(query: schemas.ObservationQuery, now: datetime, language: str) -> schemas.ObservationPage:
     """Messages, an hour between each; a cursor is the number of the last one."""
     numbers = list(range(1, ALL + 1))
     if query.order == "oldest":
         numbers.reverse()
-    start = numbers.index(int(cursor)) + 1 if cursor else 0
+    start = numbers.index(int(query.cursor)) + 1 if query.cursor else 0
     found = [
         each
         for each in (_item(number, now, language, raw=query.raw) for number in numbers[start:])
         if not query.types or each.type in query.types
     ]
-    shown = found[:limit]
+    shown = found[: query.limit]
     return schemas.ObservationPage(
         since=query.since or now - timedelta(days=30), until=now, items=shown,
-        next_cursor=shown[-1].id if len(found) > limit else None,
+        next_cursor=shown[-1].id if len(found) > query.limit else None,
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ async def test_what_it_said_is_drawn_and_told(technician: httpx.AsyncClient) -> 
 async def test_messages_are_in_words_with_what_was_odd(technician: httpx.AsyncClient) -> None:
     page = (await technician.get(PAGE)).text
     assert "Kom 3 t 0 min for sent, " in page
-    assert "Enheten meldte noe vi ikke kjenner. Se til brukeren." in page
+    assert "Enheten meldte noe vi ikke kjenner. Se til beboeren." in page
     assert '<span class="label">Radiostyrke</span> -71 dBm' in page
     assert fake_said.EVIL not in page
     assert "&lt;script&gt;alert" in page
@@ -196,4 +196,4 @@ async def test_the_whole_way_from_a_message_to_the_page(migrated_url: str, broke
         assert page.count('class="measured"') == 4, "two lines of two pieces"
         assert "4711" not in page
         page = (await it.http.get("/devices?state=attention")).text
-        assert re.findall(r'<h3><a href="[^"]*">([^<]*)', page) == ["disp-1"]
+        assert re.findall(r'<h2><a href="[^"]*">([^<]*)', page) == ["disp-1"]

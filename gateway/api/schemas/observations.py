@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from devices.model import MessageClass
-from gateway.api.schemas.base import Named, Schema
+from gateway.api.schemas.base import Moment, Named, Paged, Schema, Taken
 
 ObservationOrder = Literal["newest", "oldest"]
 Type = Annotated[str, Field(max_length=64)]
@@ -48,36 +48,36 @@ class ObservationPage(Schema):
     next_cursor: str | None
 
 
-class WhoseQuery(BaseModel):
-    """Of a device or of a resident, exactly one; received in this time. ``types`` and ``message_class``: only these.
-
-    ``fitted``: of a device, what it said in the fitting that it is in now (or while it has been fitted nowhere), or all
-    that was said in your zones.
+class WhoseQuery(Taken):
+    """Of a device or of a resident, exactly one; received from ``since`` (by default 30 days ago) until before ``until`` (by
+    default now). ``type`` (may be repeated) and ``class``: only these. ``fitted``: of a device, what it said in the fitting
+    that it is in now (or while it has been fitted nowhere), or all that was said in your zones.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     device: UUID | None = None
     resident: UUID | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    types: Annotated[tuple[Type, ...], Field(max_length=50)] = ()
-    message_class: MessageClass | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    types: Annotated[tuple[Type, ...], Field(alias="type", max_length=50)] = ()
+    message_class: Annotated[MessageClass | None, Field(alias="class")] = None
     fitted: Literal["now", "all"] = "all"
 
 
-class ObservationQuery(WhoseQuery):
-    """``raw``: with the messages as they came."""
+class ObservationQuery(WhoseQuery, Paged):
+    """``order``: by when we received it; ``raw``: with the messages as they came, for technical services."""
 
     order: ObservationOrder = "newest"
     raw: bool = False
 
 
 class BucketQuery(WhoseQuery):
-    """``bucket``: as ``15m``, ``6h`` or ``1d`` (local days); ``fields``: of which numbers the values are wanted."""
+    """``bucket``: as ``15m``, ``6h`` or ``1d`` (a local day); ``field`` (may be repeated): of which numbers the values are
+    wanted, as battery."""
 
     bucket: Annotated[str, Field(max_length=8)] = "1h"
-    fields: Annotated[tuple[Type, ...], Field(max_length=4)] = ()
+    fields: Annotated[tuple[Type, ...], Field(alias="field", max_length=4)] = ()
 
 
 class Measured(Schema):

@@ -95,6 +95,8 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", "/quarantine"): PAGE,
     ("POST", "/quarantine/decode"): PAGE,
     ("POST", "/quarantine/{uid}/decode"): PAGE,
+    ("GET", "/desk"): PAGE,
+    ("GET", "/how-it-works"): OPEN_PAGE,
     ("GET", "/sites"): PAGE,
     ("GET", "/rules"): PAGE,
     ("GET", "/rules/edit"): PAGE,

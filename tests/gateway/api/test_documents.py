@@ -50,6 +50,22 @@ async def test_the_openapi_document_is_whole(migrated_url: str, broker: Broker) 
             assert "application/problem+json" in content, (path, status)
 
 
+async def test_the_openapi_document_says_who_may_call(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        document = (await it.http.get("/openapi.json")).json()
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    told = {
+        (method.upper(), path): (each["security"], each.get("x-roles"))
+        for path, item in document["paths"].items()
+        for method, each in item.items()
+    }
+    signed_in: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
+    assert told["POST", f"{API}/sessions"] == ([], None)
+    assert told["DELETE", f"{API}/sessions/current"] == (signed_in, [])
+    assert told["POST", f"{API}/devices"] == (signed_in, ["admin", "lead", "technical"])
+    assert [each for each, (security, _) in told.items() if not security] == [("POST", f"{API}/sessions")]
+
+
 async def test_the_page_of_the_documentation_comes_from_us_alone(migrated_url: str, broker: Broker) -> None:
     async with served(migrated_url, broker) as it:
         page = await it.http.get("/docs")
