@@ -89,6 +89,18 @@ async def test_no_page_speaks_english_to_whoever_reads_norwegian(
     assert {place: texts for place, texts in found.items() if texts} == {}
 
 
+@pytest.mark.parametrize("stage", [fake_demo.FakeStage()])
+async def test_one_click_in_the_demo_keeps_the_visitors_language(
+    guest: httpx.AsyncClient, front: fake.FakeFront, stage: fake_demo.FakeStage
+) -> None:
+    assert front.sessions["token"].language == "nb"
+    guest.headers["Accept-Language"] = "en-GB,en;q=0.9"
+    reply = await guest.post("/demo/be", data={"as": "nurse"})
+    assert reply.headers["location"] == "/alerts"
+    page = await guest.get("/happen", headers={"Cookie": "hjemmevakt_session=token"})
+    assert "Make something happen" in page.text
+
+
 def test_a_planted_text_is_found() -> None:
     page = "<main><h1>Varsler</h1><p>Nobody has answered since 03:08</p><pre>No open alerts</pre><b aria-label='Call 99'></b>"
     assert left(page, "nb") == {"Nobody has answered since %(time)s", "Call %(number)s"}
