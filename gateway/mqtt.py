@@ -29,7 +29,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from devices.model import Message
-from gateway.clock import Clock
+from gateway.clock import Clock, pause
 
 LinkLost = aiomqtt.MqttError
 """The connection is gone, or was refused."""
@@ -86,9 +86,12 @@ class Link:
         await asyncio.wait([self._client._disconnected])  # noqa: SLF001 - it tells only those who read
         raise LinkLost("disconnected")
 
-    async def batch(self, most: int) -> list[Delivery]:
-        """What has arrived, at least one message. Waits for ever where none comes: :meth:`lost` tells of the end."""
-        return await self._arrivals.take(most)
+    async def batch(self, most: int, linger: float = 0.0) -> list[Delivery]:
+        """What has arrived, at least one message. Waits for ever where none comes: :meth:`lost` tells of the end.
+
+        ``linger``: seconds to wait for what comes right behind the first one.
+        """
+        return await self._arrivals.take(most, linger)
 
     def acknowledge(self, batch: Sequence[Delivery]) -> None:
         """In order of arrival. What was sent at QoS 0 needs none."""
@@ -116,8 +119,10 @@ class _Arrivals:
         self._some = asyncio.Event()
         client._client.on_message = self._arrived  # noqa: SLF001 - before connecting: a session's messages come at once
 
-    async def take(self, most: int) -> list[Delivery]:
+    async def take(self, most: int, linger: float) -> list[Delivery]:
         await self._some.wait()
+        if linger and len(self._waiting) < most:
+            await pause(linger)
         batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         if not self._waiting:
             self._some.clear()
