@@ -76,6 +76,16 @@ class Must:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer that somebody gave and that was taken, at the moment at which they gave it."""
+
+    alert_id: int
+    person_id: int
+    answer: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
     """What led to an alert. ``real``: something had happened; else ``told`` names the fault that explains it."""
 
@@ -143,6 +153,8 @@ def _of_event(one: Happened) -> Iterator[Must]:
         return
     occurred_at, _ = settle_time(one.claimed, one.arrived_at)
     if one.arrived_at - occurred_at > HISTORY_AFTER:
+        if one.message_class is MessageClass.ALARM and one.type not in kinds()[one.fitting.kind].harmless:
+            yield Must(address, OLD_ALARM, "technical", one.type, one.arrived_at, one.arrived_at + SLACK, what)
         return
     for rule in rules_of(one.fitting.kind):
         covers = rule["type"] == "immediate" or (rule["type"] == "window" and _within(rule["window"], occurred_at))

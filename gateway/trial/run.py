@@ -130,7 +130,7 @@ async def _lived(trial: Trial, plan: Plan, gateway: Gateway, wire: Wire, progres
     if trial.before_verdict is not None:
         await trial.before_verdict(gateway)
     stored = await gateway.database.run(lambda each: _stored(each, ran))
-    return Outcome(plan, script, stored, judge(script, stored, trial.until), crew.did, ran)
+    return Outcome(plan, script, stored, judge(script, stored, trial.until, crew.did.given), crew.did, ran)
 
 
 def _check_named(faults: Faults, devices: Sequence[Fitting]) -> None:
