@@ -27,6 +27,9 @@ from simulators.people import OSLO
 SLACK = timedelta(minutes=2)
 """A quantum of controlled time and a bit: how much later than its moment something may be noticed."""
 NOTHING_SAID = "nothing_said"
+SIGN_OF_LIFE = "heartbeat"
+HEARD_BY = ("on", "enters", "leaves", "unless", "met_by", "answered_by")
+"""What of a rule names types that it makes something of."""
 NOW_AND_THEN = timedelta(hours=3)
 """What was delayed or dropped may still mislead so long after."""
 CARRIED = frozenset({Fault.DROP, Fault.DELAY, Fault.REORDER, Fault.CORRUPT})
@@ -111,6 +114,11 @@ class Script:
         self._catch_up()
         return self._injected.get(address, [])
 
+    def type_of(self, injected: Injected) -> str:
+        """Of the message into which a fault was injected on its way; what is no happening is a sign of life."""
+        said = (each.type for each in self.of(injected.address) if each.message_id == injected.message_id)
+        return next(said, SIGN_OF_LIFE)
+
     def fitting(self, address: str | None) -> Fitting | None:
         return self._fittings.get(address or "")
 
@@ -138,6 +146,7 @@ def musts(script: Script, until: datetime) -> Iterator[Must]:
     for each in script.truth.happened:
         if (each.touched_at or until) + SLACK < until:
             yield from _of_event(each)
+            yield from _of_wait(script, each, until)
     for fitting, dose_at in script.truth.doses():
         yield from _of_dose(script, fitting, dose_at, until)
     for fitting in script.truth.plan.devices:
@@ -161,6 +170,45 @@ def _of_event(one: Happened) -> Iterator[Must]:
         if covers and one.type in rule["on"]:
             since, until = one.arrived_at, one.arrived_at + SLACK
             yield Must(address, rule["condition"], rule["track"], one.type, since, until, what)
+
+
+def _of_wait(script: Script, one: Happened, until: datetime) -> Iterator[Must]:
+    """Somebody is out at night, a door stands open: begun by a word that came at once and whole, and nothing came that could
+    have ended it. Rules that look at fields are left out: the truth has none."""
+    if (
+        one.arrived_at is None
+        or one.arrived_at != one.touched_at
+        or one.arrived_at > one.at + SLACK
+        or one.claimed != one.at
+    ):
+        return
+    for rule in rules_of(one.fitting.kind):
+        begins, ends = rule.get("enters", rule.get("on", ())), {*rule.get("leaves", ()), *rule.get("unless", ())}
+        due = one.at + _wait(rule)
+        if rule["type"] not in ("state", "compound") or not ends or one.type not in begins or due + SLACK >= until:
+            continue
+        if {"only_if", "except_if", "given"} & {*rule} or ("window" in rule and not _within(rule["window"], one.at)):
+            continue
+        if _stands_already(script, one, {*begins}, ends) or _may_end(script, one, ends, due):
+            continue
+        what = f"{one.fitting.kind} {one.fitting.address} said {one.type} {one.message_id}, and nothing ended it"
+        yield Must(one.fitting.address, rule["condition"], rule["track"], one.type, due, due + SLACK, what)
+
+
+def _stands_already(script: Script, one: Happened, begins: Collection[str], ends: Collection[str]) -> bool:
+    """Whether it had begun before: what began it counts."""
+    before = [each for each in script.of(one.fitting.address) if each.at < one.at and each.type in {*begins, *ends}]
+    return bool(before) and max(before, key=lambda each: each.at).type in begins
+
+
+def _may_end(script: Script, one: Happened, ends: Collection[str], due: datetime) -> bool:
+    """Whether the device, or another of the home, said anything in time that ends it, perhaps with broken bytes."""
+    return any(
+        (each.type if each.fitting is one.fitting else f"{each.fitting.kind}/{each.type}") in ends
+        for address in script.homes[one.fitting.home or one.fitting.address]
+        for each in script.of(address)
+        if each.touched_at is not None and one.at <= each.touched_at <= due + SLACK
+    )
 
 
 def _of_dose(script: Script, fitting: Fitting, dose_at: datetime, until: datetime) -> Iterator[Must]:
@@ -282,21 +330,30 @@ def _misled(
     since = alert.raised_at - wait - NOW_AND_THEN
     shared = any(each.get("per") == "dwelling" for each in rules)
     addresses = script.homes.get(alert.home or "", []) if shared else [fitting.address]
-    types = {type_ for each in rules for type_ in each.get("on", ())}
+    floods = {type_ for each in rules for type_ in each.get("on", ())}
+    words = {word.rsplit("/", 1)[-1] for each in rules for name in HEARD_BY for word in each.get(name, ())}
     found = [
         each
         for address in addresses
         for each in script.faults(address)
-        if each.fault in can and each.at <= alert.raised_at and each.until >= since and _of_these(each, types)
+        if each.fault in can
+        and each.at <= alert.raised_at
+        and each.until >= since
+        and _of_these(script, each, floods, words)
     ]
     return min(
         found, key=lambda each: (each.fault is not Fault.BATTERY_DEATH, each.fault is not Fault.FLOOD), default=None
     )
 
 
-def _of_these(injected: Injected, types: Collection[str]) -> bool:
-    """A flood misleads those rules only that are about what it says."""
-    return injected.fault is not Fault.FLOOD or injected.told.rsplit(" ", 1)[-1] in types
+def _of_these(script: Script, injected: Injected, floods: Collection[str], words: Collection[str]) -> bool:
+    """A flood misleads those rules only that are about what it says; and that something did not come, or not in its turn, those
+    only that wait for it, where they wait for some words and not for any sign of life."""
+    if injected.fault is Fault.FLOOD:
+        return injected.told.rsplit(" ", 1)[-1] in floods
+    if not words or injected.fault not in (Fault.DROP, Fault.DELAY, Fault.REORDER):
+        return True
+    return (script.type_of(injected) if injected.fault is Fault.DROP else injected.told) in words
 
 
 # Rules ----------------------------------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ async def test_a_receipt_before_the_commit_is_named(migrated_url: str, own_broke
     async def thank(gateway: Gateway) -> None:
         worker = next(each for (_, lane), each in gateway.lanes.items() if lane is Lane.ALARM)
 
-        async def promise(_held: Held, said: Sequence[Delivery]) -> Stored:
+        async def promise(held: Held, said: Sequence[Delivery]) -> Stored:
             told = [json.loads(each.message.payload)["id"] for each in said]
             topics = [each.message.topic.rsplit("/", 1)[0] for each in said]
             receipts = tuple(
