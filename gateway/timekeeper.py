@@ -178,10 +178,10 @@ class Timekeeper:
 
     async def _watches(self, connection: Connection) -> int:
         now = self._clock.now()
-        book = await self._cache.read(connection)
         due = await watches.due(connection, now, SOME)
         if not due:
             return 0
+        book = await self._cache.read(connection)
         judged = await self._judge(connection, due, now, book)
         await watches.save(connection, [watch for each in judged if not each.signals for watch in each.watches])
         loud = [(each, one.watch) for each, one in zip(judged, due, strict=True) if each.signals]
@@ -224,8 +224,10 @@ class Timekeeper:
     async def _alerts(self, connection: Connection) -> int:
         """Each in a transaction of its own inside: one that cannot be advanced does not hold up the others."""
         now = self._clock.now()
-        book = await self._cache.read(connection)
         due = await alert_store.lock_due(connection, now, MANY)
+        if not due:
+            return 0
+        book = await self._cache.read(connection)
         changed = Changed()
         for stored in due:
             try:

@@ -124,6 +124,16 @@ class Database:
                 await pause(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads retries, no secret
         raise AssertionError("unreachable")
 
+    async def read(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """A single statement that changes nothing, without a transaction around it: one way to the server instead of three.
+        For what is asked again and again."""
+        async with self.connection() as connection:
+            await connection.set_autocommit(True)
+            try:
+                return await work(connection)
+            finally:
+                await connection.set_autocommit(False)
+
     async def listen(self, channel: str) -> AsyncIterator[str]:
         """The payloads notified on a channel, from an own connection; first an empty one, once it listens."""
         listener = await psycopg.AsyncConnection.connect(conninfo(self.url), autocommit=True)

@@ -67,7 +67,7 @@ class Crew:
 
     async def look(self) -> None:
         """See the pages that have come since."""
-        found = await self._gateway.database.run(lambda each: trials.called(each, self._last_page))
+        found = await self._gateway.database.read(lambda each: trials.called(each, self._last_page))
         for call in found:
             self._last_page = call.id
             self._notice(call)
