@@ -23,7 +23,8 @@ from gateway.store import trials
 from gateway.store.db import Connection, Database
 from gateway.store.migrate import migrate
 from gateway.trial.crew import Crew, Did
-from gateway.trial.expect import Script, cause
+from gateway.trial.expect import Script
+from gateway.trial.explain import cause
 from gateway.trial.verdict import Stored, Verdict, judge
 from gateway.trial.week import Ran, Week
 from simulators.faults import NO_FAULTS, Faults

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.store.trials import AlertRow, EntryRow, PageRow, Print
-from gateway.trial.expect import NOTHING_SAID, SLACK, Answered, Cause, Must, Script, cause, musts
+from gateway.trial.expect import NOTHING_SAID, SLACK, Answered, Must, Script, musts
+from gateway.trial.explain import Cause, cause
 from simulators.faults import Fault
 
-ABSENCE = frozenset({"device_silent"})
 ANSWERED = frozenset({"claimed", "on_way", "arrived", "taken_over", "closing", "closed", "cleared", "confirmed"})
 LET_GO = frozenset({"released", "stage_lapsed", "hand_over_lapsed", "closing_undone"})
 KEPT_AS: Mapping[str, frozenset[str]] = {

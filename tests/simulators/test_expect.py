@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from devices.model import MessageClass
-from gateway.trial.expect import Must, Script, cause, musts
+from gateway.trial.expect import Must, Script, musts
+from gateway.trial.explain import cause
 from simulators.faults import Fault, Injected
 from simulators.field import Happened, Plan, Truth
 from simulators.home import Fitting
