@@ -228,7 +228,8 @@ async def _follow(connection: Connection, kind: str, name: str, spec: RuleType |
         await watches.plan_doses_anew(connection, kind, now)
     await watches.touch(connection, kind, name, now)
     if spec is not None and spec.waits and not spec.standing:
-        await watches.take_up(connection, kind, name, spec.hears(), now)
+        heard = [each.removeprefix(f"{kind}/") for each in spec.hears()]
+        await watches.take_up(connection, kind, name, heard, now)
 
 
 def _spec(data: Mapping[str, Any]) -> RuleType | None:
