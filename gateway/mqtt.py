@@ -158,7 +158,7 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
         keepalive=15,
         timeout=10,
-        max_inflight_messages=0,  # no bound of ours: paho goes through all that is on its way at each word of the broker
+        max_inflight_messages=0,  # no bound but the broker's: with one, paho goes through all that is on its way at each word
         socket_options=[AT_ONCE],
     )
     client._client.manual_ack_set(True)  # noqa: SLF001, FBT003 - before connecting: later, and messages are lost
@@ -179,15 +179,19 @@ def _publish_properties(expires_in: int) -> Properties:
 
 
 class _SessionPresent:
-    """Listens in on the connection's answer for whether the broker kept our session."""
+    """Listens in on the connection's answer: whether the broker kept our session, and how much it takes at once."""
 
     def __init__(self, client: aiomqtt.Client) -> None:
         self.present = False
-        self._passed_on = client._client.on_connect  # noqa: SLF001 - aiomqtt does not hand the flag on
-        client._client.on_connect = self._on_connect  # noqa: SLF001
+        self._paho = client._client  # noqa: SLF001 - aiomqtt hands neither on
+        self._passed_on = self._paho.on_connect
+        self._paho.on_connect = self._on_connect
 
     def _on_connect(self, client: object, data: object, flags: object, *rest: object) -> None:
         self.present = bool(getattr(flags, "session_present", False))
+        most = getattr(rest[-1], "ReceiveMaximum", None) if rest else None
+        if most is not None:  # MQTT 5: who sends more without an acknowledgement may be hung up on
+            self._paho._max_inflight_messages = most  # noqa: SLF001 - the setter refuses once connected, and nothing is out yet
         if self._passed_on is not None:
             self._passed_on(client, data, flags, *rest)  # type: ignore[arg-type]
 

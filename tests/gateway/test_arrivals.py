@@ -12,6 +12,8 @@ import pytest
 from gateway.clock import SystemClock, pause
 from gateway.embedded import Broker
 from gateway.mqtt import BrokerSettings, Delivery, Link, connect
+from tests.support import parts
+from tests.support.databases import short_folder
 
 TOPIC = "hv/v1/s/fall_alarm/fall-001/alarm"
 
@@ -96,3 +98,18 @@ async def test_an_acknowledgement_is_worth_nothing_on_another_connection(own_bro
         await pause(0.1)
     async with linked(own_broker) as empty:
         await nothing_more(empty)
+
+
+async def test_receipts_keep_to_what_the_broker_takes_at_once_and_all_get_out() -> None:
+    """Mosquitto's own default is 20; ours asks for no bound. Whoever exceeds what a broker has named may be hung up on."""
+    parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
+    with short_folder() as folder, Broker(folder, server="mosquitto", settings="max_inflight_messages 3\n") as broker:
+        async with linked(broker) as link, aiomqtt.Client(broker.host, broker.port) as device:
+            await device.subscribe("receipts", qos=1)
+            for number in range(200):
+                link.send("receipts", str(number).encode())
+            assert link._client._client._inflight_messages == 3
+            async with asyncio.timeout(10):
+                messages = aiter(device.messages)
+                heard = [int((await anext(messages)).payload) for _ in range(200)]
+    assert heard == list(range(200))
