@@ -49,9 +49,7 @@ async def register(
     if request.ecosystem not in dialects():
         raise Invalid("ecosystem", f"{request.ecosystem!r} is not spoken here", f"one of: {', '.join(dialects())}")
     there = await fittings.at_address(connection, site["id"], request.ecosystem, request.address)
-    if there is not None and there["registered"]:
-        raise Conflict("known", f"the device is registered already, as {there['uid']}", "change or fit that one")
-    inner, uid = await fittings.register(
+    made = await fittings.register(
         connection,
         site["id"],
         request.ecosystem,
@@ -60,6 +58,11 @@ async def register(
         request.model,
         request.silent_after_seconds,
     )
+    if made is None:
+        known = await fittings.at_address(connection, site["id"], request.ecosystem, request.address)
+        as_what = f", as {known['uid']}" if known else ""
+        raise Conflict("known", f"the device is registered already{as_what}", "change or fit that one")
+    inner, uid = made
     await _note(connection, who, "device.registered", inner, now, kind=request.kind, spoke_before=there is not None)
     return await _item(connection, who, uid, now)
 
