@@ -190,6 +190,11 @@ async def lock_resident(connection: Connection, resident_id: int) -> None:
     await connection.execute("SELECT 1 FROM resident WHERE id = %s FOR NO KEY UPDATE", (resident_id,))
 
 
+async def lock_dwellings(connection: Connection, ids: Collection[int]) -> None:
+    """Whoever changes who lives in a dwelling does it one after the other: who lives there alone hangs on all of them."""
+    await connection.execute("SELECT 1 FROM dwelling WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", (list(ids),))
+
+
 async def in_the_way(connection: Connection, resident_id: int, since: datetime) -> list[dict[str, Any]]:
     """Residencies that are not over at a time, the earliest first."""
     cursor = await connection.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -17,7 +17,7 @@ from gateway.clock import pause
 from gateway.embedded import Broker
 from gateway.store.db import new_uid
 from tests.gateway.api.test_register import A_YEAR, home_in, refusal, zone
-from tests.gateway.served import Served, served
+from tests.gateway.served import served
 
 Result = TypeVar("Result")
 Other = psycopg.AsyncConnection[TupleRow]
