@@ -56,7 +56,8 @@ async def device_page(
 ) -> schemas.DevicePage:
     """Devices in the zones that the reader covers. NotAllowed for care staff on the road."""
     asked, limit = _search(who, query, now), query.limit
-    rows = await devicelist.search(connection, asked, _known(who), now, cursors.uid(query.cursor), limit + 1)
+    after = await cursors.row(query.cursor, lambda uid: shown(connection, who, uid, OVERSEERS, now))
+    rows = await devicelist.search(connection, asked, _known(who), now, after, limit + 1)
     await ruling.note_residents(connection, who, [row["resident_id"] for row in rows[:limit]], now)
     following = str(rows[limit - 1]["uid"]) if len(rows) > limit else None
     return schemas.DevicePage(devices=[item(row) for row in rows[:limit]], next_cursor=following)
