@@ -38,7 +38,8 @@ async def resident_page(
 ) -> schemas.ResidentPage:
     """Residents whose home is in a zone of the reader's."""
     asked = HomeSearch(who.zones_as(ANYBODY), query.q.strip(), query.zone)
-    rows = await homes.residents(connection, asked, now, cursors.uid(query.cursor), query.limit + 1)
+    after = await cursors.row(query.cursor, lambda uid: homes.resident(connection, uid, asked.zones, now))
+    rows = await homes.residents(connection, asked, now, after, query.limit + 1)
     shown = rows[: query.limit]
     await audit.note_shown(connection, now, who.person_id, [row["id"] for row in shown])
     return schemas.ResidentPage(residents=[_resident(row) for row in shown], next_cursor=_following(rows, query.limit))
@@ -54,7 +55,8 @@ async def resident_detail(connection: Connection, who: Who, uid: UUID, now: date
 async def dwelling_page(connection: Connection, who: Who, query: schemas.DwellingQuery) -> schemas.DwellingPage:
     """Dwellings in the reader's zones."""
     asked = HomeSearch(who.zones_as(ANYBODY), query.q.strip(), query.zone)
-    rows = await homes.dwellings(connection, asked, cursors.uid(query.cursor), query.limit + 1)
+    after = await cursors.row(query.cursor, lambda uid: homes.dwelling(connection, uid, asked.zones))
+    rows = await homes.dwellings(connection, asked, after, query.limit + 1)
     return schemas.DwellingPage(
         dwellings=[_dwelling(row) for row in rows[: query.limit]], next_cursor=_following(rows, query.limit)
     )
@@ -228,7 +230,11 @@ async def _resident_detail(connection: Connection, who: Who, row: Row, now: date
             for each in await homes.residencies(connection, row["id"])
             if each["zone_id"] in who.zone_ids
         ],
-        devices=[_fitted(each) for each in await homes.fitted_for(connection, row["id"], now)],
+        devices=[
+            _fitted(each)
+            for each in await homes.fitted_for(connection, row["id"], now)
+            if each["zone_id"] in who.zone_ids
+        ],
         alerts=await reading.summaries(connection, who, alerts, now),
     )
 

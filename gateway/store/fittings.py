@@ -80,7 +80,7 @@ async def shown(connection: Connection, uid: UUID) -> dict[str, Any] | None:
     """One fitting."""
     cursor = await connection.execute(
         """SELECT i.id, i.uid, d.uid AS device_uid, w.uid AS dwelling_uid, w.address, t.uid AS resident_uid,
-                  t.name AS resident, i.placed, lower(i.during) AS since, upper(i.during) AS until
+                  i.resident_id, t.name AS resident, i.placed, lower(i.during) AS since, upper(i.during) AS until
            FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
            LEFT JOIN resident t ON t.id = i.resident_id WHERE i.uid = %s""",
         (uid,),

@@ -27,7 +27,7 @@ _DWELLING = """
 
 _FITTED = """
     SELECT d.uid, d.kind, d.address, i.placed, lower(i.during) AS since, w.uid AS dwelling_uid, w.address AS dwelling,
-           s.last_seen, s.online
+           w.zone_id, s.last_seen, s.online
     FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
     LEFT JOIN device_state s ON s.device_id = d.id"""
 
@@ -225,10 +225,11 @@ async def move_out(connection: Connection, residency_id: int, dwelling_id: int, 
 
 
 async def fittings_of(connection: Connection, resident_id: int, dwelling_id: int, at: datetime) -> list[dict[str, Any]]:
-    """What is fitted for somebody in a dwelling at a time, in the order of devices."""
+    """What is fitted for somebody in a dwelling at a time or was later, in the order of devices."""
     cursor = await connection.execute(
         """SELECT i.device_id, i.placed, lower(i.during) AS since FROM installation i
-           WHERE i.resident_id = %s AND i.dwelling_id = %s AND i.during @> %s::timestamptz ORDER BY i.device_id""",
+           WHERE i.resident_id = %s AND i.dwelling_id = %s AND i.during && tstzrange(%s, NULL)
+           ORDER BY i.device_id, lower(i.during)""",
         (resident_id, dwelling_id, at),
     )
     return await cursor.fetchall()
