@@ -303,3 +303,27 @@ async def test_who_looks_sees_what_is_theirs_and_it_is_noted(migrated_url: str, 
         with pytest.raises(ProblemError) as unknown:
             await siri.end_dose(uuid4(), schemas.DoseEnd())
         assert str(refused.value) == str(unknown.value)
+
+
+async def test_who_lived_there_before_is_noted_where_their_days_are_counted(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        ada = await it.client("Ada")
+        home, before = await home_in(it, ada, "Aud")
+        device = await ada.register_device(
+            schemas.DeviceRequest(site=it.town.site, address="s-1", kind="fire_sensor", silent_after_seconds=A_YEAR)
+        )
+        await ada.fit_device(device.id, schemas.FitRequest(dwelling=home))
+        await it.town.passes(minutes=5)
+        await ada.move_out(before, schemas.MoveOut())
+        await ada.add_resident(schemas.ResidentRequest(name="Bo", dwelling=home))
+        await it.town.passes(hours=3)
+        for span, seen in ((timedelta(hours=1), ["Bo"]), (timedelta(days=1), ["Bo", "Aud"])):
+            since = (it.town.now - span).isoformat()
+            reply = await it.get("Siri", "/observations/buckets", device=str(device.id), since=since)
+            assert reply.status_code == 200, reply.text
+            looks = await it.town.rows(
+                """SELECT r.name FROM audit a JOIN resident r ON r.id = a.object_id
+                   WHERE a.action = 'resident.observed' AND a.actor_id = %s ORDER BY a.id""",
+                it.town.staff["Siri"],
+            )
+            assert [each["name"] for each in looks] == seen
