@@ -85,7 +85,7 @@ async def residencies(connection: Connection, resident_id: int) -> list[dict[str
 
 
 async def fitted_for(connection: Connection, resident_id: int, now: datetime) -> list[dict[str, Any]]:
-    """What is fitted for somebody now, wherever that is, and what is nobody's in particular where they live alone."""
+    """What is fitted for somebody now, with the zone it is in, and what is nobody's in particular where they live alone."""
     cursor = await connection.execute(
         f"""{_FITTED} WHERE i.during @> %(now)s::timestamptz AND (i.resident_id = %(resident)s
                OR i.resident_id IS NULL AND i.dwelling_id = (
