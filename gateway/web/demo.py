@@ -30,7 +30,7 @@ from gateway.errors import SettingError
 from gateway.path import Leg, Next, Part, Path
 from gateway.settings import Settings
 from gateway.web import guard
-from gateway.web.html import OSLO
+from gateway.web.html import OSLO, guest_language
 from gateway.web.pages import SEE_OTHER, Pages, _form, _page_route, _token
 from gateway.web.seam import Front, SignedIn
 
@@ -181,11 +181,12 @@ class DemoPages(Pages):
         return self._page(request, "welcome.html", **self._shown(request))
 
     async def be(self, request: Request) -> Response:
-        """One click: somebody else from now on."""
+        """One click: somebody else from now on, in the language that the visitor reads."""
         guard.check_same_origin(request)
         form = await _form(request)
         visitor, session = await self._stage.sign_in(form.get("as", ""), request.headers.get("user-agent", ""))
-        before = await self._front.who(_token(request))
+        before, now = await self._front.who(_token(request)), await self._front.who(session.token)
+        await self._front.set_language(now, before.language if before else guest_language(request))
         if before is not None:
             await self._front.sign_out(before)
         target = guard.safe_next(form["next"]) if "next" in form else visitor.goes

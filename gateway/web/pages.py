@@ -102,6 +102,14 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
     return made
 
 
+async def missing(front: Front[Any], clock: Clock, request: Request) -> Response | None:
+    """The page for an address that nothing has, where a browser asks for it; None where a program does."""
+    if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        return None
+    request.state.who = await front.who(_token(request))
+    return _problem_page(request, clock, _problem(404, "not_found"))
+
+
 class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
     """Every page; each method answers one request."""
 
