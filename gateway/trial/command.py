@@ -1,4 +1,8 @@
-"""``hjemmevakt simulate --speed max``: a trial with its own servers, progress, tables, and an exit code."""
+"""``hjemmevakt simulate --speed max``: a trial with its own servers, progress, tables, and an exit code.
+
+SIGTERM is made a Ctrl-C, which the runner takes as "cancel the trial". Raised as KeyboardInterrupt wherever the loop just
+is, it would end that one task, and the trial might wait for it for ever.
+"""
 
 from __future__ import annotations
 
@@ -59,8 +63,8 @@ def try_out(arguments: Arguments) -> int:
         speed=arguments.speed,
     )
     set_up("error")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs behind it ignore Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     teller = _Teller(trial)
     try:
         outcome = _run(trial, teller)

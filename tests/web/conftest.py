@@ -14,8 +14,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 
 from gateway.clock import ControlledClock
-from gateway.web import pages
-from tests.web import fake
+from gateway.settings import load
+from gateway.web import demo, pages
+from tests.web import fake, fake_demo
 
 POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 ADDRESS = "http://hjemmevakt.test"
@@ -27,10 +28,19 @@ def front() -> fake.FakeFront:
 
 
 @pytest.fixture
-def web(front: fake.FakeFront) -> FastAPI:
-    """The pages as the application serves them."""
-    app = FastAPI()
-    app.include_router(pages.router(front, ControlledClock(fake.NOW)))
+def stage() -> fake_demo.FakeStage | None:
+    """The demo's, for a test that asks for its pages; see `places.OURS_AND_THE_DEMOS`."""
+    return None
+
+
+@pytest.fixture
+def web(front: fake.FakeFront, stage: fake_demo.FakeStage | None) -> FastAPI:
+    """The pages as the application serves them; in the demo with those of the demo."""
+    app, clock = FastAPI(), ControlledClock(fake.NOW)
+    if stage is not None:
+        app.include_router(demo.router(front, stage, load({}, environment="demo"), clock))
+        app.state.demo, app.state.demo_words = stage, demo
+    app.include_router(pages.router(front, clock))
     app.mount("/static", StaticFiles(directory=pages.STATIC))
 
     @app.middleware("http")

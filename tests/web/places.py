@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
+import pytest
 from fastapi.routing import APIRoute
 
-from gateway.web import pages
-from tests.web import fake, fake_rules
+from gateway.clock import ControlledClock
+from gateway.settings import load
+from gateway.web import demo, pages
+from tests.web import fake, fake_demo, fake_rules
 
 NO_PAGES = {
     "/": "leads to the list",
@@ -41,18 +44,37 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",
     ),
 }
-FOR_GUESTS = ("/sign-in", "/how-it-works?guest")
+DEMO_EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "/": ("/",),
+    "/happen/{number}": tuple(f"/happen/{number}" for number in (*fake_demo.NUMBERS, 404)),
+    "/alerts/{uid}/path": (f"/alerts/{fake_demo.PATH}/path",),
+}
+"""The demo's own pages; the others have its bar at the top, and one of them is looked at with it."""
+FOR_GUESTS = ("/sign-in", "/how-it-works?guest", "/")
 """As whoever is not signed in sees them."""
+OURS_AND_THE_DEMOS = pytest.mark.parametrize("stage", [None, fake_demo.FakeStage()], ids=["ours", "demo"])
+"""For a test that looks at :func:`places` of this stage: once as they are, once as the demo has them."""
 EVERYTHING = replace(fake.Who(), roles=frozenset({"responder", "technical", "lead"}))
 """Somebody who may see every page."""
 
 
-def places() -> list[str]:
-    """The address of every page, those for guests last. KeyError for a route with parameters that has no example."""
+def places(stage: fake_demo.FakeStage | None = None) -> list[str]:
+    """The address of every page, those for guests last. KeyError for a route with parameters that has no example.
+    ``stage``: the demo's own pages instead."""
+    if stage is not None:
+        return _demo_places(stage)
     routes = [route for route in pages.router(fake.night()).routes if isinstance(route, APIRoute)]
     shown = [route.path for route in routes if "GET" in (route.methods or ()) and route.path not in NO_PAGES]
     found = [place for path in shown for place in _of(path)]
     return sorted(found, key=lambda place: place in FOR_GUESTS)
+
+
+def _demo_places(stage: fake_demo.FakeStage) -> list[str]:
+    """Those of the demo alone, and a page of ours as the demo shows it."""
+    made = demo.router(fake.night(), stage, load({}, environment="demo"), ControlledClock(fake.NOW))
+    routes = [route for route in made.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
+    found = [place for each in routes for place in _of(each.path, DEMO_EXAMPLES)]
+    return sorted(["/alerts", *found], key=lambda place: place in FOR_GUESTS)
 
 
 def name(place: str) -> str:
@@ -60,5 +82,5 @@ def name(place: str) -> str:
     return place.split("/")[1].partition("?")[0]
 
 
-def _of(path: str) -> tuple[str, ...]:
-    return (path,) if path not in EXAMPLES and "{" not in path else EXAMPLES[path]
+def _of(path: str, examples: Mapping[str, tuple[str, ...]] = EXAMPLES) -> tuple[str, ...]:
+    return (path,) if path not in examples and "{" not in path else examples[path]

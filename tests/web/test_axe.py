@@ -7,9 +7,9 @@ from typing import Any, Literal
 from playwright.async_api import Browser, Page
 
 from tests.support import axe
-from tests.web import fake
+from tests.web import fake, fake_demo
 from tests.web.conftest import Served
-from tests.web.places import EVERYTHING, FOR_GUESTS, places
+from tests.web.places import EVERYTHING, FOR_GUESTS, OURS_AND_THE_DEMOS, places
 
 PHONE, DESK = (390, 844), (1280, 900)
 PLANTED = {"color-contrast", "button-name", "label", "heading-order", "html-has-lang"}
@@ -34,11 +34,14 @@ async def _look(page: Page, scheme: Literal["light", "dark"], size: tuple[int, i
     return [f"{page.url} {size[0]} {scheme} {each}" for each in await axe.violations(page, options)]
 
 
-async def test_axe_finds_nothing_on_any_page(browser: Browser, served: Served, front: fake.FakeFront) -> None:
+@OURS_AND_THE_DEMOS
+async def test_axe_finds_nothing_on_any_page(
+    browser: Browser, served: Served, front: fake.FakeFront, stage: fake_demo.FakeStage | None
+) -> None:
     axe.source()
     front.sessions["token"] = EVERYTHING
     page, found = await _page(browser, served), []
-    for place in places():
+    for place in places(stage):
         if place in FOR_GUESTS:
             await page.context.clear_cookies()
         await page.goto(served.url + place)

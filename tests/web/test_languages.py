@@ -12,8 +12,8 @@ import httpx
 import pytest
 from babel.messages.pofile import read_po
 
-from tests.web import fake
-from tests.web.places import EVERYTHING, FOR_GUESTS, places
+from tests.web import fake, fake_demo
+from tests.web.places import EVERYTHING, FOR_GUESTS, OURS_AND_THE_DEMOS, places
 from tests.web.test_translations import CODE, PLACEHOLDER
 
 SPOKEN = ("aria-label", "placeholder", "title", "alt", "content")
@@ -70,9 +70,10 @@ def left(page: str, language: str) -> set[str]:
     return {text for text, pattern in english(language).items() for said in spoken.texts if pattern.search(said)}
 
 
+@OURS_AND_THE_DEMOS
 @pytest.mark.parametrize("language", ["nb", "nn"])
 async def test_no_page_speaks_english_to_whoever_reads_norwegian(
-    guest: httpx.AsyncClient, front: fake.FakeFront, language: str
+    guest: httpx.AsyncClient, front: fake.FakeFront, stage: fake_demo.FakeStage | None, language: str
 ) -> None:
     front.sessions["token"] = replace(EVERYTHING, language=language)
     guest.headers["Accept-Language"] = language
@@ -80,7 +81,7 @@ async def test_no_page_speaks_english_to_whoever_reads_norwegian(
         fake.alert(30, stage="arrived", holder=fake.ME, mine=True, answers=["close", "hand_over", "release"])
     ]
     found = {}
-    for place in [*places(), f"/alerts/{fake.alert(30).id}"]:
+    for place in [*places(stage), f"/alerts/{fake.alert(30).id}"]:
         cookie = {} if place in FOR_GUESTS else {"Cookie": "hjemmevakt_session=token"}
         page = await guest.get(place, headers=cookie)
         assert f'<html lang="{language}">' in page.text
