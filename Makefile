@@ -16,8 +16,9 @@ install = echo "installing $(1) …"; \
 WORKERS ?= 3
 TESTS ?=
 FUZZ ?= 1000000
+MESSAGES ?= 200000
 
-.PHONY: help venv check test fuzz format demo demo-reset contracts docs schema lock clean
+.PHONY: help venv check test fuzz bench format demo demo-reset contracts docs schema lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +37,9 @@ test: .venv/.installed-dev ## everything, on real servers (TESTS=tests/devices f
 
 fuzz: .venv/.installed-dev ## a million pieces of junk for the decoders and for redaction (FUZZ=10000000 for more)
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 0 -k junk tests/devices
+
+bench: .venv/.installed-dev ## how fast a full queue is stored, against mosquitto_sub into COPY (MESSAGES=600000 for more)
+	$(BIN)/python -m tests.bench --messages $(MESSAGES)
 
 format: .venv/.installed-dev ## put the code into shape
 	$(BIN)/ruff check --fix-only --exit-zero

@@ -187,7 +187,7 @@ class Gateway:
     async def send_commands(self) -> None:
         """What waits for the devices of the sites that this process listens to."""
         now = self.clock.now()
-        waiting = await self.database.run(lambda each: commands.sites_waiting(each, now))
+        waiting = await self.database.read(lambda each: commands.sites_waiting(each, now))
         workers = [self.lanes[site, Lane.ALARM] for site in waiting if (site, Lane.ALARM) in self.lanes]
         await asyncio.gather(*(_send_for(each) for each in workers))
 

@@ -58,7 +58,7 @@ def _may_lead_on(passed: Passed) -> bool:
 async def next_due(gateway: Gateway, *, besides: str = "") -> datetime | None:
     """When something is due next. ``besides``: how the keys of watches begin that can wait until something else is."""
     now = gateway.clock.now()
-    return await gateway.database.run(lambda each: watches.next_due(each, now, besides=besides))
+    return await gateway.database.read(lambda each: watches.next_due(each, now, besides=besides))
 
 
 async def _next(gateway: Gateway, clock: ControlledClock, end: datetime) -> datetime:
@@ -78,7 +78,7 @@ async def _heard(worker: LaneWorker) -> None:
 async def _pages_settled(gateway: Gateway) -> int:
     """Every page that is due has been handed over or given up, back-off included. How many sendings that took."""
     sent = 0
-    while await gateway.database.run(partial(pages.unsent, now=gateway.clock.now())):
+    while await gateway.database.read(partial(pages.unsent, now=gateway.clock.now())):
         leased = await gateway.dispatcher.run_once()
         await gateway.dispatcher.settled()
         sent += leased

@@ -5,7 +5,7 @@ A cursor names the last row shown and not how many were, so what opens or closes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -71,6 +71,15 @@ def uid(cursor: str | None) -> UUID | None:
         return None if cursor is None else UUID(cursor)
     except ValueError:
         raise _invalid(cursor) from None
+
+
+async def row(cursor: str | None, find: Callable[[UUID], Awaitable[object]]) -> UUID | None:
+    """The outer id to go on behind. Invalid where nothing of it is to be found, for the reader: behind it the list would
+    seem to be at its end."""
+    after = uid(cursor)
+    if after is not None and await find(after) is None:
+        raise _invalid(cursor)
+    return after
 
 
 def _digits(text: str, cursor: str) -> int:

@@ -24,7 +24,7 @@ from alerts.schedule import ONE_DAY, DosePlan, local
 from alerts.schedule import doses as planned
 from devices.dialects import dialects
 from devices.kinds import kinds
-from gateway import keeping, observing
+from gateway import keeping, observing, ruling
 from gateway.access import KEEPERS, OVERSEERS, Role, Who
 from gateway.api import schemas
 from gateway.doses import open_doses
@@ -49,9 +49,7 @@ async def register(
     if request.ecosystem not in dialects():
         raise Invalid("ecosystem", f"{request.ecosystem!r} is not spoken here", f"one of: {', '.join(dialects())}")
     there = await fittings.at_address(connection, site["id"], request.ecosystem, request.address)
-    if there is not None and there["registered"]:
-        raise Conflict("known", f"the device is registered already, as {there['uid']}", "change or fit that one")
-    inner, uid = await fittings.register(
+    made = await fittings.register(
         connection,
         site["id"],
         request.ecosystem,
@@ -60,6 +58,11 @@ async def register(
         request.model,
         request.silent_after_seconds,
     )
+    if made is None:
+        known = await fittings.at_address(connection, site["id"], request.ecosystem, request.address)
+        as_what = f", as {known['uid']}" if known else ""
+        raise Conflict("known", f"the device is registered already{as_what}", "change or fit that one")
+    inner, uid = made
     await _note(connection, who, "device.registered", inner, now, kind=request.kind, spoke_before=there is not None)
     return await _item(connection, who, uid, now)
 
@@ -92,7 +95,7 @@ async def fit(
         raise _in_the_way(each, who)
     made = await devices.move(connection, row["id"], dwelling, resident, at, request.placed)
     await _note(connection, who, "device.fitted", row["id"], now, dwelling=dwelling, resident=resident)
-    return await _fitting(connection, made)
+    return await _fitting(connection, who, made, now)
 
 
 async def move(
@@ -107,7 +110,7 @@ async def move(
     same = resident == before["resident_id"] and (resident is not None or dwelling == before["dwelling_id"])
     along = await _doses_along(connection, row["id"], made, at, now, zone) if same else 0
     await _note_moved(connection, who, row["id"], now, dwelling, resident, along)
-    return (await _fitting(connection, made)).model_copy(update={"doses": along})
+    return (await _fitting(connection, who, made, now)).model_copy(update={"doses": along})
 
 
 async def take_down(
@@ -119,7 +122,7 @@ async def take_down(
     before = await _current(connection, who, row["id"], at)
     await devices.take_down(connection, row["id"], at)
     await _note(connection, who, "device.taken_down", row["id"], now, dwelling=before["dwelling_id"])
-    return await _fitting(connection, before["uid"])
+    return await _fitting(connection, who, before["uid"], now)
 
 
 async def moved_along(
@@ -134,7 +137,9 @@ async def moved_along(
 ) -> None:
     """What is fitted for somebody goes with them into another dwelling."""
     await fittings.lock(connection, fitted["device_id"])
-    await _current(connection, who, fitted["device_id"], at)
+    current = await _current(connection, who, fitted["device_id"], at)
+    if current["resident_id"] != resident:  # somebody else has it since we looked
+        raise _in_the_way(current, who)
     made = await devices.move(connection, fitted["device_id"], dwelling, resident, at, fitted["placed"])
     along = await _doses_along(connection, fitted["device_id"], made, at, now, zone)
     await _note_moved(connection, who, fitted["device_id"], now, dwelling, resident, along)
@@ -147,8 +152,8 @@ async def doses(connection: Connection, who: Who, uid: UUID, now: datetime, zone
     """The doses that are planned for a device as it is fitted now."""
     row = await _device(connection, who, uid, OVERSEERS, now)
     found = await _doses_of(connection, row, now, zone)
-    if row["resident_id"] is not None:
-        await audit.note_shown(connection, now, who.person_id, [row["resident_id"]])
+    (subject,) = await devices.subjects_at(connection, [(row["id"], now)])
+    await ruling.note_residents(connection, who, [subject.resident_id], now)
     return schemas.DoseList(doses=[_dose(each, now, zone) for each in found])
 
 
@@ -182,7 +187,10 @@ async def end_dose(
     connection: Connection, who: Who, uid: UUID, request: schemas.DoseEnd, now: datetime, zone: tzinfo
 ) -> schemas.DoseView:
     """A dose has a last day; what was waited for after it is not any more. Conflict where it is over already."""
-    row = await _locked(connection, who, (await _found_dose(connection, uid, now))["device_uid"], now)
+    device = (await _found_dose(connection, uid, now))["device_uid"]
+    if await observing.shown(connection, who, device, KEEPERS, now) is None:
+        raise _no_dose()
+    row = await _locked(connection, who, device, now)
     found = await _found_dose(connection, uid, now)
     if not found["fitted"]:
         raise Conflict("over", "the device is not fitted there any more", "nothing has to be done")
@@ -267,21 +275,25 @@ async def _doses_of(connection: Connection, row: Row, now: datetime, zone: tzinf
 async def _found_dose(connection: Connection, uid: UUID, now: datetime) -> dict[str, Any]:
     found = await fittings.dose(connection, uid, now)
     if found is None:
-        raise NotFound("dose", "there is no such dose, or it is not in a zone of yours")
+        raise _no_dose()
     return found
+
+
+def _no_dose() -> NotFound:
+    return NotFound("dose", "there is no such dose, or it is not in a zone of yours")
 
 
 async def _item(connection: Connection, who: Who, uid: UUID, now: datetime) -> schemas.DeviceItem:
     row = await _device(connection, who, uid, KEEPERS, now)
-    if row["resident_id"] is not None:
-        await audit.note_shown(connection, now, who.person_id, [row["resident_id"]])
+    await ruling.note_residents(connection, who, [row["resident_id"]], now)
     return observing.item(row)
 
 
-async def _fitting(connection: Connection, uid: UUID) -> schemas.FittingView:
+async def _fitting(connection: Connection, who: Who, uid: UUID, now: datetime) -> schemas.FittingView:
     row = await fittings.shown(connection, uid)
     if row is None:
         raise LookupError("a fitting is gone")
+    await ruling.note_residents(connection, who, [row["resident_id"]], now)
     return schemas.FittingView(
         id=row["uid"],
         device=row["device_uid"],

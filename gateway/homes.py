@@ -38,7 +38,8 @@ async def resident_page(
 ) -> schemas.ResidentPage:
     """Residents whose home is in a zone of the reader's."""
     asked = HomeSearch(who.zones_as(ANYBODY), query.q.strip(), query.zone)
-    rows = await homes.residents(connection, asked, now, cursors.uid(query.cursor), query.limit + 1)
+    after = await cursors.row(query.cursor, lambda uid: homes.resident(connection, uid, asked.zones, now))
+    rows = await homes.residents(connection, asked, now, after, query.limit + 1)
     shown = rows[: query.limit]
     await audit.note_shown(connection, now, who.person_id, [row["id"] for row in shown])
     return schemas.ResidentPage(residents=[_resident(row) for row in shown], next_cursor=_following(rows, query.limit))
@@ -54,7 +55,8 @@ async def resident_detail(connection: Connection, who: Who, uid: UUID, now: date
 async def dwelling_page(connection: Connection, who: Who, query: schemas.DwellingQuery) -> schemas.DwellingPage:
     """Dwellings in the reader's zones."""
     asked = HomeSearch(who.zones_as(ANYBODY), query.q.strip(), query.zone)
-    rows = await homes.dwellings(connection, asked, cursors.uid(query.cursor), query.limit + 1)
+    after = await cursors.row(query.cursor, lambda uid: homes.dwelling(connection, uid, asked.zones))
+    rows = await homes.dwellings(connection, asked, after, query.limit + 1)
     return schemas.DwellingPage(
         dwellings=[_dwelling(row) for row in rows[: query.limit]], next_cursor=_following(rows, query.limit)
     )
@@ -82,6 +84,7 @@ async def add_resident(
     dwelling = await keeping.dwelling(connection, who, request.dwelling, KEEPERS)
     at = keeping.happened(request.since, now, "since")
     _require_born(request.born, now)
+    await homes.lock_dwellings(connection, [dwelling["id"]])
     inner, uid = await homes.add_resident(connection, request.model_dump(include={"name", "phone", "born", "notes"}))
     await homes.move_in(connection, inner, dwelling["id"], at, now)
     await _note(connection, who, "resident.added", inner, now, dwelling=dwelling["id"])
@@ -106,13 +109,13 @@ async def move_in(
     connection: Connection, who: Who, uid: UUID, request: schemas.MoveIn, now: datetime, zone: tzinfo
 ) -> schemas.ResidentDetail:
     """Somebody lives in another dwelling from a time on, and not where they lived. Conflict where that overlaps."""
-    row = await _find_resident(connection, who, uid, KEEPERS, now)
+    row = await _locked(connection, who, uid, now)
     dwelling = await keeping.dwelling(connection, who, request.dwelling, KEEPERS)
     at = keeping.happened(request.at, now, "at")
-    await homes.lock_resident(connection, row["id"])
     before = await _only_current(connection, who, row["id"], at)
     if before is not None and before["dwelling_id"] == dwelling["id"]:
         raise Conflict("lives_there", "they live there already", "choose another dwelling")
+    await homes.lock_dwellings(connection, [dwelling["id"], *([before["dwelling_id"]] if before else [])])
     along = []
     if before is not None:
         if request.with_devices:
@@ -130,12 +133,12 @@ async def move_out(
     connection: Connection, who: Who, uid: UUID, request: schemas.MoveOut, now: datetime
 ) -> schemas.ResidentDetail:
     """Somebody lives nowhere that we know from a time on. What is fitted for them stays fitted until it is taken down."""
-    row = await _find_resident(connection, who, uid, KEEPERS, now)
+    row = await _locked(connection, who, uid, now)
     at = keeping.happened(request.at, now, "at")
-    await homes.lock_resident(connection, row["id"])
     before = await _only_current(connection, who, row["id"], at)
     if before is None:
         raise Conflict("lives_nowhere", "they do not live anywhere at that time", "give a time at which they did")
+    await homes.lock_dwellings(connection, [before["dwelling_id"]])
     await homes.move_out(connection, before["id"], before["dwelling_id"], at, now)
     await _note(connection, who, "resident.moved_out", row["id"], now, dwelling=before["dwelling_id"])
     return await _shown(connection, who, uid, now)
@@ -196,6 +199,13 @@ async def _find_resident(
     return row
 
 
+async def _locked(connection: Connection, who: Who, uid: UUID, now: datetime) -> dict[str, Any]:
+    """A resident that they keep, as they live once nobody else moves them."""
+    row = await _find_resident(connection, who, uid, KEEPERS, now)
+    await homes.lock_resident(connection, row["id"])
+    return await _find_resident(connection, who, uid, KEEPERS, now)
+
+
 async def _find_zone(connection: Connection, who: Who, uid: UUID) -> dict[str, Any]:
     row = await zones.find(connection, uid)
     if row is None or row["id"] not in who.zones_as(KEEPERS):
@@ -220,7 +230,11 @@ async def _resident_detail(connection: Connection, who: Who, row: Row, now: date
             for each in await homes.residencies(connection, row["id"])
             if each["zone_id"] in who.zone_ids
         ],
-        devices=[_fitted(each) for each in await homes.fitted_for(connection, row["id"], now)],
+        devices=[
+            _fitted(each)
+            for each in await homes.fitted_for(connection, row["id"], now)
+            if each["zone_id"] in who.zone_ids
+        ],
         alerts=await reading.summaries(connection, who, alerts, now),
     )
 

@@ -29,7 +29,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from devices.model import Message
-from gateway.clock import Clock
+from gateway.clock import Clock, pause
 
 LinkLost = aiomqtt.MqttError
 """The connection is gone, or was refused."""
@@ -86,9 +86,12 @@ class Link:
         await asyncio.wait([self._client._disconnected])  # noqa: SLF001 - it tells only those who read
         raise LinkLost("disconnected")
 
-    async def batch(self, most: int) -> list[Delivery]:
-        """What has arrived, at least one message. Waits for ever where none comes: :meth:`lost` tells of the end."""
-        return await self._arrivals.take(most)
+    async def batch(self, most: int, linger: float = 0.0) -> list[Delivery]:
+        """What has arrived, at least one message. Waits for ever where none comes: :meth:`lost` tells of the end.
+
+        ``linger``: seconds to wait for what comes right behind the first one.
+        """
+        return await self._arrivals.take(most, linger)
 
     def acknowledge(self, batch: Sequence[Delivery]) -> None:
         """In order of arrival. What was sent at QoS 0 needs none."""
@@ -116,8 +119,10 @@ class _Arrivals:
         self._some = asyncio.Event()
         client._client.on_message = self._arrived  # noqa: SLF001 - before connecting: a session's messages come at once
 
-    async def take(self, most: int) -> list[Delivery]:
+    async def take(self, most: int, linger: float) -> list[Delivery]:
         await self._some.wait()
+        if linger and len(self._waiting) < most:
+            await pause(linger)
         batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         if not self._waiting:
             self._some.clear()
@@ -153,7 +158,7 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
         keepalive=15,
         timeout=10,
-        max_inflight_messages=0,  # no bound of ours: paho goes through all that is on its way at each word of the broker
+        max_inflight_messages=0,  # no bound but the broker's: with one, paho goes through all that is on its way at each word
         socket_options=[AT_ONCE],
     )
     client._client.manual_ack_set(True)  # noqa: SLF001, FBT003 - before connecting: later, and messages are lost
@@ -174,15 +179,19 @@ def _publish_properties(expires_in: int) -> Properties:
 
 
 class _SessionPresent:
-    """Listens in on the connection's answer for whether the broker kept our session."""
+    """Listens in on the connection's answer: whether the broker kept our session, and how much it takes at once."""
 
     def __init__(self, client: aiomqtt.Client) -> None:
         self.present = False
-        self._passed_on = client._client.on_connect  # noqa: SLF001 - aiomqtt does not hand the flag on
-        client._client.on_connect = self._on_connect  # noqa: SLF001
+        self._paho = client._client  # noqa: SLF001 - aiomqtt hands neither on
+        self._passed_on = self._paho.on_connect
+        self._paho.on_connect = self._on_connect
 
     def _on_connect(self, client: object, data: object, flags: object, *rest: object) -> None:
         self.present = bool(getattr(flags, "session_present", False))
+        most = getattr(rest[-1], "ReceiveMaximum", None) if rest else None
+        if most is not None:  # MQTT 5: who sends more without an acknowledgement may be hung up on
+            self._paho._max_inflight_messages = most  # noqa: SLF001 - the setter refuses once connected, and nothing is out yet
         if self._passed_on is not None:
             self._passed_on(client, data, flags, *rest)  # type: ignore[arg-type]
 

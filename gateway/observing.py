@@ -56,7 +56,8 @@ async def device_page(
 ) -> schemas.DevicePage:
     """Devices in the zones that the reader covers. NotAllowed for care staff on the road."""
     asked, limit = _search(who, query, now), query.limit
-    rows = await devicelist.search(connection, asked, _known(who), now, cursors.uid(query.cursor), limit + 1)
+    after = await cursors.row(query.cursor, lambda uid: shown(connection, who, uid, OVERSEERS, now))
+    rows = await devicelist.search(connection, asked, _known(who), now, after, limit + 1)
     await ruling.note_residents(connection, who, [row["resident_id"] for row in rows[:limit]], now)
     following = str(rows[limit - 1]["uid"]) if len(rows) > limit else None
     return schemas.DevicePage(devices=[item(row) for row in rows[:limit]], next_cursor=following)
@@ -172,7 +173,7 @@ async def bucket_list(
         name: await said.measured(connection, of, wanted, edges, _storable(name))
         for name in dict.fromkeys(query.fields)
     }
-    await _note_told(connection, who, query, of, [], now)
+    await _note_told(connection, who, query, of, [], now, wanted)
     deaf, silent = await _unheard(connection, device, of, wanted, now) if device is not None else ((), ())
     told = {row["type"] for row in counts}
     kind = await _kind(connection, device)
@@ -227,9 +228,14 @@ async def _note_told(
     of: Sequence[Stretch],
     rows: Iterable[Mapping[str, Any]],
     now: datetime,
+    counted: Wanted | None = None,
 ) -> None:
-    """Whose life was looked into: those that the devices are fitted for, and whoever lives alone where they are."""
+    """Whose life was looked into: those that the devices are fitted for, and whoever lives alone where they are, or lived
+    there in the time that was ``counted``."""
     residents = {each.resident_id for each in of if each.resident_id is not None}
+    if counted is not None and query.device is not None:
+        fittings = [each.installation_id for each in of if each.installation_id is not None]
+        residents |= set(await said.lived_alone(connection, fittings, counted.since, counted.until))
     moments = {(row["device_id"], row["occurred_at"]) for row in rows if query.device is not None}
     moments |= {(each.device_id, now) for each in of if query.device is not None}
     seen = {each.installation_id for each in of}

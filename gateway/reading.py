@@ -90,7 +90,7 @@ async def alert_detail(
     return schemas.AlertDetail(
         **summary.model_dump(),
         what_vkp_calls_it=code_list(ALERT_CODES).get(row["vkp_code"] or ""),
-        resident_details=await _resident(connection, row["resident_id"]),
+        resident_details=await _resident(connection, row, who),
         dwelling=await _dwelling(connection, row["dwelling_id"]),
         device=await _device(connection, row["device_id"], row["installation_id"]),
         locks=await asking.locks(connection, who, row, stored, now, local),
@@ -235,9 +235,13 @@ def _evidence(told: Mapping[str, Any]) -> schemas.EvidenceView:
     )
 
 
-async def _resident(connection: Connection, resident_id: int | None) -> schemas.ResidentView | None:
-    row = await views.resident(connection, resident_id) if resident_id is not None else None
-    return schemas.ResidentView(id=row["uid"], **_without(row, "uid")) if row else None
+async def _resident(connection: Connection, alert: Mapping[str, Any], who: Who) -> schemas.ResidentView | None:
+    """What is noted about them is for care: for its staff there, and for whoever was called for care."""
+    row = await views.resident(connection, alert["resident_id"]) if alert["resident_id"] is not None else None
+    if row is None:
+        return None
+    cares = alert["track"] == Track.CARE or alert["zone_id"] in who.sight.care
+    return schemas.ResidentView(id=row["uid"], **_without(row, "uid", "notes"), notes=row["notes"] if cares else "")
 
 
 async def _dwelling(connection: Connection, dwelling_id: int | None) -> schemas.DwellingView | None:

@@ -31,7 +31,7 @@ class RulebookCache:
         self._book: Rulebook | None = None
 
     async def read(self, connection: Connection) -> Rulebook:
-        version = (*await rules.rules_version(connection), await zones.version(connection))
+        version = await rules.rulebook_version(connection)
         if self._book is None or version != self._version:
             self._book = await self._load(connection)
             self._version = version

@@ -58,7 +58,8 @@ async def staff_page(connection: Connection, who: Who, query: schemas.StaffQuery
     """Whoever has a role in a zone that the reader leads."""
     covered = who.zones_as(LEADERS)
     asked = StaffSearch(covered, query.q.strip(), query.zone, query.role)
-    rows = await staff.people(connection, asked, now, cursors.uid(query.cursor), query.limit + 1)
+    after = await cursors.row(query.cursor, lambda uid: staff.person(connection, uid, covered, now))
+    rows = await staff.people(connection, asked, now, after, query.limit + 1)
     following = str(rows[query.limit - 1]["uid"]) if len(rows) > query.limit else None
     shown = await _staff(connection, rows[: query.limit], covered, now)
     return schemas.StaffPage(people=shown, next_cursor=following)

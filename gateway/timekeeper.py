@@ -19,7 +19,7 @@ from alerts.rulebook import Rulebook
 from alerts.rules import Moment, Start
 from devices.kinds import kinds
 from gateway import canary
-from gateway.clock import Clock
+from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
@@ -38,6 +38,9 @@ SOME = 100
 ROUNDS = 100
 PRUNE_AFTER = timedelta(days=35)
 """Longer than any device keeps a message."""
+LOOK_AGAIN = timedelta(minutes=10)
+LOOK_AGAIN_SECONDS = 30.0
+"""How long nobody looks whether a fitting lacks a standing watch, where neither rules nor fittings are new."""
 SITE_DEAF = "site_deaf"
 
 
@@ -52,6 +55,26 @@ class Passed:
     @property
     def anything(self) -> bool:
         return bool(self.watches or self.alerts or self.commands)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """When it was seen that no fitting lacks a standing watch, and what there was then: the rules, and the newest fitting.
+    ``now`` is domain time, ``monotonic`` infrastructure time."""
+
+    book: Rulebook
+    newest_fitting: int
+    now: datetime
+    monotonic: float
+
+    def is_needed_after(self, before: Looked) -> bool:
+        """Whether to look again: something is new, or it is a while ago. Most passes need not go through all devices."""
+        return (
+            self.book is not before.book
+            or self.newest_fitting != before.newest_fitting
+            or self.now - before.now >= LOOK_AGAIN
+            or self.monotonic - before.monotonic >= LOOK_AGAIN_SECONDS
+        )
 
 
 class Timekeeper:
@@ -72,6 +95,7 @@ class Timekeeper:
         self._keep_positions = keep_positions
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = (0, "")
+        self._looked: Looked | None = None
         self._planned = 0
 
     async def run_once(self) -> Passed:
@@ -133,9 +157,13 @@ class Timekeeper:
         return 0
 
     async def _open_standing(self, connection: Connection, now: datetime, book: Rulebook) -> None:
+        look = Looked(book, await devices.newest_fitting(connection), now, monotonic())
+        if self._looked is not None and not look.is_needed_after(self._looked):
+            return
         lacking = await devices.unwatched(connection, sorted(book.standing), now, self._looked_at, MANY)
         last = lacking[-1] if len(lacking) == MANY else None
         self._looked_at = (last.subject.device_id or 0, last.lacks) if last else (0, "")
+        self._looked = None if lacking else look
         deaf = {each.site_id: each.deaf_seconds for each in await sites.site_hearings(connection)} if lacking else {}
         opened: list[Watch] = []
         for fitting in lacking:
@@ -150,10 +178,10 @@ class Timekeeper:
 
     async def _watches(self, connection: Connection) -> int:
         now = self._clock.now()
-        book = await self._cache.read(connection)
         due = await watches.due(connection, now, SOME)
         if not due:
             return 0
+        book = await self._cache.read(connection)
         judged = await self._judge(connection, due, now, book)
         await watches.save(connection, [watch for each in judged if not each.signals for watch in each.watches])
         loud = [(each, one.watch) for each, one in zip(judged, due, strict=True) if each.signals]
@@ -196,8 +224,10 @@ class Timekeeper:
     async def _alerts(self, connection: Connection) -> int:
         """Each in a transaction of its own inside: one that cannot be advanced does not hold up the others."""
         now = self._clock.now()
-        book = await self._cache.read(connection)
         due = await alert_store.lock_due(connection, now, MANY)
+        if not due:
+            return 0
+        book = await self._cache.read(connection)
         changed = Changed()
         for stored in due:
             try:

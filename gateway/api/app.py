@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Protocol
 
 import structlog
@@ -82,7 +83,7 @@ def create_app(
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
     _add_docs(app)
     _add_health(app, source)
-    _add_errors(app)
+    _add_errors(app, front, clock)
     app.add_middleware(SafeHeaders)
     check_declared(app)
     return app
@@ -133,7 +134,7 @@ def _add_health(app: FastAPI, source: HealthSource) -> None:
         return Response(METRICS.text(), media_type="text/plain; version=0.0.4")
 
 
-def _add_errors(app: FastAPI) -> None:
+def _add_errors(app: FastAPI, front: Front, clock: Clock) -> None:
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:
         return problem_response(error.status, error.title, error.reason, error.detail, error.mend, error.errors)
@@ -144,7 +145,9 @@ def _add_errors(app: FastAPI) -> None:
         return problem_response(422, "Invalid", "request", told, "see /docs for what is expected")
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == HTTPStatus.NOT_FOUND and (page := await pages.missing(front, clock, request)):
+            return page
         response = problem_response(error.status_code, str(error.detail), "http", str(error.detail), "")
         response.headers.update(error.headers or {})
         return response

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import errors
@@ -21,12 +22,14 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 from uuid_utils import compat as uuid_utils
 
-from gateway.clock import pause
+from gateway.clock import monotonic, pause
 
 Connection = psycopg.AsyncConnection[DictRow]
 Result = TypeVar("Result")
 
 TRIES = 6
+RESTED_SECONDS = 1.0
+"""After which a connection is asked whether it still lives, before it is used."""
 OPTIONS = {
     "timezone": "UTC",
     "statement_timeout": "30s",
@@ -66,6 +69,16 @@ def conninfo(url: str) -> str:
     return make_conninfo("", **{**merged, "options": f"{given.get('options') or ''} {ours}".strip()})
 
 
+_used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+
+
+async def _still_there(connection: Connection) -> None:
+    """Ask a connection that has rested whether it lives. One that was used just now is believed: to ask is a way to the
+    server and back for each transaction, and where it has died since, the transaction says so."""
+    if monotonic() - _used_at.get(connection, float("-inf")) > RESTED_SECONDS:
+        await AsyncConnectionPool.check_connection(connection)
+
+
 class Database:
     """A pool of connections to one database."""
 
@@ -78,7 +91,7 @@ class Database:
             min_size=1,
             max_size=size,
             timeout=10,
-            check=AsyncConnectionPool.check_connection,
+            check=_still_there,
             reconnect_timeout=0,
             open=False,
         )
@@ -94,7 +107,10 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection in a transaction that commits at the end. DatabaseGone when there is none to be had."""
         async with self._pool.connection() as connection:
-            yield connection
+            try:
+                yield connection
+            finally:
+                _used_at[connection] = monotonic()
 
     async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Do the work in one transaction; again from the start where it lost against another one."""
@@ -107,6 +123,16 @@ class Database:
                     raise
                 await pause(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads retries, no secret
         raise AssertionError("unreachable")
+
+    async def read(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """A single statement that changes nothing, without a transaction around it: one way to the server instead of three.
+        For what is asked again and again."""
+        async with self.connection() as connection:
+            await connection.set_autocommit(True)
+            try:
+                return await work(connection)
+            finally:
+                await connection.set_autocommit(False)
 
     async def listen(self, channel: str) -> AsyncIterator[str]:
         """The payloads notified on a channel, from an own connection; first an empty one, once it listens."""

@@ -19,7 +19,7 @@ async def site_for(connection: Connection, name: str) -> dict[str, Any] | None:
 async def at_address(connection: Connection, site_id: int, ecosystem: str, address: str) -> dict[str, Any] | None:
     """The device that is known by an address, locked."""
     cursor = await connection.execute(
-        """SELECT id, uid, registered FROM device WHERE site_id = %s AND ecosystem = %s AND address = %s
+        """SELECT id, uid FROM device WHERE site_id = %s AND ecosystem = %s AND address = %s
            FOR NO KEY UPDATE""",
         (site_id, ecosystem, address),
     )
@@ -28,8 +28,9 @@ async def at_address(connection: Connection, site_id: int, ecosystem: str, addre
 
 async def register(
     connection: Connection, site_id: int, ecosystem: str, address: str, kind: str, model: str, contract: int | None
-) -> tuple[int, UUID]:
-    """A device that is known from now on, also where it has spoken before; the inner and the outer id."""
+) -> tuple[int, UUID] | None:
+    """A device that is known from now on, also where it has spoken before; the inner and the outer id. None where somebody
+    else has just registered it."""
     cursor = await connection.execute(
         """INSERT INTO device AS d (uid, site_id, ecosystem, address, kind, model, silent_after_seconds)
            VALUES (%s, %s, %s, %s, %s, %s, %s)
@@ -40,9 +41,7 @@ async def register(
         (new_uid(), site_id, ecosystem, address, kind, model, contract),
     )
     row = await cursor.fetchone()
-    if row is None:
-        raise LookupError("the device was registered meanwhile")
-    return row["id"], row["uid"]
+    return (row["id"], row["uid"]) if row else None
 
 
 async def lock(connection: Connection, device_id: int) -> None:
@@ -81,7 +80,7 @@ async def shown(connection: Connection, uid: UUID) -> dict[str, Any] | None:
     """One fitting."""
     cursor = await connection.execute(
         """SELECT i.id, i.uid, d.uid AS device_uid, w.uid AS dwelling_uid, w.address, t.uid AS resident_uid,
-                  t.name AS resident, i.placed, lower(i.during) AS since, upper(i.during) AS until
+                  i.resident_id, t.name AS resident, i.placed, lower(i.during) AS since, upper(i.during) AS until
            FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
            LEFT JOIN resident t ON t.id = i.resident_id WHERE i.uid = %s""",
         (uid,),

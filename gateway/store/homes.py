@@ -27,7 +27,7 @@ _DWELLING = """
 
 _FITTED = """
     SELECT d.uid, d.kind, d.address, i.placed, lower(i.during) AS since, w.uid AS dwelling_uid, w.address AS dwelling,
-           s.last_seen, s.online
+           w.zone_id, s.last_seen, s.online
     FROM installation i JOIN device d ON d.id = i.device_id JOIN dwelling w ON w.id = i.dwelling_id
     LEFT JOIN device_state s ON s.device_id = d.id"""
 
@@ -85,7 +85,7 @@ async def residencies(connection: Connection, resident_id: int) -> list[dict[str
 
 
 async def fitted_for(connection: Connection, resident_id: int, now: datetime) -> list[dict[str, Any]]:
-    """What is fitted for somebody now, wherever that is, and what is nobody's in particular where they live alone."""
+    """What is fitted for somebody now, with the zone it is in, and what is nobody's in particular where they live alone."""
     cursor = await connection.execute(
         f"""{_FITTED} WHERE i.during @> %(now)s::timestamptz AND (i.resident_id = %(resident)s
                OR i.resident_id IS NULL AND i.dwelling_id = (
@@ -190,6 +190,11 @@ async def lock_resident(connection: Connection, resident_id: int) -> None:
     await connection.execute("SELECT 1 FROM resident WHERE id = %s FOR NO KEY UPDATE", (resident_id,))
 
 
+async def lock_dwellings(connection: Connection, ids: Collection[int]) -> None:
+    """Whoever changes who lives in a dwelling does it one after the other: who lives there alone hangs on all of them."""
+    await connection.execute("SELECT 1 FROM dwelling WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", (list(ids),))
+
+
 async def in_the_way(connection: Connection, resident_id: int, since: datetime) -> list[dict[str, Any]]:
     """Residencies that are not over at a time, the earliest first."""
     cursor = await connection.execute(
@@ -220,10 +225,11 @@ async def move_out(connection: Connection, residency_id: int, dwelling_id: int, 
 
 
 async def fittings_of(connection: Connection, resident_id: int, dwelling_id: int, at: datetime) -> list[dict[str, Any]]:
-    """What is fitted for somebody in a dwelling at a time, in the order of devices."""
+    """What is fitted for somebody in a dwelling at a time or was later, in the order of devices."""
     cursor = await connection.execute(
         """SELECT i.device_id, i.placed, lower(i.during) AS since FROM installation i
-           WHERE i.resident_id = %s AND i.dwelling_id = %s AND i.during @> %s::timestamptz ORDER BY i.device_id""",
+           WHERE i.resident_id = %s AND i.dwelling_id = %s AND i.during && tstzrange(%s, NULL)
+           ORDER BY i.device_id, lower(i.during)""",
         (resident_id, dwelling_id, at),
     )
     return await cursor.fetchall()

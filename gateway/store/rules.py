@@ -87,14 +87,15 @@ def policy_of(spec: Mapping[str, Any], version_id: int) -> Policy:
     return [*by_name, *by_track, *DEFAULT_POLICIES][0]
 
 
-async def rules_version(connection: Connection) -> tuple[int, int]:
-    """Something that changes with any rule and any policy."""
+async def rulebook_version(connection: Connection) -> tuple[int, int, int]:
+    """Something that changes with any rule, any policy and any zone."""
     cursor = await connection.execute(
         """SELECT (SELECT count(*) FROM rule_version) AS rules,
-                  (SELECT coalesce(max(id), 0) FROM policy_version) AS policies"""
+                  (SELECT coalesce(max(id), 0) FROM policy_version) AS policies,
+                  (SELECT coalesce(max(id), 0) FROM zone) AS zones"""
     )
     row = await cursor.fetchone()
-    return (row["rules"], row["policies"]) if row else (0, 0)
+    return (row["rules"], row["policies"], row["zones"]) if row else (0, 0, 0)
 
 
 async def set_kind_rules(connection: Connection, specs: Mapping[str, Sequence[RuleType]], now: datetime) -> int:
@@ -227,7 +228,8 @@ async def _follow(connection: Connection, kind: str, name: str, spec: RuleType |
         await watches.plan_doses_anew(connection, kind, now)
     await watches.touch(connection, kind, name, now)
     if spec is not None and spec.waits and not spec.standing:
-        await watches.take_up(connection, kind, name, spec.hears(), now)
+        heard = [each.removeprefix(f"{kind}/") for each in spec.hears()]
+        await watches.take_up(connection, kind, name, heard, now)
 
 
 def _spec(data: Mapping[str, Any]) -> RuleType | None:

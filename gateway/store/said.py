@@ -150,6 +150,19 @@ async def resident_in(connection: Connection, uid: UUID, zones: Collection[int])
     return resident["id"], stretches
 
 
+async def lived_alone(connection: Connection, fittings: Collection[int], since: datetime, until: datetime) -> list[int]:
+    """Who lived alone, at some time between, where these fittings are that are for nobody in particular."""
+    cursor = await connection.execute(
+        """SELECT DISTINCT y.resident_id FROM installation i JOIN residency y ON y.dwelling_id = i.dwelling_id
+           WHERE i.id = ANY(%(fittings)s) AND i.resident_id IS NULL AND NOT isempty(
+               tstzmultirange(y.during * i.during * tstzrange(%(since)s, %(until)s)) - coalesce(
+                   (SELECT range_agg(x.during) FROM residency x
+                    WHERE x.dwelling_id = y.dwelling_id AND x.resident_id <> y.resident_id), '{}'))""",
+        {"fittings": sorted(fittings), "since": since, "until": until},
+    )
+    return [row["resident_id"] for row in await cursor.fetchall()]
+
+
 # What -------------------------------------------------------------------------------------------------------------------
 
 _OF = """

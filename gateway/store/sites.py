@@ -95,20 +95,23 @@ async def fence(connection: Connection, site_id: int, lane: Lane, epoch: int) ->
         raise LaneLost(f"lane {lane} of site {site_id} is another process's now")
 
 
-async def hearing(connection: Connection, site_id: int, lane: Lane) -> Hearing:
-    """How far the lane has been heard; locked until the end of the transaction."""
+async def hearing(connection: Connection, site_id: int, lane: Lane, epoch: int) -> Hearing:
+    """How far the lane has been heard; locked until the end of the transaction. LaneLost when it is another's."""
     cursor = connection.cursor(row_factory=class_row(Hearing))
     await cursor.execute(
         """SELECT heard_until, resumed_at, settling_since, deaf_seconds FROM site_lane
-           WHERE site_id = %s AND lane = %s FOR UPDATE""",
-        (site_id, lane),
+           WHERE site_id = %s AND lane = %s AND epoch = %s FOR UPDATE""",
+        (site_id, lane, epoch),
     )
-    return await cursor.fetchone() or Hearing(None, None, None, 0)
+    found = await cursor.fetchone()
+    if found is None:
+        raise LaneLost(f"lane {lane} of site {site_id} is another process's now")
+    return found
 
 
-async def settle_anew(connection: Connection, site_id: int, lane: Lane) -> Hearing:
+async def settle_anew(connection: Connection, site_id: int, lane: Lane, epoch: int) -> Hearing:
     """A new connection: whatever deaf period is not over yet, its settling begins again."""
-    before = await hearing(connection, site_id, lane)
+    before = await hearing(connection, site_id, lane, epoch)
     after = replace(before, settling_since=None)
     await save_hearing(connection, site_id, lane, after)
     return after

@@ -13,13 +13,6 @@ BELOW = """WITH RECURSIVE below AS (
 """``below``: a zone with what is below it; nothing where none is asked for."""
 
 
-async def version(connection: Connection) -> int:
-    """Something that changes when a zone is added."""
-    cursor = await connection.execute("SELECT coalesce(max(id), 0) AS newest FROM zone")
-    row = await cursor.fetchone()
-    return int(row["newest"]) if row else 0
-
-
 async def ancestry(connection: Connection) -> dict[int, tuple[int, ...]]:
     """Each zone with itself and everything above it, from the inside out."""
     cursor = await connection.execute(

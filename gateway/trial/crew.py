@@ -21,6 +21,7 @@ from gateway.app import Gateway
 from gateway.errors import Conflict, NotFound
 from gateway.store import trials
 from gateway.store.trials import Called
+from gateway.trial.expect import Answered
 from simulators.staff import Call, Given, answers
 
 TAKES = "claim"
@@ -28,8 +29,9 @@ TAKES = "claim"
 
 @dataclass(slots=True)
 class Did:
-    """What the crew has done: answers taken by name, answers refused by reason, calls that nobody noticed."""
+    """What the crew has done: answers taken by name and each of them, answers refused by reason, calls that nobody noticed."""
 
+    given: list[Answered] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     unnoticed: int = 0
@@ -65,7 +67,7 @@ class Crew:
 
     async def look(self) -> None:
         """See the pages that have come since."""
-        found = await self._gateway.database.run(lambda each: trials.called(each, self._last_page))
+        found = await self._gateway.database.read(lambda each: trials.called(each, self._last_page))
         for call in found:
             self._last_page = call.id
             self._notice(call)
@@ -104,7 +106,7 @@ class Crew:
             heapq.heappush(self._heap, (since + each.after, next(self._order), doing, each))
 
     async def _give(self, doing: _Doing, given: Given) -> None:
-        who = await self._who(doing.call.username)
+        who, now = await self._who(doing.call.username), self._gateway.clock.now()
         try:
             request = await self._request(who, doing, given)
             key = f"{doing.call.alert_id}:{doing.call.id}:{given.answer}:{given.after.total_seconds()}"
@@ -113,6 +115,7 @@ class Crew:
             doing.over = True
             self.did.refused[refused.reason] = self.did.refused.get(refused.reason, 0) + 1
             return
+        self.did.given.append(Answered(doing.call.alert_id, doing.call.person_id, request.answer, now))
         doing.taken = True
         doing.over = given.answer in ("close", "hand_over", "release")
         self.did.taken[given.answer] = self.did.taken.get(given.answer, 0) + 1

@@ -1,25 +1,24 @@
-"""What the truth asks for, and what may explain an alert. Pure; knows the kinds' default rules and the script, no database.
+"""What the truth asks for. Pure; knows the kinds' default rules and the script, no database.
 
 Theory
-    Two questions, and they are asked apart. *Must*: something true arrived at the broker (or a dose or a sign of life did
+    Two questions, and they are asked apart. *Must* (here): something true arrived at the broker (or a dose or a sign of life did
     not) and a default rule covers it, so there has to be a line of evidence at that moment in an alert of that condition.
-    *Cause*: an alert is there, so something in the script has to have led to it: what happened (real), or a fault that can
-    mislead a rule of this type (false, explained). An alert with neither is an invented one.
+    *Cause* (``gateway.trial.explain``): an alert is there, so something in the script has to have led to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cache, cached_property
-from typing import Any, Protocol
+from typing import Any
 
-from alerts.judge import OLD_ALARM, UNINTERPRETABLE
+from alerts.judge import OLD_ALARM
 from alerts.model import HISTORY_AFTER
 from devices.kinds import kinds
 from devices.model import MessageClass, settle_time
-from simulators.faults import Fault, Injected
+from simulators.faults import Injected
 from simulators.field import Happened, Truth
 from simulators.home import Fitting
 from simulators.people import OSLO
@@ -27,38 +26,7 @@ from simulators.people import OSLO
 SLACK = timedelta(minutes=2)
 """A quantum of controlled time and a bit: how much later than its moment something may be noticed."""
 NOTHING_SAID = "nothing_said"
-NOW_AND_THEN = timedelta(hours=3)
-"""What was delayed or dropped may still mislead so long after."""
-CARRIED = frozenset({Fault.DROP, Fault.DELAY, Fault.REORDER, Fault.CORRUPT})
-MISLEADS: Mapping[str, frozenset[Fault]] = {
-    "immediate": frozenset({Fault.FLOOD, Fault.CORRUPT}),
-    "repeat": frozenset({Fault.FLOOD, Fault.CORRUPT}),
-    "rate": frozenset({Fault.FLOOD, Fault.CORRUPT}),
-    "window": frozenset({Fault.SKEW, Fault.CORRUPT}),
-    "threshold": frozenset({Fault.BATTERY_DEATH, Fault.CORRUPT}),
-    "state": CARRIED | {Fault.SKEW, Fault.BATTERY_DEATH},
-    "compound": CARRIED | {Fault.SKEW, Fault.BATTERY_DEATH},
-    "dose": CARRIED | {Fault.BATTERY_DEATH},
-    "silence": CARRIED | {Fault.BATTERY_DEATH},
-    UNINTERPRETABLE: frozenset({Fault.CORRUPT}),
-    OLD_ALARM: frozenset({Fault.DELAY, Fault.SKEW, Fault.CORRUPT}),
-}
-"""Type of rule (or condition without one) to the faults that can lead to an alert by it."""
-
-
-class Seen(Protocol):
-    """What is asked of an alert."""
-
-    @property
-    def condition(self) -> str: ...
-    @property
-    def track(self) -> str: ...
-    @property
-    def device(self) -> str | None: ...
-    @property
-    def home(self) -> str | None: ...
-    @property
-    def raised_at(self) -> datetime: ...
+SIGN_OF_LIFE = "heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +44,13 @@ class Must:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """What led to an alert. ``real``: something had happened; else ``told`` names the fault that explains it."""
+class Answered:
+    """An answer that somebody gave and that was taken, at the moment at which they gave it."""
 
-    real: bool
-    told: str
+    alert_id: int
+    person_id: int
+    answer: str
+    at: datetime
 
 
 class Script:
@@ -100,6 +70,11 @@ class Script:
     def faults(self, address: str) -> list[Injected]:
         self._catch_up()
         return self._injected.get(address, [])
+
+    def type_of(self, injected: Injected) -> str:
+        """Of the message into which a fault was injected on its way; what is no happening is a sign of life."""
+        said = (each.type for each in self.of(injected.address) if each.message_id == injected.message_id)
+        return next(said, SIGN_OF_LIFE)
 
     def fitting(self, address: str | None) -> Fitting | None:
         return self._fittings.get(address or "")
@@ -128,6 +103,7 @@ def musts(script: Script, until: datetime) -> Iterator[Must]:
     for each in script.truth.happened:
         if (each.touched_at or until) + SLACK < until:
             yield from _of_event(each)
+            yield from _of_wait(script, each, until)
     for fitting, dose_at in script.truth.doses():
         yield from _of_dose(script, fitting, dose_at, until)
     for fitting in script.truth.plan.devices:
@@ -143,12 +119,53 @@ def _of_event(one: Happened) -> Iterator[Must]:
         return
     occurred_at, _ = settle_time(one.claimed, one.arrived_at)
     if one.arrived_at - occurred_at > HISTORY_AFTER:
+        if one.message_class is MessageClass.ALARM and one.type not in kinds()[one.fitting.kind].harmless:
+            yield Must(address, OLD_ALARM, "technical", one.type, one.arrived_at, one.arrived_at + SLACK, what)
         return
     for rule in rules_of(one.fitting.kind):
-        covers = rule["type"] == "immediate" or (rule["type"] == "window" and _within(rule["window"], occurred_at))
+        covers = rule["type"] == "immediate" or (rule["type"] == "window" and within(rule["window"], occurred_at))
         if covers and one.type in rule["on"]:
             since, until = one.arrived_at, one.arrived_at + SLACK
             yield Must(address, rule["condition"], rule["track"], one.type, since, until, what)
+
+
+def _of_wait(script: Script, one: Happened, until: datetime) -> Iterator[Must]:
+    """Somebody is out at night, a door stands open: begun by a word that came at once and whole, and nothing came that could
+    have ended it. Rules that look at fields are left out: the truth has none."""
+    if (
+        one.arrived_at is None
+        or one.arrived_at != one.touched_at
+        or one.arrived_at > one.at + SLACK
+        or one.claimed != one.at
+    ):
+        return
+    for rule in rules_of(one.fitting.kind):
+        begins, ends = rule.get("enters", rule.get("on", ())), {*rule.get("leaves", ()), *rule.get("unless", ())}
+        due = one.at + wait(rule)
+        if rule["type"] not in ("state", "compound") or not ends or one.type not in begins or due + SLACK >= until:
+            continue
+        if {"only_if", "except_if", "given"} & {*rule} or ("window" in rule and not within(rule["window"], one.at)):
+            continue
+        if _stands_already(script, one, {*begins}, ends) or _may_end(script, one, ends, due):
+            continue
+        what = f"{one.fitting.kind} {one.fitting.address} said {one.type} {one.message_id}, and nothing ended it"
+        yield Must(one.fitting.address, rule["condition"], rule["track"], one.type, due, due + SLACK, what)
+
+
+def _stands_already(script: Script, one: Happened, begins: Collection[str], ends: Collection[str]) -> bool:
+    """Whether it had begun before: what began it counts."""
+    before = [each for each in script.of(one.fitting.address) if each.at < one.at and each.type in {*begins, *ends}]
+    return bool(before) and max(before, key=lambda each: each.at).type in begins
+
+
+def _may_end(script: Script, one: Happened, ends: Collection[str], due: datetime) -> bool:
+    """Whether the device, or another of the home, said anything in time that ends it, perhaps with broken bytes."""
+    return any(
+        (each.type if each.fitting is one.fitting else f"{each.fitting.kind}/{each.type}") in ends
+        for address in script.homes[one.fitting.home or one.fitting.address]
+        for each in script.of(address)
+        if each.touched_at is not None and one.at <= each.touched_at <= due + SLACK
+    )
 
 
 def _of_dose(script: Script, fitting: Fitting, dose_at: datetime, until: datetime) -> Iterator[Must]:
@@ -171,7 +188,7 @@ def _word_of_dose(
         (
             each
             for each in script.of(fitting.address)
-            if each.type in said and _same(each.dose_at, dose_at) and each.touched_at and each.touched_at <= due
+            if each.type in said and same(each.dose_at, dose_at) and each.touched_at and each.touched_at <= due
         ),
         None,
     )
@@ -192,101 +209,6 @@ def _of_silence(truth: Truth, fitting: Fitting, until: datetime) -> Iterator[Mus
             )
 
 
-# Cause ----------------------------------------------------------------------------------------------------------------
-
-
-def cause(script: Script, alert: Seen) -> Cause | None:
-    """What in the script led to an alert; None where nothing did."""
-    fitting = script.fitting(alert.device)
-    if fitting is None:
-        return None
-    rules = [
-        each for each in rules_of(fitting.kind) if (each["condition"], each["track"]) == (alert.condition, alert.track)
-    ]
-    for rule in rules:
-        if told := _happened(script, alert, fitting, rule):
-            return Cause(real=True, told=told)
-    names = [each["type"] for each in rules] or [alert.condition]
-    can = frozenset[Fault]().union(*(MISLEADS.get(name, frozenset()) for name in names))
-    if (fault := _misled(script, alert, fitting, rules, can)) is None:
-        return None
-    told = f"{fault.fault} {fault.told}".strip() + f" at {fault.at:%F %H:%M} UTC"
-    return Cause(real=fault.fault is Fault.BATTERY_DEATH, told=told)
-
-
-def _happened(script: Script, alert: Seen, fitting: Fitting, rule: Mapping[str, Any]) -> str | None:
-    """What truly happened that this rule is about."""
-    at = alert.raised_at
-    match rule["type"]:
-        case "dose":
-            return _missed(script, fitting, rule, at)
-        case "silence" | "threshold":
-            return None  # only a fault keeps a device silent, or empties its battery
-        case "state":
-            return _left(script.of(fitting.address), rule, at)
-        case _:
-            return _said(script, alert, fitting, rule, at)
-
-
-def _said(script: Script, alert: Seen, fitting: Fitting, rule: Mapping[str, Any], at: datetime) -> str | None:
-    addresses = script.homes.get(alert.home or "", []) if rule.get("per") == "dwelling" else [fitting.address]
-    since = at - SLACK - _wait(rule)
-    for each in (one for address in addresses for one in script.of(address)):
-        heard = each.touched_at is not None and since <= each.touched_at <= at
-        if each.real and heard and each.type in rule["on"] and ("window" not in rule or _at_night(rule, each)):
-            return f"{each.type} at {each.at:%F %H:%M} UTC"
-    return None
-
-
-def _at_night(rule: Mapping[str, Any], one: Happened) -> bool:
-    return _within(rule["window"], one.at)
-
-
-def _left(happened: Sequence[Happened], rule: Mapping[str, Any], at: datetime) -> str | None:
-    """A state that was entered and not left in time, in truth."""
-    lasts = timedelta(seconds=rule["for_seconds"])
-    for entered in (each for each in happened if each.type in rule["enters"] and each.at <= at - lasts + SLACK):
-        left = [each for each in happened if each.type in rule["leaves"] and entered.at < each.at < entered.at + lasts]
-        if not left and entered.at + lasts >= at - SLACK - lasts:
-            return f"{entered.type} at {entered.at:%F %H:%M} UTC, for too long"
-    return None
-
-
-def _missed(script: Script, fitting: Fitting, rule: Mapping[str, Any], at: datetime) -> str | None:
-    grace = timedelta(seconds=rule["grace_seconds"])
-    for _, dose_at in (each for each in script.truth.doses() if each[0] is fitting):
-        due = dose_at + grace
-        if due <= at <= due + SLACK and not any(_same(each.dose_at, dose_at) for each in script.of(fitting.address)):
-            return f"nothing of the dose of {dose_at:%F %H:%M} UTC"
-    return None
-
-
-def _misled(
-    script: Script, alert: Seen, fitting: Fitting, rules: Sequence[Mapping[str, Any]], can: frozenset[Fault]
-) -> Injected | None:
-    wait = max([_wait(each) for each in rules], default=timedelta(0))
-    if any(each["type"] == "silence" for each in rules):
-        wait = kinds()[fitting.kind].silent_after
-    since = alert.raised_at - wait - NOW_AND_THEN
-    shared = any(each.get("per") == "dwelling" for each in rules)
-    addresses = script.homes.get(alert.home or "", []) if shared else [fitting.address]
-    types = {type_ for each in rules for type_ in each.get("on", ())}
-    found = [
-        each
-        for address in addresses
-        for each in script.faults(address)
-        if each.fault in can and each.at <= alert.raised_at and each.until >= since and _of_these(each, types)
-    ]
-    return min(
-        found, key=lambda each: (each.fault is not Fault.BATTERY_DEATH, each.fault is not Fault.FLOOD), default=None
-    )
-
-
-def _of_these(injected: Injected, types: Collection[str]) -> bool:
-    """A flood misleads those rules only that are about what it says."""
-    return injected.fault is not Fault.FLOOD or injected.told.rsplit(" ", 1)[-1] in types
-
-
 # Rules ----------------------------------------------------------------------------------------------------------------
 
 
@@ -296,17 +218,17 @@ def rules_of(kind: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(each for each in kinds()[kind].default_rules if each.get("enabled", True))
 
 
-def _wait(rule: Mapping[str, Any]) -> timedelta:
+def wait(rule: Mapping[str, Any]) -> timedelta:
     """The longest time from what a rule is about to its alert."""
     seconds = max(rule.get(name, 0) for name in ("for_seconds", "within_seconds", "grace_seconds"))
     return timedelta(days=rule.get("days", 0), seconds=seconds)
 
 
-def _within(window: Mapping[str, str], at: datetime) -> bool:
+def within(window: Mapping[str, str], at: datetime) -> bool:
     local = at.astimezone(OSLO).time()
     begins, ends = time.fromisoformat(window["from_time"]), time.fromisoformat(window["to_time"])
     return begins <= local < ends if begins <= ends else local >= begins or local < ends
 
 
-def _same(dose_at: str | None, planned: datetime) -> bool:
+def same(dose_at: str | None, planned: datetime) -> bool:
     return dose_at is not None and datetime.fromisoformat(dose_at) == planned

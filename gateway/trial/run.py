@@ -23,7 +23,8 @@ from gateway.store import trials
 from gateway.store.db import Connection, Database
 from gateway.store.migrate import migrate
 from gateway.trial.crew import Crew, Did
-from gateway.trial.expect import Script, cause
+from gateway.trial.expect import Script
+from gateway.trial.explain import cause
 from gateway.trial.verdict import Stored, Verdict, judge
 from gateway.trial.week import Ran, Week
 from simulators.faults import NO_FAULTS, Faults
@@ -130,7 +131,7 @@ async def _lived(trial: Trial, plan: Plan, gateway: Gateway, wire: Wire, progres
     if trial.before_verdict is not None:
         await trial.before_verdict(gateway)
     stored = await gateway.database.run(lambda each: _stored(each, ran))
-    return Outcome(plan, script, stored, judge(script, stored, trial.until), crew.did, ran)
+    return Outcome(plan, script, stored, judge(script, stored, trial.until, crew.did.given), crew.did, ran)
 
 
 def _check_named(faults: Faults, devices: Sequence[Fitting]) -> None:

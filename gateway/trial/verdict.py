@@ -11,13 +11,24 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.store.trials import AlertRow, EntryRow, PageRow, Print
-from gateway.trial.expect import NOTHING_SAID, SLACK, Cause, Must, Script, cause, musts
+from gateway.trial.expect import NOTHING_SAID, SLACK, Answered, Must, Script, musts
+from gateway.trial.explain import Cause, cause
 from simulators.faults import Fault
 
-ABSENCE = frozenset({"device_silent"})
 ANSWERED = frozenset({"claimed", "on_way", "arrived", "taken_over", "closing", "closed", "cleared", "confirmed"})
 LET_GO = frozenset({"released", "stage_lapsed", "hand_over_lapsed", "closing_undone"})
-WITHOUT_A_RULE = "nobody is called in a trial for"
+KEPT_AS: Mapping[str, frozenset[str]] = {
+    "claim": frozenset({"claimed", "confirmed", "assisted"}),
+    "on_way": frozenset({"on_way", "assisted"}),
+    "arrived": frozenset({"arrived", "assisted"}),
+    "need_help": frozenset({"help_wanted"}),
+    "hand_over": frozenset({"handed_over"}),
+    "release": frozenset({"released"}),
+    "close": frozenset({"closing"}),
+}
+"""Answer to the codes with which a timeline may have it."""
+OPENS_AGAIN = frozenset({"closing_undone", "evidence_joined", "repeated"})
+UNSENT = frozenset({"queued", "leased"})
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,8 @@ class Verdict:
     musts: int = 0
 
 
-def judge(script: Script, stored: Stored, until: datetime) -> Verdict:
-    """Every invariant, over a whole trial."""
+def judge(script: Script, stored: Stored, until: datetime, given: Sequence[Answered]) -> Verdict:
+    """Every invariant, over a whole trial. ``given``: what people answered and were told that it was taken."""
     causes = {each.id: cause(script, each) for each in stored.alerts}
     expected = list(musts(script, until))
     findings = [
@@ -68,6 +79,9 @@ def judge(script: Script, stored: Stored, until: datetime) -> Verdict:
         *_has_its_alert(expected, stored),
         *_has_a_cause(stored, causes),
         *_is_paged(stored),
+        *_hands_over(stored, until),
+        *_keeps_answers(stored, given),
+        *_is_closed_by_somebody(stored),
         *_waits_for_something(stored, until),
         *_never_silent(stored, until),
         *_heard_absence(stored),
@@ -82,11 +96,9 @@ def _stored_once(script: Script, stored: Stored, until: datetime) -> Iterator[Fi
     strange = [(topic.split("/")[-2], raw) for topic, raw, _ in stored.quarantine]
     for address, message_id in truth.receipts:
         times = stored.messages.get((address, message_id), 0)
-        if times == 1 or (address, message_id) in broken:
-            continue
-        if times > 1:
+        if times > 1 and (address, message_id) not in broken:  # with other bytes it is another
             yield Finding("stored once", f"{address} message {message_id} is stored {times} times", _at(message_id))
-        elif not any(each == address and message_id.encode() in raw for each, raw in strange):
+        elif not times and not any(each == address and message_id.encode() in raw for each, raw in strange):
             told = f"{address} message {message_id} has a receipt and is not stored"
             yield Finding("a receipt is a promise", told, _at(message_id))
     for one in truth.happened:
@@ -136,13 +148,51 @@ def _is_paged(stored: Stored) -> Iterator[Finding]:
         first = min((page.created_at for page in pages), default=None)
         if first is None or first > each.raised_at + SLACK:
             yield Finding("an alert finds a person", f"{_named(each)} paged nobody", each.raised_at)
-        elif not any(page.handed_over_at for page in pages) and each.closed_at is None:
+        elif not any(page.handed_over_at for page in pages) and (each.track == "care" or each.closed_at is None):
             yield Finding("an alert finds a person", f"{_named(each)}: no page was handed over", each.raised_at)
     counted = Counter((each.alert_id, each.attempt, each.contact_id) for each in stored.pages)
     for (alert, attempt, contact), times in counted.items():
         if times > 1:
             told = f"alert {alert}, attempt {attempt}: contact {contact} was paged {times} times"
             yield Finding("no page twice", told)
+
+
+def _hands_over(stored: Stored, until: datetime) -> Iterator[Finding]:
+    for page in stored.pages:
+        if page.state in UNSENT and page.created_at + SLACK < until:
+            told = f"alert {page.alert_id}, attempt {page.attempt}: the page of contact {page.contact_id} never left"
+            yield Finding("an alert finds a person", told, page.created_at)
+
+
+def _keeps_answers(stored: Stored, given: Sequence[Answered]) -> Iterator[Finding]:
+    """Each answer has its line, and each line its answer."""
+    codes = frozenset[str]().union(*KEPT_AS.values())
+    lines = Counter((each.alert_id, each.actor_id, each.at, each.code) for each in stored.entries if each.actor_id)
+    for one in given:
+        about = one.alert_id, one.person_id, one.at
+        code = next((each for each in sorted(KEPT_AS[one.answer]) if lines[*about, each]), None)
+        if code is None:
+            told = f"alert {one.alert_id}: person {one.person_id} answered {one.answer}, and it is not on the timeline"
+            yield Finding("an answer is kept", told, one.at)
+        else:
+            lines[*about, code] -= 1
+    for (alert, person, at, code), times in lines.items():
+        if times and code in codes:
+            yield Finding("an answer is kept once", f"alert {alert}: {code} by person {person}, who did not say it", at)
+
+
+def _is_closed_by_somebody(stored: Stored) -> Iterator[Finding]:
+    """A person has said so and it was not undone; a technical alert may be over by itself, and says so."""
+    said: dict[int, bool] = {}
+    technical = {each.id for each in stored.alerts if each.track == "technical"}
+    for entry in stored.entries:
+        if entry.code == "closing" or (entry.code == "cleared" and entry.alert_id in technical):
+            said[entry.alert_id] = True
+        elif entry.code in OPENS_AGAIN:
+            said[entry.alert_id] = False
+    for each in stored.alerts:
+        if each.closed_at is not None and not said.get(each.id, False):
+            yield Finding("people close alerts", f"{_named(each)} was closed and nobody said so", each.closed_at)
 
 
 def _waits_for_something(stored: Stored, until: datetime) -> Iterator[Finding]:

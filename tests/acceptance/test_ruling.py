@@ -122,6 +122,23 @@ async def test_a_door_that_was_closed_while_the_rule_was_off_stands_open_no_more
         assert await conditions(town) == []
 
 
+async def test_who_came_home_while_the_rule_was_off_is_out_no_more(migrated_url: str, broker: Broker) -> None:
+    """The rule names its own kind's word with the kind."""
+    night = datetime(2026, 3, 3, 22, 0, tzinfo=UTC)
+    async with world(migrated_url, broker, start=night) as town:
+        home = await town.home()
+        door = await town.fits(home, DOOR)
+        out = own(DOOR, "not_back", unless=["door_sensor/came_in"])
+        on = await sets(town, "Siri", DOOR, out, device=door.id)
+        await town.says(door, "went_out")
+        off = await sets(town, "Siri", DOOR, {**out, "enabled": False}, version=on.version, device=door.id)
+        await town.passes(minutes=2)
+        await town.says(door, "came_in")
+        await sets(town, "Siri", DOOR, out, version=off.version, device=door.id)
+        await town.passes(hours=1)
+        assert "not_back" not in await conditions(town)
+
+
 async def test_the_next_nearest_applies_when_one_is_withdrawn(migrated_url: str, broker: Broker) -> None:
     async with world(migrated_url, broker) as town:
         home = await town.home()

@@ -27,6 +27,7 @@ NOT_TYPED = {
     "make check": "it judges the code, and runs beside this suite",
     "make test": "it is this suite",
     "make fuzz": "it takes minutes; the same tests run here with less junk",
+    "make bench": "it takes minutes, and its figures are for somebody who looks at them",
 }
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 READY_WITHIN = 120.0

@@ -132,6 +132,16 @@ async def test_a_new_alert_appears_by_itself_and_is_announced(
     assert (await nurse.title()).startswith("(1) Varsler")
 
 
+async def test_an_answer_does_not_move_the_page_away_from_who_and_where(nurse: Page, served: Served) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    box = await nurse.get_by_role("button", name="Jeg tar den").bounding_box()
+    assert box is not None
+    # a finger, not Playwright's tap on the button, which scrolls to it
+    await nurse.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await expect(nurse.locator("#standing")).to_contain_text("Du har den")
+    assert await nurse.evaluate("scrollY") == 0
+
+
 async def test_what_is_half_filled_stays_when_the_page_changes(
     nurse: Page, served: Served, front: fake.FakeFront
 ) -> None:

@@ -49,7 +49,7 @@ class AlertSummary(Schema):
 
 
 class ResidentView(Schema):
-    """Who needs help."""
+    """Who needs help. ``notes``: for care staff, and whoever sees a care alert; else empty."""
 
     id: UUID
     name: str

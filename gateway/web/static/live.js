@@ -223,7 +223,13 @@ async function answered(form, response) {
   show(page);
   announcer.textContent = stage() ?? "";
   const told = document.getElementById("refused") ?? document.getElementById(form.dataset.shows ?? "standing");
-  told?.scrollIntoView({ block: "center" });
+  if (told && !docked(told)) told.scrollIntoView({ block: "center" });
+}
+
+// What is in sight in the dock already: scrolling to it would move who and where away from whoever reads.
+function docked(part) {
+  const { top, bottom } = part.getBoundingClientRect();
+  return Boolean(part.closest("#answers")) && top >= 0 && bottom <= innerHeight;
 }
 
 function unsent(form) {

@@ -228,3 +228,102 @@ async def test_homes_of_others_are_nobodys_to_see_or_change(migrated_url: str, b
         assert [each["action"] for each in looks] == ["resident.named"]
         told = await it.town.rows("SELECT params::text AS told FROM audit")
         assert not any("Hører" in each["told"] or "Aud" in each["told"] for each in told)
+
+
+async def test_a_list_goes_on_behind_what_its_reader_sees_and_behind_nothing_else(
+    migrated_url: str, broker: Broker
+) -> None:
+    """Behind what is unknown a list would seem to be at its end; behind what is another zone's it would tell its name."""
+    async with served(migrated_url, broker) as it:
+        ada = await it.client("Ada")
+        await home_in(it, ada, "Aud")
+        _, other = await home_in(it, ada, "Bo", "Øy")
+        await home_in(it, ada, "Cato")
+        for path in ("/devices", "/residents", "/dwellings", "/people"):
+            reply = await it.get("Siri", path, cursor=str(other))
+            assert (reply.status_code, reply.json()["reason"]) == (422, "cursor"), path
+        assert [
+            each.name async for each in (await it.client("Siri")).all_residents(schemas.ResidentQuery(limit=1))
+        ] == [
+            "Aud",
+            "Cato",
+        ]
+
+
+async def test_who_looks_sees_what_is_theirs_and_it_is_noted(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        ada, siri, tek = await it.client("Ada"), await it.client("Siri"), await it.client("Tek")
+        home, aud = await home_in(it, ada, "Aud")
+        island, _ = await home_in(it, ada, "Bo", "Øy")
+        await siri.change_resident(aud, schemas.ResidentChange(notes="Hører dårlig"))
+        made = {
+            kind: await ada.register_device(
+                schemas.DeviceRequest(site=it.town.site, address=kind, kind=kind, silent_after_seconds=60)
+            )
+            for kind in ("fall_alarm", "medicine_dispenser")
+        }
+        worn, shared = made["fall_alarm"].id, made["medicine_dispenser"].id
+        await ada.fit_device(worn, schemas.FitRequest(dwelling=home, resident=aud))
+        await ada.fit_device(shared, schemas.FitRequest(dwelling=home))
+        await it.town.passes(minutes=5)
+
+        (silent,) = (await tek.alerts(asked_for(device=worn))).alerts
+        assert (await it.detail("Tek", silent.id))["resident_details"]["notes"] == "", "what is noted is for care"
+        assert (await it.detail("Siri", silent.id))["resident_details"]["notes"] == "Hører dårlig"
+
+        async def looks(name: str) -> list[str]:
+            found = await it.town.rows(
+                """SELECT action FROM audit WHERE object = 'resident' AND actor_id = %s
+                   AND object_id = (SELECT id FROM resident WHERE uid = %s) ORDER BY id""",
+                it.town.staff[name],
+                aud,
+            )
+            return [each["action"] for each in found]
+
+        assert "resident.named" not in await looks("Tek")
+        await siri.set_dose(shared, schemas.DoseRequest(local_time=time(20)))
+        before = await looks("Siri")
+        dose = (await siri.doses(shared)).doses[0]
+        assert await looks("Siri") == [*before, "resident.named"], "she lives alone there"
+        await tek.take_down_device(worn, schemas.TakeDown())
+        assert "resident.named" in await looks("Tek"), "it was told whose it was"
+
+        await ada.fit_device(worn, schemas.FitRequest(dwelling=home, resident=aud))
+        await it.town.passes(minutes=5)
+        early = it.town.now - timedelta(minutes=8)
+        with pytest.raises(ProblemError, match="in the way: the fitting"):
+            await ada.move_in(aud, schemas.MoveIn(dwelling=island, at=early, with_devices=True))
+        await ada.move_in(aud, schemas.MoveIn(dwelling=island))
+        assert [each.id for each in (await ada.resident(aud)).devices] == [worn], "it hangs in the old home"
+        assert (await (await it.client("Liv")).resident(aud)).devices == [], "which is none of the new zone's"
+
+        await ada.change_dwelling(home, schemas.DwellingChange(zone=await zone(it, "Øy")))
+        with pytest.raises(ProblemError) as refused:
+            await siri.end_dose(dose.id, schemas.DoseEnd())
+        with pytest.raises(ProblemError) as unknown:
+            await siri.end_dose(uuid4(), schemas.DoseEnd())
+        assert str(refused.value) == str(unknown.value)
+
+
+async def test_who_lived_there_before_is_noted_where_their_days_are_counted(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        ada = await it.client("Ada")
+        home, before = await home_in(it, ada, "Aud")
+        device = await ada.register_device(
+            schemas.DeviceRequest(site=it.town.site, address="s-1", kind="fire_sensor", silent_after_seconds=A_YEAR)
+        )
+        await ada.fit_device(device.id, schemas.FitRequest(dwelling=home))
+        await it.town.passes(minutes=5)
+        await ada.move_out(before, schemas.MoveOut())
+        await ada.add_resident(schemas.ResidentRequest(name="Bo", dwelling=home))
+        await it.town.passes(hours=3)
+        for span, seen in ((timedelta(hours=1), ["Bo"]), (timedelta(days=1), ["Bo", "Aud"])):
+            since = (it.town.now - span).isoformat()
+            reply = await it.get("Siri", "/observations/buckets", device=str(device.id), since=since)
+            assert reply.status_code == 200, reply.text
+            looks = await it.town.rows(
+                """SELECT r.name FROM audit a JOIN resident r ON r.id = a.object_id
+                   WHERE a.action = 'resident.observed' AND a.actor_id = %s ORDER BY a.id""",
+                it.town.staff["Siri"],
+            )
+            assert [each["name"] for each in looks] == seen

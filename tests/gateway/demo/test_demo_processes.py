@@ -117,6 +117,16 @@ async def _raised(url: str, address: str, condition: str) -> bool:
     return bool(await rows(url, query, address, condition))
 
 
+async def _nothing_there(visitor: httpx.AsyncClient) -> None:
+    page = await visitor.get("/no-such-page", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 404
+    assert "This page does not exist" in page.text, "a page for people"
+    for path, accept in (("/no-such-page", "*/*"), ("/api/v1/no-such-thing", "text/html")):
+        problem = await visitor.get(path, headers={"Accept": accept})
+        assert problem.status_code == 404
+        assert problem.headers["content-type"] == "application/problem+json", (path, accept)
+
+
 async def _one_click_then_the_path(url: str) -> None:
     headers = {"Origin": url, "Accept-Language": "en"}
     async with httpx.AsyncClient(base_url=url, headers=headers, follow_redirects=True, timeout=30) as visitor:
@@ -127,6 +137,8 @@ async def _one_click_then_the_path(url: str) -> None:
         assert (await visitor.post("/demo/be", data={"as": "king"})).status_code == 404
         assert (await visitor.post("/demo/be", data={"as": "nurse"})).url.path == "/alerts"
         panel = (await visitor.get("/happen")).text
+        assert "Make something happen" in panel, "whoever they are now, the visitor reads the same language"
+        assert 'href="/quarantine"' not in panel, "no link to what a nurse may not see"
         token = re.search(r'name="csrf_token" value="([^"]+)"', panel)
         assert token is not None
         assert (await visitor.post("/happen", data={"what": "smoke"})).status_code == 403, "without the session's token"
@@ -145,6 +157,7 @@ async def _one_click_then_the_path(url: str) -> None:
         quiet = await visitor.post("/happen", data={**form, "what": "dies"})
         assert 'class="box waiting"' in quiet.text, "what takes time says when"
         assert (await visitor.get("/happen/999")).status_code == 404
+        await _nothing_there(visitor)
         # who sees technical alerts only is told that there is one that is not for them
         await visitor.post("/demo/be", data={"as": "technical"})
         hidden = (await visitor.get(happened.url.path)).text
