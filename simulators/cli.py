@@ -131,6 +131,8 @@ def parsed(argv: Sequence[str] | None) -> Arguments:
     real = speed == 1
     if not real and (given.devices or given.say):
         raise ValueError("--devices and --say are for real time; a trial makes its own municipality")
+    if not real and (given.host, given.port, given.username) != ("localhost", 1883, None):
+        raise ValueError("--host, --port and --username are for real time; a trial starts a broker of its own")
     if real and given.days:
         raise ValueError("--days is for trials; in real time it goes on until Ctrl-C (a trial: --speed max)")
     faults = parse(given.fault) if real else parse(given.fault, timedelta(days=days))
@@ -291,9 +293,12 @@ def _share(text: str) -> float:
 
 
 def _fields(text: str) -> dict[str, Any]:
-    fields = json.loads(text)
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"--fields {text}: not JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise ValueError("--fields must be a JSON object")
+        raise ValueError(f'--fields {text}: not a JSON object, as {{"battery": 12}}')
     return fields
 
 

@@ -31,7 +31,7 @@ from gateway.path import Leg, Next, Part, Path
 from gateway.settings import Settings
 from gateway.web import guard
 from gateway.web.html import OSLO, guest_language
-from gateway.web.pages import SEE_OTHER, Pages, _form, _page_route, _token
+from gateway.web.pages import SEE_OTHER, Pages, form_of, page_route, token_of
 from gateway.web.seam import Front, SignedIn
 
 WHO = {
@@ -155,7 +155,7 @@ def router(front: Front[Any], stage: Stage, settings: Settings, clock: Clock) ->
     if settings.environment != "demo":
         raise SettingError("the demo's pages sign anybody in with one click; they exist in the environment demo only")
     pages = DemoPages(front, clock, stage)
-    made = APIRouter(include_in_schema=False, route_class=_page_route(clock))
+    made = APIRouter(include_in_schema=False, route_class=page_route(clock))
     for method, path, handler in (
         ("GET", "/", pages.welcome),
         ("POST", "/demo/be", pages.be),
@@ -176,17 +176,19 @@ class DemoPages(Pages):
         self._stage = stage
 
     async def welcome(self, request: Request) -> Response:
-        if await self._front.who(_token(request)) is not None:
+        if await self._front.who(token_of(request)) is not None:
             return RedirectResponse(guard.HOME, SEE_OTHER)
         return self._page(request, "welcome.html", **self._shown(request))
 
     async def be(self, request: Request) -> Response:
-        """One click: somebody else from now on, in the language that the visitor reads."""
+        """One click: somebody else from now on, in the language in which the visitor has read so far."""
         guard.check_same_origin(request)
-        form = await _form(request)
+        form = await form_of(request)
         visitor, session = await self._stage.sign_in(form.get("as", ""), request.headers.get("user-agent", ""))
-        before, now = await self._front.who(_token(request)), await self._front.who(session.token)
-        await self._front.set_language(now, before.language if before else guest_language(request))
+        before = await self._front.who(token_of(request))
+        after = await self._front.who(session.token)
+        if after is not None:
+            await self._front.set_language(after, before.language if before else guest_language(request))
         if before is not None:
             await self._front.sign_out(before)
         target = guard.safe_next(form["next"]) if "next" in form else visitor.goes

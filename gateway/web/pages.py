@@ -80,7 +80,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
     """The pages' routes. ``clock``: what "how long ago" is reckoned from."""
     clock = clock or SystemClock()
     pages = Pages(front, clock)
-    made = APIRouter(include_in_schema=False, route_class=_page_route(clock))
+    made = APIRouter(include_in_schema=False, route_class=page_route(clock))
     for method, path, handler in (
         ("GET", "/", pages.home),
         ("GET", "/sign-in", pages.sign_in_form),
@@ -106,7 +106,7 @@ async def missing(front: Front[Any], clock: Clock, request: Request) -> Response
     """The page for an address that nothing has, where a browser asks for it; None where a program does."""
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         return None
-    request.state.who = await front.who(_token(request))
+    request.state.who = await front.who(token_of(request))
     return _problem_page(request, clock, _problem(404, "not_found"))
 
 
@@ -124,13 +124,13 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
 
     async def sign_in_form(self, request: Request) -> Response:
         target = guard.safe_next(request.query_params.get("next"))
-        if await self._front.who(_token(request)) is not None:
+        if await self._front.who(token_of(request)) is not None:
             return RedirectResponse(target, SEE_OTHER)
         return self._page(request, "sign_in.html", next=target)
 
     async def sign_in(self, request: Request) -> Response:
         guard.check_same_origin(request)
-        form = await _form(request)
+        form = await form_of(request)
         target = guard.safe_next(form.get("next"))
         agent = request.headers.get("user-agent", "")
         try:
@@ -151,11 +151,11 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
 
     async def language(self, request: Request) -> Response:
         guard.check_same_origin(request)
-        form = await _form(request)
+        form = await form_of(request)
         chosen = form.get("language", "")
         if chosen not in LANGUAGES:
             raise Invalid("choose", "no such language")
-        who = await self._front.who(_token(request))
+        who = await self._front.who(token_of(request))
         if who is not None:
             guard.check_csrf(form.get("csrf_token", ""), who.csrf_token)
             await self._front.set_language(who, chosen)
@@ -240,21 +240,21 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
     # The live stream --------------------------------------------------------------------------------------------------
 
     async def events(self, request: Request) -> Response:
-        who = await self._front.who(_token(request))
+        who = await self._front.who(token_of(request))
         if who is None:
             return Response(status_code=401)
-        return live.stream(self._front, who, _token(request))
+        return live.stream(self._front, who, token_of(request))
 
     # Shared -----------------------------------------------------------------------------------------------------------
 
     async def _who(self, request: Request) -> Any:
         """Whoever is signed in; None where nobody is."""
-        request.state.who = await self._front.who(_token(request))
+        request.state.who = await self._front.who(token_of(request))
         return request.state.who
 
     async def _signed_in(self, request: Request, back: str | None = None) -> Any:
         """Whoever is signed in; NotSignedIn where nobody is."""
-        who = await self._front.who(_token(request))
+        who = await self._front.who(token_of(request))
         if who is None:
             request.state.back = back
             _nobody()
@@ -265,7 +265,7 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
         """Whoever is signed in, and a form that they themselves sent."""
         guard.check_same_origin(request)
         who = await self._signed_in(request, back)
-        form = await _form(request)
+        form = await form_of(request)
         guard.check_csrf(form.get("csrf_token", ""), who.csrf_token)
         return who, form
 
@@ -276,11 +276,11 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
 # Requests -------------------------------------------------------------------------------------------------------------
 
 
-def _token(request: Request) -> str | None:
+def token_of(request: Request) -> str | None:
     return request.cookies.get(SESSION_COOKIE)
 
 
-async def _form(request: Request) -> Form:
+async def form_of(request: Request) -> Form:
     """A form's texts; an empty one counts as not given."""
     async with request.form(max_files=0, max_fields=20) as form:
         return {name: value for name, value in form.items() if isinstance(value, str) and value}
@@ -344,7 +344,7 @@ def _here(request: Request) -> str:
     return path + ("?" + "&".join(f"{name}={quote(value)}" for name, value in kept.items()) if kept else "")
 
 
-def _page_route(clock: Clock) -> type[APIRoute]:
+def page_route(clock: Clock) -> type[APIRoute]:
     """Routes whose problems are pages."""
 
     class PageRoute(APIRoute):

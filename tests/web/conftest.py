@@ -28,18 +28,18 @@ def front() -> fake.FakeFront:
 
 
 @pytest.fixture
-def stage() -> fake_demo.FakeStage | None:
+def demo_stage() -> fake_demo.FakeStage | None:
     """The demo's, for a test that asks for its pages; see `places.OURS_AND_THE_DEMOS`."""
     return None
 
 
 @pytest.fixture
-def web(front: fake.FakeFront, stage: fake_demo.FakeStage | None) -> FastAPI:
+def web(front: fake.FakeFront, demo_stage: fake_demo.FakeStage | None) -> FastAPI:
     """The pages as the application serves them; in the demo with those of the demo."""
     app, clock = FastAPI(), ControlledClock(fake.NOW)
-    if stage is not None:
-        app.include_router(demo.router(front, stage, load({}, environment="demo"), clock))
-        app.state.demo, app.state.demo_words = stage, demo
+    if demo_stage is not None:
+        app.include_router(demo.router(front, demo_stage, load({}, environment="demo"), clock))
+        app.state.demo, app.state.demo_words = demo_stage, demo
     app.include_router(pages.router(front, clock))
     app.mount("/static", StaticFiles(directory=pages.STATIC))
 

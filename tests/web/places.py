@@ -52,7 +52,7 @@ DEMO_EXAMPLES: Mapping[str, tuple[str, ...]] = {
 """The demo's own pages; the others have its bar at the top, and one of them is looked at with it."""
 FOR_GUESTS = ("/sign-in", "/how-it-works?guest", "/")
 """As whoever is not signed in sees them."""
-OURS_AND_THE_DEMOS = pytest.mark.parametrize("stage", [None, fake_demo.FakeStage()], ids=["ours", "demo"])
+OURS_AND_THE_DEMOS = pytest.mark.parametrize("demo_stage", [None, fake_demo.FakeStage()], ids=["ours", "demo"])
 """For a test that looks at :func:`places` of this stage: once as they are, once as the demo has them."""
 EVERYTHING = replace(fake.Who(), roles=frozenset({"responder", "technical", "lead"}))
 """Somebody who may see every page."""

@@ -36,12 +36,12 @@ async def _look(page: Page, scheme: Literal["light", "dark"], size: tuple[int, i
 
 @OURS_AND_THE_DEMOS
 async def test_axe_finds_nothing_on_any_page(
-    browser: Browser, served: Served, front: fake.FakeFront, stage: fake_demo.FakeStage | None
+    browser: Browser, served: Served, front: fake.FakeFront, demo_stage: fake_demo.FakeStage | None
 ) -> None:
     axe.source()
     front.sessions["token"] = EVERYTHING
     page, found = await _page(browser, served), []
-    for place in places(stage):
+    for place in places(demo_stage):
         if place in FOR_GUESTS:
             await page.context.clear_cookies()
         await page.goto(served.url + place)

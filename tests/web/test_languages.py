@@ -73,7 +73,7 @@ def left(page: str, language: str) -> set[str]:
 @OURS_AND_THE_DEMOS
 @pytest.mark.parametrize("language", ["nb", "nn"])
 async def test_no_page_speaks_english_to_whoever_reads_norwegian(
-    guest: httpx.AsyncClient, front: fake.FakeFront, stage: fake_demo.FakeStage | None, language: str
+    guest: httpx.AsyncClient, front: fake.FakeFront, demo_stage: fake_demo.FakeStage | None, language: str
 ) -> None:
     front.sessions["token"] = replace(EVERYTHING, language=language)
     guest.headers["Accept-Language"] = language
@@ -81,12 +81,24 @@ async def test_no_page_speaks_english_to_whoever_reads_norwegian(
         fake.alert(30, stage="arrived", holder=fake.ME, mine=True, answers=["close", "hand_over", "release"])
     ]
     found = {}
-    for place in [*places(stage), f"/alerts/{fake.alert(30).id}"]:
+    for place in [*places(demo_stage), f"/alerts/{fake.alert(30).id}"]:
         cookie = {} if place in FOR_GUESTS else {"Cookie": "hjemmevakt_session=token"}
         page = await guest.get(place, headers=cookie)
         assert f'<html lang="{language}">' in page.text
         found[place] = left(page.text, language)
     assert {place: texts for place, texts in found.items() if texts} == {}
+
+
+@pytest.mark.parametrize("demo_stage", [fake_demo.FakeStage()])
+async def test_one_click_in_the_demo_keeps_the_visitors_language(
+    guest: httpx.AsyncClient, front: fake.FakeFront, demo_stage: fake_demo.FakeStage
+) -> None:
+    assert front.sessions["token"].language == "nb"
+    guest.headers["Accept-Language"] = "en-GB,en;q=0.9"
+    reply = await guest.post("/demo/be", data={"as": "nurse"})
+    assert reply.headers["location"] == "/alerts"
+    page = await guest.get("/happen", headers={"Cookie": "hjemmevakt_session=token"})
+    assert "Make something happen" in page.text
 
 
 def test_a_planted_text_is_found() -> None:
