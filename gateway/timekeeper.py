@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -62,7 +63,7 @@ class Looked:
     """When it was seen that no fitting lacks a standing watch, and what there was then: the rules, and the newest fitting.
     ``now`` is domain time, ``monotonic`` infrastructure time."""
 
-    book: Rulebook
+    rulebook: tuple[int, ...]
     newest_fitting: int
     now: datetime
     monotonic: float
@@ -70,7 +71,7 @@ class Looked:
     def is_needed_after(self, before: Looked) -> bool:
         """Whether to look again: something is new, or it is a while ago. Most passes need not go through all devices."""
         return (
-            self.book is not before.book
+            self.rulebook != before.rulebook
             or self.newest_fitting != before.newest_fitting
             or self.now - before.now >= LOOK_AGAIN
             or self.monotonic - before.monotonic >= LOOK_AGAIN_SECONDS
@@ -105,12 +106,17 @@ class Timekeeper:
         A part that fails does not stop the others; its error is raised at the end.
         """
         errors: list[Exception] = []
-        alerts = await self._part(self._alerts, errors)
-        commands = await self._part(self._commands, errors)
+        now = self._clock.now()
+        there = await self._database.read(lambda each: watches.at_hand(each, now))
+        look = Looked(there.rulebook, there.newest_fitting, now, monotonic())
+        alerts = await self._part(self._alerts, errors) if there.alerts else 0
+        commands = await self._part(self._commands, errors) if there.commands else 0
         await self._part(self._sites, errors)
-        await self._part(self._open_watches, errors)
+        lacking = self._looked is None or look.is_needed_after(self._looked)
+        if there.schedules or lacking:
+            await self._part(partial(self._open_watches, look=look if lacking else None), errors)
         total = 0
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if there.watches or there.schedules or lacking else 0):
             found = await self._part(self._watches, errors)
             total += found
             alerts += await self._part(self._alerts, errors) if found else 0
@@ -138,28 +144,28 @@ class Timekeeper:
         except DatabaseGone:
             raise
         except Exception as error:
-            log.exception("timekeeper.part_failed", part=part.__name__)
+            log.exception("timekeeper.part_failed", part=getattr(part, "func", part).__name__)
             errors.append(error)
             return 0
 
     # Watches --------------------------------------------------------------------------------------------------------
 
-    async def _open_watches(self, connection: Connection) -> int:
+    async def _open_watches(self, connection: Connection, look: Looked | None) -> int:
         """The next dose of every schedule, and every standing rule of a fitted device, have a watch. Both go round and round,
-        some at each pass, so that those whose rule is off hide nobody behind them."""
+        some at each pass, so that those whose rule is off hide nobody behind them. ``look``: None where no fitting can lack one.
+        """
         now = self._clock.now()
         book = await self._cache.read(connection)
         behind = await watches.schedules_behind(connection, now, self._planned, MANY)
         self._planned = behind[-1].id if len(behind) == MANY else 0
         if behind:
             await open_doses(connection, behind, now, book)
-        await self._open_standing(connection, now, book)
+        if look is not None:
+            await self._open_standing(connection, look, book)
         return 0
 
-    async def _open_standing(self, connection: Connection, now: datetime, book: Rulebook) -> None:
-        look = Looked(book, await devices.newest_fitting(connection), now, monotonic())
-        if self._looked is not None and not look.is_needed_after(self._looked):
-            return
+    async def _open_standing(self, connection: Connection, look: Looked, book: Rulebook) -> None:
+        now = look.now
         lacking = await devices.unwatched(connection, sorted(book.standing), now, self._looked_at, MANY)
         last = lacking[-1] if len(lacking) == MANY else None
         self._looked_at = (last.subject.device_id or 0, last.lacks) if last else (0, "")

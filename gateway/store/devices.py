@@ -215,13 +215,6 @@ async def contracts(connection: Connection, device_ids: Sequence[int]) -> dict[i
     return {each.device_id: each for each in await cursor.fetchall()}
 
 
-async def newest_fitting(connection: Connection) -> int:
-    """Something that changes with every fitting that is new."""
-    cursor = await connection.execute("SELECT coalesce(max(id), 0) AS newest FROM installation")
-    row = await cursor.fetchone()
-    return int(row["newest"]) if row else 0
-
-
 @dataclass(frozen=True, slots=True)
 class Fitting:
     """A device that is fitted, with its kind, its own limit of silence where it has one, and the prefix of the keys of the

@@ -267,6 +267,35 @@ async def next_due(connection: Connection, after: datetime, *, besides: str = ""
     return row["due"] if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What there may be to do now: whether alerts, commands, watches or schedules are due; and what changes with every fitting
+    that is new, and with every rule, policy and zone."""
+
+    alerts: bool
+    commands: bool
+    watches: bool
+    schedules: bool
+    newest_fitting: int
+    rulebook: tuple[int, int, int]
+
+
+async def at_hand(connection: Connection, now: datetime) -> AtHand:
+    """In one look. It is never narrower than the queries that lock what is due."""
+    cursor = await connection.execute(
+        """SELECT EXISTS (SELECT 1 FROM alert WHERE due_at <= %(now)s) AS alerts,
+                  EXISTS (SELECT 1 FROM command WHERE due_at <= %(now)s) AS commands,
+                  EXISTS (SELECT 1 FROM watch WHERE due_at <= %(now)s) AS watches,
+                  EXISTS (SELECT 1 FROM dose_schedule WHERE watched_until <= %(now)s) AS schedules,
+                  (SELECT coalesce(max(id), 0) FROM installation) AS newest_fitting,
+                  ARRAY[(SELECT count(*) FROM rule_version), (SELECT coalesce(max(id), 0) FROM policy_version),
+                        (SELECT coalesce(max(id), 0) FROM zone)] AS rulebook""",
+        {"now": now},
+    )
+    row = await cursor.fetchone() or {}
+    return AtHand(**{**row, "rulebook": tuple(row["rulebook"])})
+
+
 async def oldest_overdue(connection: Connection, now: datetime) -> datetime | None:
     """Since when the timekeeper owes a judgement: the oldest due watch that its site was heard past."""
     cursor = await connection.execute(
