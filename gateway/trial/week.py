@@ -30,9 +30,8 @@ CAN_WAIT = "silence:"
 
 @dataclass(slots=True)
 class Ran:
-    """How it went: quanta, the moments up to which the site was heard, and what was written at the end of each day."""
+    """How it went: the moments up to which the site was heard, and what was written at the end of each day."""
 
-    quanta: int = 0
     heard: set[datetime] = field(default_factory=set)
     prints: list[Print] = field(default_factory=list)
 
@@ -73,7 +72,6 @@ class Week:
         await self._settle()
         while await self.crew.answer(now):
             await self._settle()
-        self.ran.quanta += 1
 
     async def _wait_for_real_time(self, began: datetime, start: float) -> None:
         lived = (self.clock.now() - began).total_seconds() / (self.speed or 1)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psycopg
 
-from gateway.embedded import Broker, EmbeddedPostgres, _installation, free_port
+from gateway.embedded import Broker, EmbeddedPostgres, free_port, installation
 from gateway.seed import SITE
 from gateway.store.migrate import migrate
 from tests.bench.load import messages, publish
@@ -101,9 +101,9 @@ def _ceiling_drains(said: Said, postgres: EmbeddedPostgres, broker: Broker, fold
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("CREATE TABLE ceiling (topic text, payload text)")
     session = f"mosquitto_sub -h {broker.host} -p {broker.port} -c -i bench-ceiling -q 1 -t 'hv/v1/{SITE}/#'"
-    subprocess.run(f"timeout 1 {session} || true", shell=True, check=True)
+    subprocess.run(f"{session} -E", shell=True, check=True, timeout=30)  # until its subscription is acknowledged
     _publish(said, broker)
-    psql = f"{_installation()}/bin/psql '{postgres.url}' -q -c 'COPY ceiling FROM STDIN'"
+    psql = f"{installation()}/bin/psql '{postgres.url}' -q -c 'COPY ceiling FROM STDIN'"
     begun = time.monotonic()
     subprocess.run(
         f"{session} -F '%t\t%p' -C {len(said)} | {psql}", shell=True, check=True, cwd=folder, timeout=PATIENCE
