@@ -141,7 +141,7 @@ class LaneWorker:
         await link.subscribe([*filters, canary.topic(held.site.name, held.lane)])
         self._link, self._epoch = link, held.epoch
         log.info("lane.connected", site=held.site.name, lane=held.lane, epoch=held.epoch, resumed=link.resumed)
-        await until_first_ends(self._receive(link, held), self._sing_on(), link.lost())
+        await until_first_ends(self._receive(link, held), self._sing_on(link), link.lost())
 
     # Holding the lane ---------------------------------------------------------------------------------------------
 
@@ -206,8 +206,7 @@ class LaneWorker:
             if stored is not None:
                 METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
                 self._report(stored)
-                for receipt in stored.receipts:
-                    link.send(receipt.topic, receipt.payload)
+                link.send((receipt.topic, receipt.payload) for receipt in stored.receipts)
             if songs:
                 await self._patiently(partial(self._hear, held, max(song.sent_at for song in songs)))
                 self._tell_heard(songs)
@@ -244,9 +243,11 @@ class LaneWorker:
 
         await self._database.run(move)
 
-    async def _sing_on(self) -> None:
+    async def _sing_on(self, link: Link) -> None:
+        """Not while nothing is read: the broker's word on it would not be heard, and the connection given up for it."""
         while True:
-            await self.sing()
+            if not link.held:
+                await self.sing()
             await pause(self._settings.canary_seconds)
 
     async def _patiently(self, work: Callable[[], Awaitable[Result]]) -> Result:
