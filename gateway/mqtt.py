@@ -14,7 +14,8 @@ Theory
     one piece. Receipts go at QoS 0: a device without its receipt asks again, so nobody waits for the broker's word.
 
     Where more is here than we can hold, nothing is read until some of it is stored: the broker keeps it. MQTT 5's receive
-    maximum does that by itself for what is acknowledged; what was sent at QoS 0, or by MQTT 3.1.1, has no other bound.
+    maximum is there for that, too; but Mosquitto 2.0.11, for each acknowledgement, sends on up to that many of what it has
+    queued (measured), and what is sent at QoS 0 or by MQTT 3.1.1 has no such bound at all.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -47,6 +48,11 @@ AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 SESSION_EXPIRY = 30 * 24 * 3600
 """How long the broker keeps a lane's session while we are away, in seconds."""
 
+MOST_WAITING = 8000
+MOST_BYTES = 32 * 1024 * 1024
+"""What is held at most of messages that nobody has taken yet, and of their bytes; beyond, nothing more is read."""
+KEEP_ALIVE = 15
+"""Seconds."""
 EXCUSE_EVERY = 5.0
 """Seconds; less than the keep-alive."""
 
@@ -133,11 +139,11 @@ class Link:
 class _Arrivals:
     """What the broker has sent and nobody has taken yet, in order of arrival."""
 
-    def __init__(self, reader: _Reader, most: int) -> None:
+    def __init__(self, reader: _Reader) -> None:
         self._waiting: deque[Delivery] = deque()
+        self._bytes = 0
         self._some = asyncio.Event()
         self._reader = reader
-        self._most = most
         reader.arrived = self._arrived
 
     async def take(self, most: int, linger: float) -> list[Delivery]:
@@ -145,9 +151,10 @@ class _Arrivals:
         if linger and len(self._waiting) < most:
             await pause(linger)
         batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        self._bytes -= sum(len(each.message.payload) for each in batch)
         if not self._waiting:
             self._some.clear()
-        if len(self._waiting) < self._most:
+        if not self._too_many():
             self._reader.resume()
         return batch
 
@@ -157,9 +164,13 @@ class _Arrivals:
 
     def _arrived(self, deliveries: list[Delivery]) -> None:
         self._waiting.extend(deliveries)
+        self._bytes += sum(len(each.message.payload) for each in deliveries)
         self._some.set()
-        if len(self._waiting) >= self._most:
+        if self._too_many():
             self._reader.hold()
+
+    def _too_many(self) -> bool:
+        return len(self._waiting) >= MOST_WAITING or self._bytes >= MOST_BYTES
 
 
 class _Reader:
@@ -173,14 +184,13 @@ class _Reader:
         self._rest = b""
         self._handed = b""
         self._held: int | None = None
+        self.arrived: Callable[[list[Delivery]], None] = lambda _: None
+        """Whoever takes them."""
         self._receive = self._paho._sock_recv  # noqa: SLF001 - as above
         self._paho._sock_recv = self._hand  # type: ignore[method-assign] # noqa: SLF001
         self._paho.loop_read = self.read  # type: ignore[method-assign]
 
-    def arrived(self, deliveries: list[Delivery]) -> None:
-        """Replaced by whoever takes them."""
-
-    def read(self, _max_packets: int = 1) -> MQTTErrorCode:
+    def read(self, max_packets: int = 1) -> MQTTErrorCode:  # noqa: ARG002 - in paho's place
         """What the socket has, once; called by the loop when there is something."""
         try:
             data = self._receive(CHUNK)
@@ -211,8 +221,8 @@ class _Reader:
             self.arrived(deliveries)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def _hand(self, size: int) -> bytes:
-        part, self._handed = self._handed[:size], self._handed[size:]
+    def _hand(self, bufsize: int) -> bytes:
+        part, self._handed = self._handed[:bufsize], self._handed[bufsize:]
         return part
 
     def _end(self, code: MQTTErrorCode) -> MQTTErrorCode:
@@ -264,7 +274,7 @@ async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> Asy
     """Connect with a persistent session. LinkLost when it cannot be done."""
     client, five = _client(settings, client_id), settings.version == 5
     session = _SessionPresent(client)
-    arrivals = _Arrivals(_Reader(client, clock, five=five), 2 * settings.receive_maximum)
+    arrivals = _Arrivals(_Reader(client, clock, five=five))
     async with client:
         yield Link(client, arrivals, resumed=session.present, five=five)
 
@@ -282,7 +292,7 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         clean_start=False if five else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_connect_properties(settings) if five else None,
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
-        keepalive=15,
+        keepalive=KEEP_ALIVE,
         timeout=10,
         max_inflight_messages=0,  # no bound but the broker's: with one, paho goes through all that is on its way at each word
         socket_options=[AT_ONCE],
