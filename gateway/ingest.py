@@ -3,7 +3,8 @@
     decode (pure) → fence → stamp with device and fitting → drop what is known → store → judge → settle commands → act
 
 What is only written, and asked for nothing, goes to the database without waiting for its answer (a pipeline): a batch costs
-five ways there and back, and not a dozen. What fails there is told at the next one.
+five ways there and back, and not a dozen. What fails there is told at the next one, and how many rows a statement touched
+is not known (``rowcount``): what has to know asks for a row (``RETURNING``).
 
 Only when it has committed may the batch be acknowledged. What cannot be decoded goes to quarantine, and is raised when
 it came on an alarm topic. A message that makes storing fail (the database refuses its content or gives up over it, or we

@@ -61,7 +61,7 @@ async def add(connection: Connection, site_id: int, each: Quarantined) -> bool:
     cursor = await connection.execute(
         """INSERT INTO quarantine (uid, site_id, topic, raw, reason, detail, message_class, retained, content_hash,
                                    received_at, ecosystem, address, kind)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id""",
         (
             new_uid(),
             site_id,
@@ -78,7 +78,7 @@ async def add(connection: Connection, site_id: int, each: Quarantined) -> bool:
             each.error.kind,
         ),
     )
-    return cursor.rowcount == 1
+    return await cursor.fetchone() is not None
 
 
 def _storable(detail: str) -> str:
