@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -61,9 +62,11 @@ def write_configuration(
     _refuse_unknown(renew or [], users)
     passwords = access.with_accounts(_before(folder / configure.PASSWORDS), users, renew or [])
     acl = access.access_list(names, accounts, gateway)
+    # Shown before they count: what is written and was not shown would lock the device out.
+    typer.echo("".join(f"{user}\t{password}\n" for user, password in passwords.made.items()), nl=False)
+    sys.stdout.flush()
     for name, text, mode in configure.files(at, acl, passwords.text, far=far):
         _write(folder / name, text, mode)
-    typer.echo("".join(f"{user}\t{password}\n" for user, password in passwords.made.items()), nl=False)
     typer.echo("\n".join(_written(folder, len(users), passwords)), err=True)
 
 

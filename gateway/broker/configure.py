@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.broker.access import access_list
+
 ACL, PASSWORDS, CONFIGURATION = "hjemmevakt.acl", "hjemmevakt.passwd", "mosquitto.conf"
 DEVICES_PORT, NEAR_PORT, FAR_PORT = 8883, 1883, 8884
 
@@ -18,6 +20,11 @@ def configuration(folder: str, *, far: bool = False) -> str:
     """mosquitto.conf. ``folder``: where the broker finds our two files; ``far``: the gateway is on another machine."""
     listener = _FAR if far else _NEAR
     return _TEXT.format(folder=folder.rstrip("/"), gateway=listener.strip(), tls=_TLS.strip(), port=DEVICES_PORT)
+
+
+def examples() -> dict[str, str]:
+    """What deploy/ shows, by file: the same texts, for a site and no devices."""
+    return {CONFIGURATION: configuration("/etc/mosquitto"), "acl.example": access_list(["stavanger"], [])}
 
 
 def files(folder: str, acl: str, passwords: str, *, far: bool) -> Sequence[tuple[str, str, int]]:
@@ -60,10 +67,12 @@ persistence true
 persistence_location /var/lib/mosquitto/
 autosave_interval 30
 
-# While the gateway is away everything is kept for it, up to a size (1 GiB for each session). Small messages take about 1 kB of
-# memory, so that is roughly a million. The number is only there because 0, "no limit", is broken in 2.0.16 to 2.0.21.
+# While the gateway is away everything is kept for it, up to a size. A site has two sessions, and this is for each. It counts what
+# messages carry: 256 MiB are about two million small ones, and take 1 GB of memory (0.5 kB each). Have that memory, or say less:
+# a broker that runs out of it is killed, and loses everything.
+max_queued_bytes 268435456
+# By number there is no limit. It is not 0, "none", because that is broken in Mosquitto 2.0.16 to 2.0.21.
 max_queued_messages 10000000
-max_queued_bytes 1073741824
 # No message of a device is larger; a giant one would hold up its lane.
 message_size_limit 1048576
 
