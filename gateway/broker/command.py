@@ -67,7 +67,12 @@ def write_configuration(
     sys.stdout.flush()
     for name, text, mode in configure.files(at, acl, passwords.text, far=far):
         _write(folder / name, text, mode)
-    typer.echo("\n".join(_written(folder, len(users), passwords)), err=True)
+    told = _written(folder, len(users), passwords)
+    if not names:
+        told.append(
+            "there is no site in the database yet: make the files anew when there is, or the gateway hears nothing"
+        )
+    typer.echo("\n".join(told), err=True)
 
 
 # Trying -------------------------------------------------------------------------------------------------------------
