@@ -63,7 +63,13 @@ async def probe(place: Place, clock: Clock, messages: int) -> Found:
     """Try the broker; it keeps a witness afterwards. NotTried when it cannot be done."""
     try:
         async with asyncio.timeout(LONGEST + messages / 100):
-            return await _probe(place, clock, messages)
+            found = await _probe(place, clock, messages)
+            if found.session_kept:
+                return found
+            alone = replace(
+                place, name=f"{place.name}-{uuid4().hex[:8]}"
+            )  # who tries it at the same time ends our session
+            return await _probe(alone, clock, messages)
     except LinkLost as error:
         raise NotTried(f"the broker cannot be tried: {error}") from None
     except OSError as error:

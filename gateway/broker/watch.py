@@ -147,7 +147,7 @@ async def _signal(connection: Connection, site: Site, result: Result, before: Se
         return Clear(key, Evidence("broker_keeps", result.at, result.at)) if standing else None
     if standing and {each.code for each in losing} <= {each.code for each in before}:
         return None
-    evidence = Evidence("broker_tried", result.at, result.at, {"broker": losing[0].code, "mend": "broker_check"})
+    evidence = Evidence("broker_tried", result.at, result.at, {"broker": losing[0].code, "remedy": "broker_check"})
     subject = Subject(site.id, site.zone_id)
     return Raise(key, LOSES, None, Severity.SERIOUS, Track.TECHNICAL, subject, evidence)
 

@@ -24,7 +24,7 @@ FIELDS = {
     "version": N_("Version"),
     DISTANCE: N_("Distance from home"),
     "broker": N_("Broker"),
-    "mend": N_("What to do"),
+    "remedy": N_("What to do"),
 }
 
 UNITS = {**{name: unit for words in WORDS for name, unit in words.units.items()}, DISTANCE: "{} m"}
@@ -39,7 +39,7 @@ VALUES = {
         "packet": N_("It refuses large messages"),
         "wildcards": N_("It does not let the gateway listen to a whole site"),
     },
-    "mend": {"broker_check": N_("Run “hjemmevakt broker check” on the gateway's machine. It says what to change.")},
+    "remedy": {"broker_check": N_("Run “hjemmevakt broker check” on the gateway's machine. It says what to change.")},
     "command": {name: command.label for kind in kinds().values() for name, command in kind.commands.items()},
 }
 

@@ -167,6 +167,14 @@ async def test_what_a_broker_says_of_itself_is_heard(settings: str, expected: li
         assert codes(verdict(await found_on(broker), None)) == expected
 
 
+async def test_who_tries_it_at_the_same_time_takes_it_for_no_worse(broker: Broker) -> None:
+    """A process that was frozen, and the one that took its place: the one ends the session of the other."""
+    where = place(broker, site="twice")
+    both = await asyncio.gather(*(probe(where, SystemClock(), 200) for _ in range(2)), return_exceptions=True)
+    assert [each for each in both if isinstance(each, Found) and verdict(each, None)] == []
+    assert all(isinstance(each, Found | NotTried) for each in both), both
+
+
 async def test_who_cannot_try_it_says_why() -> None:
     nobody = Place(BrokerSettings(LOOPBACK, free_port()), "s")
     with pytest.raises(NotTried, match="refused"):
