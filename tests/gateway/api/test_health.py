@@ -16,7 +16,7 @@ from tests.gateway.served import Served, served
 from tests.support.databases import Server
 
 COUNTS = {"open": 0, "exhausted": 0, "exhausted_technical": 0, "unsent": 0, "broken_contacts": 0}
-FINE = {
+FINE: dict[str, Any] = {
     **COUNTS,
     "oldest_overdue": None,
     "oldest_watch": None,
