@@ -28,6 +28,7 @@ DEFAULT_LANGUAGE = "nb"
 CONDITIONS = {
     "site_deaf": N_("Site not heard"),
     "session_lost": N_("The broker lost our session: messages may be missing"),
+    "broker_loses": N_("The broker may lose messages"),
     "old_alarm": N_("An old alarm came, or a device's clock is wrong"),
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),

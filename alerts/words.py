@@ -16,6 +16,8 @@ SAID = {
     "rule_failed": N_("A rule failed"),
     "nothing_heard": N_("The site is not heard"),
     "session_lost": N_("The broker has forgotten what it kept for us"),
+    "broker_tried": N_("The broker was tried, and does not keep what it takes"),
+    "broker_keeps": N_("The broker was tried again, and keeps what it takes"),
     "command_not_sent": N_("There was no connection to send the command on"),
     "command_unanswered": N_("The device did not answer a command"),
 }

@@ -21,6 +21,7 @@ import structlog
 from alerts.channels import load_channel
 from devices.model import Lane
 from gateway import canary
+from gateway.broker.watch import BrokerWatch, broker_findings
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
@@ -72,6 +73,7 @@ class Gateway:
         self.dispatcher = self._dispatcher()
         self.lanes: dict[tuple[int, Lane], LaneWorker] = {}
         self.failing: dict[str, str] = {}
+        self.broker_watch = BrokerWatch(self.database, self.clock, self.cache, settings.broker, self._alarm_connection)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -124,6 +126,10 @@ class Gateway:
         )
         return LaneWorker(self.database, self.clock, self.cache, settings, site, lane)
 
+    def _alarm_connection(self, site: sites.Site) -> int | None:
+        worker = self.lanes.get((site.id, Lane.ALARM))
+        return worker.connection if worker else None
+
     # Running --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
@@ -132,6 +138,7 @@ class Gateway:
             self._supervise("sites", self._follow_sites)
         if "ingest" in self.roles and self.controlled is None:
             self._supervise("commands", self._send_commands)
+            self._supervise("broker", self.broker_watch.run)
         if "engine" in self.roles and self.controlled is None:
             self._supervise("timekeeper", self._keep_time)
             self._supervise("pruning", self._prune)
@@ -229,6 +236,7 @@ class Gateway:
             "oldest_watch": await watches.oldest_overdue(connection, now),
             "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }
+        standing["broker"] = [f"{each.words}; {each.mend}" for each in await broker_findings(connection)]
         hearings = await sites.site_hearings(connection)
         shown = [
             SiteHealth(

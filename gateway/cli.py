@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway import seed as seeding
+from gateway.broker import command as broker_command
 from gateway.clock import SystemClock
 from gateway.embedded import EmbeddedError
 from gateway.errors import GatewayError, SettingError
@@ -133,6 +134,9 @@ def simulate(context: typer.Context) -> None:
     from gateway.trial.command import try_out  # noqa: PLC0415 - real time needs no gateway
 
     raise typer.Exit(try_out(arguments))
+
+
+app.add_typer(broker_command.app, name="broker")
 
 
 @app.command()

@@ -253,7 +253,8 @@ class Broker:
     `folder`, so a restart finds sessions and queued messages again.
     """
 
-    # Mosquitto's own defaults lose data: 1,000 queued messages for a subscriber that is away, 20 in flight.
+    # Mosquitto's own defaults lose data: 1,000 queued messages for a subscriber that is away, 20 in flight. No limit is written as
+    # a large number, as in broker/configure.py: 0 is broken in some versions.
     CONFIGURATION = """\
 listener {port} {host}
 allow_anonymous {anonymous}
@@ -261,7 +262,7 @@ set_tcp_nodelay true
 persistence true
 persistence_location {folder}/
 autosave_interval 30
-max_queued_messages 0
+max_queued_messages 10000000
 max_queued_bytes 268435456
 message_size_limit 1048576
 max_inflight_messages 0

@@ -92,6 +92,11 @@ class LaneWorker:
         return self._link is not None
 
     @property
+    def connection(self) -> int | None:
+        """Names the connection that there is: another one after each time it was lost."""
+        return self._epoch if self.connected else None
+
+    @property
     def working(self) -> bool:
         """Whether somebody listens: we are connected, or another process has the lane."""
         return self.connected or self._standing_by

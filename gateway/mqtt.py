@@ -285,7 +285,8 @@ async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> Asy
         yield Link(client, arrivals, resumed=session.present, five=five)
 
 
-def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
+def _client(settings: BrokerSettings, client_id: str, *, keep: bool = True) -> aiomqtt.Client:
+    """``keep``: the session outlives the connection. Without, an older one of that name ends, too."""
     five = settings.version == 5
     client = aiomqtt.Client(
         settings.host,
@@ -294,9 +295,9 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         password=settings.password,
         identifier=client_id,
         protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
-        clean_session=None if five else False,
-        clean_start=False if five else MQTT_CLEAN_START_FIRST_ONLY,
-        properties=_connect_properties(settings) if five else None,
+        clean_session=None if five else not keep,
+        clean_start=not keep if five else MQTT_CLEAN_START_FIRST_ONLY,
+        properties=_connect_properties(settings, SESSION_EXPIRY if keep else 0) if five else None,
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
         keepalive=KEEP_ALIVE,
         timeout=10,
@@ -307,9 +308,9 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
     return client
 
 
-def _connect_properties(settings: BrokerSettings) -> Properties:
+def _connect_properties(settings: BrokerSettings, expiry: int) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = SESSION_EXPIRY
+    properties.SessionExpiryInterval = expiry
     properties.ReceiveMaximum = settings.receive_maximum
     return properties
 
@@ -325,13 +326,16 @@ class _SessionPresent:
 
     def __init__(self, client: aiomqtt.Client) -> None:
         self.present = False
+        self.said: object = None
+        """The properties of the answer, in MQTT 5."""
         self._paho = client._client  # noqa: SLF001 - aiomqtt hands neither on
         self._passed_on = self._paho.on_connect
         self._paho.on_connect = self._on_connect
 
     def _on_connect(self, client: object, data: object, flags: object, *rest: object) -> None:
         self.present = bool(getattr(flags, "session_present", False))
-        most = getattr(rest[-1], "ReceiveMaximum", None) if rest else None
+        self.said = rest[-1] if rest else None
+        most = getattr(self.said, "ReceiveMaximum", None)
         if most is not None:  # MQTT 5: who sends more without an acknowledgement may be hung up on
             self._paho._max_inflight_messages = most  # noqa: SLF001 - the setter refuses once connected, and nothing is out yet
         if self._passed_on is not None:
@@ -341,3 +345,58 @@ class _SessionPresent:
 def _is_refused(code: object) -> bool:
     value = code if isinstance(code, int) else getattr(code, "value", 0)
     return isinstance(value, int) and value >= 128
+
+
+# Trying a broker ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a broker that speaks MQTT 5 says it will do for us. What it leaves out is what the protocol promises then.
+
+    ``session_expiry`` in seconds, ``largest_packet`` in bytes, None: no limit.
+    """
+
+    receive_maximum: int = 65535
+    maximum_qos: int = 2
+    session_expiry: int = SESSION_EXPIRY
+    largest_packet: int | None = None
+    retains: bool = True
+    wildcards: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """A connection to try the broker with. ``granted``: None with MQTT 3.1.1, in which no broker says."""
+
+    link: Link
+    granted: Granted | None
+    _client: aiomqtt.Client
+
+    async def retain(self, topic: str, payload: bytes) -> None:
+        """Publish something that the broker is to keep, at QoS 1; waits for its acknowledgement."""
+        await self._client.publish(topic, payload, qos=1, retain=True)
+
+
+@asynccontextmanager
+async def try_out(
+    settings: BrokerSettings, client_id: str, clock: Clock, *, keep: bool = True
+) -> AsyncIterator[Trying]:
+    """Connect as :func:`connect` does, with what the broker grants. ``keep=False``: no session before, none after."""
+    client = _client(settings, client_id, keep=keep)
+    session, arrivals = _SessionPresent(client), _Arrivals(client, clock)
+    async with client:
+        five = settings.version == 5
+        link = Link(client, arrivals, resumed=session.present, five=five)
+        yield Trying(link, _granted(session.said) if five else None, client)
+
+
+def _granted(said: object) -> Granted:
+    return Granted(
+        receive_maximum=getattr(said, "ReceiveMaximum", 65535),
+        maximum_qos=getattr(said, "MaximumQoS", 2),
+        session_expiry=getattr(said, "SessionExpiryInterval", SESSION_EXPIRY),
+        largest_packet=getattr(said, "MaximumPacketSize", None),
+        retains=bool(getattr(said, "RetainAvailable", 1)),
+        wildcards=bool(getattr(said, "WildcardSubscriptionAvailable", 1)),
+    )

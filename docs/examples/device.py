@@ -19,6 +19,7 @@ given.add_argument("--port", type=int, default=1883)
 given.add_argument("--site", default="stavanger")
 given.add_argument("--device", default="fall-001")
 given.add_argument("--password")
+given.add_argument("--ca-file", help="the authority that signed the broker's certificate; switches TLS on")
 options = given.parse_args()
 
 topic = f"hv/v1/{options.site}/fall_alarm/{options.device}"
@@ -40,7 +41,9 @@ client.will_set(f"{topic}/status", json.dumps({"online": False}), qos=1, retain=
 client.on_connect, client.on_message = connected, receipt
 client.on_subscribe = lambda *_: listening.set()
 if options.password:
-    client.username_pw_set(options.device, options.password)
+    client.username_pw_set(f"{options.site}/fall_alarm/{options.device}", options.password)
+if options.ca_file:
+    client.tls_set(options.ca_file)
 client.connect(options.host, options.port)
 client.loop_start()
 if not listening.wait(10):

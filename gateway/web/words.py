@@ -23,11 +23,23 @@ FIELDS = {
     "rule": N_("Rule"),
     "version": N_("Version"),
     DISTANCE: N_("Distance from home"),
+    "broker": N_("Broker"),
+    "remedy": N_("What to do"),
 }
 
 UNITS = {**{name: unit for words in WORDS for name, unit in words.units.items()}, DISTANCE: "{} m"}
 VALUES = {
     **{name: texts for words in WORDS for name, texts in words.values.items()},
+    "broker": {
+        "session": N_("It keeps nothing while the gateway is away"),
+        "queue": N_("It keeps only some messages while the gateway is away, and drops the rest"),
+        "forgot": N_("It has forgotten what it had taken"),
+        "expiry": N_("It forgets the gateway when that is away for some days"),
+        "qos": N_("It does not see to it that a message arrives"),
+        "packet": N_("It refuses large messages"),
+        "wildcards": N_("It does not let the gateway listen to a whole site"),
+    },
+    "remedy": {"broker_check": N_("Run “hjemmevakt broker check” on the gateway's machine. It says what to change.")},
     "command": {name: command.label for kind in kinds().values() for name, command in kind.commands.items()},
 }
 

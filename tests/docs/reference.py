@@ -19,6 +19,7 @@ from devices.health import HEALTH_WORDS, HOUR, MINUTE
 from devices.kinds import Event, Kind, kinds
 from devices.position import Located
 from devices.vkp import ALERT_CODES, Severity, code_list
+from gateway.broker.configure import examples as broker_examples
 from tests.devices.golden import Example, examples_of
 
 ROOT = Path(__file__).parents[2]
@@ -240,3 +241,5 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 if __name__ == "__main__":
     for document in (PROTOCOL, CONDITIONS):
         document.write_text(with_made_parts(document.read_text("utf-8")), "utf-8")
+    for shown, text in broker_examples().items():
+        (ROOT / "deploy" / shown).write_text(text, "utf-8")

@@ -82,11 +82,15 @@ def test_the_readme_has_every_command() -> None:
 def test_commands_and_their_options_exist(document: Path) -> None:
     text = document.read_text("utf-8").replace("\\\n", " ")
     for command, rest in re.findall(
-        r"hjemmevakt ((?:serve|migrate|seed|decode|contracts|simulate|demo)\b)([^`\n]*)", text
+        r"hjemmevakt ((?:serve|migrate|seed|decode|contracts|simulate|demo|broker(?: [a-z]+)?)\b)([^`\n]*)", text
     ):
-        assert command in COMMANDS
+        group, _, part = command.partition(" ")
+        assert group in COMMANDS
+        parts: dict[str, object] = getattr(COMMANDS[group], "commands", {})
+        assert not part or part in parts
         if command != "simulate":
-            known = {option for each in COMMANDS[command].params for option in each.opts}  # type: ignore[attr-defined]
+            meant = parts[part] if part else COMMANDS[group]
+            known = {option for each in meant.params for option in each.opts}  # type: ignore[attr-defined]
             assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known | {"--help"}
 
 

@@ -16,7 +16,14 @@ from tests.gateway.served import Served, served
 from tests.support.databases import Server
 
 COUNTS = {"open": 0, "exhausted": 0, "exhausted_technical": 0, "unsent": 0, "broken_contacts": 0}
-FINE = {**COUNTS, "oldest_overdue": None, "oldest_watch": None, "oldest_page": None, "unreadable_rules": 0}
+FINE: dict[str, Any] = {
+    **COUNTS,
+    "oldest_overdue": None,
+    "oldest_watch": None,
+    "oldest_page": None,
+    "unreadable_rules": 0,
+    "broker": [],
+}
 
 
 def reasons(**changed: Any) -> tuple[State, list[str]]:
@@ -35,6 +42,7 @@ def test_what_health_is_made_of() -> None:
     assert reasons(standing={**FINE, "exhausted": 1}) == (State.RED, ["unanswered"])
     assert reasons(standing={**FINE, "exhausted_technical": 1}) == (State.DEGRADED, ["unanswered_technical"])
     assert reasons(standing={**FINE, "broken_contacts": 1}) == (State.DEGRADED, ["broken_contacts"])
+    assert reasons(standing={**FINE, "broker": ["it drops"]}) == (State.DEGRADED, ["broker"])
     for owed in ("oldest_overdue", "oldest_watch", "oldest_page"):
         assert reasons(standing={**FINE, owed: NOW - LATE}) == (State.OK, [])
         assert reasons(standing={**FINE, owed: NOW - LATE - timedelta(seconds=1)}) == (State.RED, ["behind"])
