@@ -384,9 +384,9 @@ async def try_out(
 ) -> AsyncIterator[Trying]:
     """Connect as :func:`connect` does, with what the broker grants. ``keep=False``: no session before, none after."""
     client = _client(settings, client_id, keep=keep)
-    session, arrivals = _SessionPresent(client), _Arrivals(client, clock)
+    five = settings.version == 5
+    session, arrivals = _SessionPresent(client), _Arrivals(_Reader(client, clock, five=five))
     async with client:
-        five = settings.version == 5
         link = Link(client, arrivals, resumed=session.present, five=five)
         yield Trying(link, _granted(session.said) if five else None, client)
 

@@ -130,7 +130,7 @@ async def _send(
     and what the broker says of itself."""
     async with try_out(place.broker, f"{place.session}-sender", clock, keep=False) as trying:
         for number in range(messages - 1):
-            trying.link.send(place.topic(), _numbered(run, number))
+            trying.link.publish_behind(place.topic(), _numbered(run, number))
             if number % HANDFUL == HANDFUL - 1:
                 await pause(BREATH)
         await trying.link.publish(place.topic(), _numbered(run, messages - 1))  # acknowledged: so are those before
@@ -189,7 +189,7 @@ async def _until_quiet(link: Link) -> list[Delivery]:
 async def _say_the_end(link: Link, topic: str, run: str) -> None:
     """Again and again: where the queue is full, it is dropped like everything else."""
     while True:
-        link.send(topic, _numbered(run, END))
+        link.publish_behind(topic, _numbered(run, END))
         await pause(ASK_AGAIN)
 
 
