@@ -28,10 +28,9 @@ from gateway.seed import SITE
 from tests.bench import drain, report
 from tests.bench.alarms import Reached, alarms
 from tests.bench.live import live
-from tests.bench.load import messages
+from tests.bench.load import messages, named
 from tests.bench.size import size
 from tests.bench.stage import Stage, looking, say
-from tests.bench.town import named
 
 LEGS = ("drain", "node-red", "live", "alarms", "size")
 

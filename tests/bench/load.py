@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from itertools import islice
 from random import Random
 
-from tests.bench.town import named
 from tests.bench.wire import PUBLISH, Said, Wire, topic_and_payload
 
 ALARM_SHARE = 0.001
@@ -39,6 +38,12 @@ SAID = {
     "fire_sensor": (("status", "heartbeat", '"battery":99,"rssi":-77'), ("status", "heartbeat", '"battery":99')),
 }
 ALARMS = {"fall_alarm": "fall", "safety_alarm": "button_pressed", "fire_sensor": "smoke"}
+
+
+def named(devices: int) -> tuple[tuple[str, str], ...]:
+    """Kind and address of so many devices; the kinds go round."""
+    kinds = tuple(SAID)
+    return tuple((kinds[number % len(kinds)], f"b-{number:06}") for number in range(devices))
 
 
 def messages(

@@ -10,7 +10,7 @@ from tests.bench import profile, report, wire
 from tests.bench.__main__ import main
 from tests.support import parts
 
-SMALL = "--messages=2000 --devices=600 --fitted=600 --alarms=4 --behind=200 --seconds=2 --starts=1 --limit=90"
+SMALL = "--messages=2000 --devices=600 --fitted=600 --alarms=2 --behind=200 --seconds=1 --starts=1 --limit=90"
 MEASURED = set(report.AIMS) - {"node_red_per_s"}
 
 

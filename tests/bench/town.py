@@ -10,8 +10,7 @@ import psycopg
 from gateway.rulebook import install_defaults
 from gateway.seed import SITE, seed
 from gateway.store.db import Database, new_uid
-
-KINDS = ("fall_alarm", "medicine_dispenser", "door_sensor", "e_lock", "safety_alarm", "fire_sensor")
+from tests.bench.load import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +19,6 @@ class Town:
 
     site: str
     devices: tuple[tuple[str, str], ...]
-
-
-def named(devices: int) -> tuple[tuple[str, str], ...]:
-    """Kind and address of so many devices; the kinds go round."""
-    return tuple((KINDS[number % len(KINDS)], f"b-{number:06}") for number in range(devices))
 
 
 async def fill(url: str, devices: int, now: datetime) -> Town:
