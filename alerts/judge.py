@@ -11,9 +11,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from alerts.model import Evidence, Heard, Inform, Judgement, Lateness, Raise, Severity, Signal, Subject, Track, Watch
+from alerts.model import (
+    NOTHING,
+    Evidence,
+    Heard,
+    Inform,
+    Judgement,
+    Lateness,
+    Raise,
+    Severity,
+    Signal,
+    Subject,
+    Track,
+    Watch,
+)
 from alerts.rulebook import Rulebook
-from alerts.rules import LastWord, Moment, Rule, Scene, word_of
+from alerts.rules import LastWord, Moment, Rule, Scene, Wanted, word_of
 from alerts.rules.compound import Compound
 from alerts.rules.dose import Dose
 from alerts.rules.rate import Rate
@@ -89,7 +102,11 @@ def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures
     word = word_of(said)
     if word in book.asked_for:
         ledger.say(dwelling, word, LastWord(said.occurred_at, said.received_at))
-    neighbours = _by_neighbours(heard, book, ledger, failures) if word in book.listened_for else Judgement()
+    neighbours = _by_neighbours(heard, book, ledger, failures) if word in book.listened_for else NOTHING
+    rules = [each for each in book.hearing(said.kind, heard.subject, said.type) if _may_speak(each, heard, ledger)]
+    if not rules and not said.is_alarm:
+        ledger.take(neighbours.watches)
+        return neighbours
     home = ledger.words.get(dwelling or 0, {})
 
     ended = {watch.key.split(":")[1] for watch in neighbours.watches}
@@ -98,9 +115,20 @@ def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures
         own = ledger.of(rule, heard.subject) if rule.spec.waits else ()
         return Scene(book.local, own, home, ended=rule.spec.name in ended)
 
-    judged = judge_observation(heard, book.hearing(said.kind, heard.subject, said.type), scene, failures) + neighbours
+    judged = judge_observation(heard, rules, scene, failures) + neighbours
     ledger.take(judged.watches)
     return judged
+
+
+def _may_speak(rule: Rule, heard: Heard, ledger: Ledger) -> bool:
+    """Whether a rule may make something of it: one that looks for what is outstanding only makes nothing of it where
+    nothing is. Nearly every sign of life is of that sort."""
+    spec = rule.spec
+    return (
+        not spec.waits
+        or bool(ledger.of(rule, heard.subject))
+        or spec.wants(heard.observation) is not Wanted.OUTSTANDING
+    )
 
 
 def judge_observation(

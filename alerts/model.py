@@ -196,6 +196,8 @@ class Judgement:
     signals: tuple[Signal, ...] = ()
 
     def __add__(self, other: Judgement) -> Judgement:
+        if not other.watches and not other.signals:
+            return self
         return Judgement(self.watches + other.watches, self.signals + other.signals)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from devices.model import DecodeError, Reason
 
@@ -15,6 +14,8 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
+SMALL = 2**31
+"""Most numbers are smaller, either way, and can be stored without a further look."""
 
 
 def parse_object(payload: bytes) -> dict[str, Any]:
@@ -27,15 +28,27 @@ def parse_object(payload: bytes) -> dict[str, Any]:
         raise DecodeError(Reason.NOT_JSON, str(error)) from None
     if not isinstance(value, dict):
         raise DecodeError(Reason.NOT_JSON, f"a JSON object is expected, not {type(value).__name__}")
-    _check_storable(value, MAX_DEPTH)
+    for key, item in value.items():
+        kind = type(item)
+        if "\x00" in key or not (
+            kind is bool or (kind is int and -SMALL < item < SMALL) or (kind is str and "\x00" not in item)
+        ):
+            _check_storable(value, MAX_DEPTH)
+            break
     return value
 
 
 def content_hash(value: dict[str, Any], leave_out: frozenset[str]) -> bytes:
     """16 bytes that are equal for equal content, whatever the order of keys."""
-    kept = {key: item for key, item in value.items() if key not in leave_out}
-    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.blake2b(canonical.encode(), digest_size=16).digest()
+    canonical = to_json({key: _sorted(value[key]) for key in sorted(value) if key not in leave_out})
+    return hashlib.blake2b(canonical, digest_size=16).digest()
+
+
+def _sorted(value: Any) -> Any:
+    """The same with its keys in order, at any depth."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(each) for each in value] if isinstance(value, list) else value
 
 
 def _check_storable(value: Any, depth: int) -> None:

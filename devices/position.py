@@ -76,6 +76,8 @@ class Position:
 def position_of(said: Observation) -> Position | None:
     """The position that a message carries, if it carries one."""
     fields = said.fields
+    if "latitude" not in fields:
+        return None
     latitude, longitude = _number(fields, "latitude", 90), _number(fields, "longitude", 180)
     if latitude is None or longitude is None or (latitude, longitude) == (0, 0):
         return None
@@ -91,7 +93,11 @@ def position_of(said: Observation) -> Position | None:
 
 def without_position(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields without coordinates, at any depth."""
-    return {name: _without(value) for name, value in fields.items() if not _tells(name)}
+    return {
+        name: _without(value) if isinstance(value, dict | list) else value
+        for name, value in fields.items()
+        if not _tells(name)
+    }
 
 
 def masked(raw: bytes) -> bytes:
@@ -114,6 +120,8 @@ def masked(raw: bytes) -> bytes:
 
 def apart(said: Observation) -> Observation:
     """What a device said, without where it was."""
+    if not _may_tell(said):
+        return said
     kept = without_position(said.fields)
     if kept == said.fields and _PAIR.search(said.raw) is None:
         return said
@@ -159,8 +167,16 @@ def _number(fields: Mapping[str, Any], name: str, most: float) -> float | None:
     return float(value) if -most <= value <= most else None
 
 
-def _tells(name: object) -> bool:
-    return isinstance(name, str) and name.lower() in COORDINATES
+def _may_tell(said: Observation) -> bool:
+    """Most messages tell at a glance that they have nothing of the kind."""
+    lowered = said.raw.lower()
+    if b"lat" in lowered or b"lon" in lowered or b"lng" in lowered or b"alt" in lowered or b"coord" in lowered:
+        return True
+    return b"\\u" in lowered or any(_tells(name) or isinstance(said.fields[name], dict | list) for name in said.fields)
+
+
+def _tells(name: str) -> bool:
+    return name.lower() in COORDINATES
 
 
 def _without(value: Any) -> Any:

@@ -100,7 +100,10 @@ def _broken(payload: bytes) -> bytes:
 
 def _may_name_one(payload: bytes) -> bool:
     lowered = payload.lower()
-    return any(stem in lowered for stem in _STEM_BYTES) or (b"\\u00" in lowered and _HIDDEN.search(lowered) is not None)
+    for stem in _STEM_BYTES:  # a generator would take three times as long, and every message comes by here
+        if stem in lowered:
+            return True
+    return b"\\u00" in lowered and _HIDDEN.search(lowered) is not None
 
 
 _STEM_BYTES = tuple(stem.encode() for stem in STEMS)

@@ -26,7 +26,7 @@ from devices.model import DecodeError, Flag, Message, Observation, Reason
 from gateway.errors import NotFound
 from gateway.ingest import Batch, take_in
 from gateway.rulebook import RulebookCache
-from gateway.stamping import Read, of_their_kind, speakers
+from gateway.stamping import Read, of_their_kind
 from gateway.store import audit, quarantine
 from gateway.store.audit import Audited
 from gateway.store.db import Connection, Database, DatabaseGone
@@ -84,12 +84,12 @@ async def _again(connection: Connection, asker: Asker, uid: UUID, now: datetime,
     if kept.decoded:
         return Again("already_decoded")
     try:
-        said = await _read(connection, kept.site, kept.message)
+        said = await _read(connection, kept.site, kept.message, now, cache)
     except DecodeError as error:
         await quarantine.still_waiting(connection, kept.id, error)
         return Again("unreadable", error)
     late = replace(said, received_at=now, flags=said.flags | {Flag.DECODED_AGAIN})
-    stored = await take_in(connection, kept.site, Batch([Read(kept.message, late)]), now, cache)
+    stored = await take_in(connection, kept.site, Batch([kept.message], [Read(kept.message, late)]), now, cache)
     await quarantine.mark_decoded(connection, kept.id, asker.person_id, now)
     line = Audited("quarantine.decoded", "quarantine", kept.id, asker.person_id, {"new": bool(stored.new)})
     await audit.add(connection, now, (line,))
@@ -98,10 +98,13 @@ async def _again(connection: Connection, asker: Asker, uid: UUID, now: datetime,
     return Again("decoded" if stored.new else "seen_before")
 
 
-async def _read(connection: Connection, site: Site, message: Message) -> Observation:
+async def _read(
+    connection: Connection, site: Site, message: Message, now: datetime, cache: RulebookCache
+) -> Observation:
     """What it says. DecodeError where it is unreadable still, or its device is registered as another kind still."""
     said = dialect_of(message.topic).decode(message)
-    known = await speakers(connection, site, [said])
+    register = (await cache.standing(connection)).register
+    known = await register.speakers(connection, site, [said], now)
     _, mismatched = of_their_kind([Read(message, said)], known)
     if mismatched:
         raise mismatched[0].error

@@ -2,6 +2,9 @@
 
     decode (pure) → fence → stamp with device and fitting → drop what is known → store → judge → settle commands → act
 
+What is only written, and asked for nothing, goes to the database without waiting for its answer (a pipeline): a batch costs
+five ways there and back, and not a dozen. What fails there is told at the next one.
+
 Only when it has committed may the batch be acknowledged. What cannot be decoded goes to quarantine, and is raised when
 it came on an alarm topic. A message that makes storing fail (the database refuses its content or gives up over it, or we
 have a bug) is found by halving the batch until it is alone, and is quarantined with the error.
@@ -12,17 +15,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
 from alerts.judge import Failure, undecodable
 from alerts.model import Judgement, Signal
-from devices.dialects import dialect_of, dialects
-from devices.model import DecodeError, Lane, Message, Observation, Reason
+from devices.dialects import dialect_of, dialects, lane_of
+from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
 from gateway import commanding, judging, positions
 from gateway.engine import act
+from gateway.register import Known
 from gateway.rulebook import RulebookCache
-from gateway.stamping import Read, note_signs, of_their_kind, speakers, store_new, subjects_of
+from gateway.stamping import Read, note_signs, of_their_kind, store_new, subjects_of
 from gateway.store import audit, quarantine, sites
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, DatabaseGone, TooMuch
@@ -44,8 +49,7 @@ class Held:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Our word to a device that its message is stored."""
 
     topic: str
@@ -66,21 +70,49 @@ class Stored:
 
 @dataclass(slots=True)
 class Batch:
-    """A decoded batch: what could be read, and what could not."""
+    """Messages, and what they were decoded to: what could be read, and what could not. ``elsewhere``: how many another lane
+    takes in."""
 
+    messages: Sequence[Message] = ()
     read: list[Read] = field(default_factory=list)
     rejected: list[Quarantined] = field(default_factory=list)
+    elsewhere: int = 0
 
     @property
     def observed(self) -> list[Observation]:
         return [each.observation for each in self.read]
 
 
-async def store_batch(
-    database: Database, held: Held, messages: Sequence[Message], now: datetime, cache: RulebookCache
-) -> Stored:
+def decode(messages: Sequence[Message], lane: Lane) -> Batch:
+    """What messages that came on a lane say. A lane whose topics do not tell what comes on them takes what is its own."""
+    batch = Batch(messages)
+    for message in messages:
+        dialect = dialect_of(message.topic)
+        try:
+            said = dialect.decode(message)
+        except DecodeError as error:
+            if dialect.topics_tell or lane_of(error.message_class) is lane:
+                batch.rejected.append(Quarantined(message, error))
+            continue
+        if dialect.topics_tell or lane_of(said.message_class) is lane:
+            batch.read.append(Read(message, said))
+    batch.elsewhere = len(messages) - len(batch.read) - len(batch.rejected)
+    return batch
+
+
+def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
+    """A batch that was decoded in parts."""
+    whole = Batch(messages)
+    for part in parts:
+        whole.read += part.read
+        whole.rejected += part.rejected
+        whole.elsewhere += part.elsewhere
+    return whole
+
+
+async def store_batch(database: Database, held: Held, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
     """Store a batch in one transaction. LaneLost when the lane is another's; DatabaseGone when there is no database."""
-    batch = _decode(messages)
+    messages = batch.messages
     try:
         return await database.run(lambda connection: _store(connection, held, batch, now, cache))
     except TooMuch as error:
@@ -92,58 +124,56 @@ async def store_batch(
     except Exception as error:  # noqa: BLE001 - whatever one message does must not hold up the others
         if len(messages) == 1:
             return await _store_poison(database, held, messages[0], f"{type(error).__name__}: {error}", now, cache)
-    half = len(messages) // 2
-    parts = [await store_batch(database, held, each, now, cache) for each in (messages[:half], messages[half:])]
-    return _sum(parts)
-
-
-def _decode(messages: Iterable[Message]) -> Batch:
-    batch = Batch()
-    for message in messages:
-        try:
-            batch.read.append(Read(message, dialect_of(message.topic).decode(message)))
-        except DecodeError as error:
-            batch.rejected.append(Quarantined(message, error))
-    return batch
+    middle = len(messages) // 2
+    halves = [decode(each, held.lane) for each in (messages[:middle], messages[middle:])]
+    return _sum([await store_batch(database, held, each, now, cache) for each in halves])
 
 
 async def _store(connection: Connection, held: Held, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
-    await sites.fence(connection, held.site.id, held.lane, held.epoch)
-    return await take_in(connection, held.site, batch, now, cache)
+    async with connection.pipeline():
+        await sites.fence(connection, held.site.id, held.lane, held.epoch)
+        return await take_in(connection, held.site, batch, now, cache)
 
 
 async def take_in(connection: Connection, site: Site, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
     """All that becomes of a batch of a site, within the caller's transaction."""
-    book = await cache.read(connection)
-    known = await speakers(connection, site, batch.observed)
+    standing = await cache.standing(connection)
+    book = standing.book
+    known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
+    known |= await standing.register.known(connection, site, _devices_of(rejected), now)
     heard = await store_new(connection, observed, known, now)
-    await note_signs(connection, site, observed, known, rejected)
+    await note_signs(connection, observed, known, rejected)
     failures: list[Failure] = []
     judged = await judging.judge_batch(connection, heard, book, now, failures)
-    refused = await _quarantine(connection, site, rejected)
+    refused = await _quarantine(connection, site, known, rejected)
     await judging.save(connection, judged)
     signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
     changed = await commanding.hear(connection, heard, signals, now, book)
     changed |= await act(connection, signals, now, book)
     changed |= await positions.noticed(connection, observed, known, now)
     await audit.announce(connection, changed)
-    receipts = tuple(_receipts(batch, rejected))
     return Stored(
         total=len(batch.read) + len(batch.rejected),
         new=len(heard),
         quarantined=len(rejected),
-        receipts=receipts,
+        receipts=tuple(_receipts(batch, rejected)),
         failures=tuple(failures),
         changed=changed,
     )
 
 
-async def _quarantine(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> list[Judgement]:
+def _devices_of(rejected: Sequence[Quarantined]) -> set[DeviceAddress]:
+    return {each.error.device for each in rejected if each.error.device is not None}
+
+
+async def _quarantine(
+    connection: Connection, site: Site, known: Known, rejected: Sequence[Quarantined]
+) -> list[Judgement]:
     """Store what could not be read; answers what is to be raised of what is new."""
     new = [each for each in rejected if await quarantine.add(connection, site.id, each)]
-    subjects = await subjects_of(connection, site, new)
+    subjects = await subjects_of(connection, site, known, new)
     return [undecodable(each.message, each.error, subject) for each, subject in zip(new, subjects, strict=True)]
 
 
@@ -153,7 +183,7 @@ async def _store_stubborn(
     """A message by itself that the database gave up over. Perhaps it was busy: it gets other tries. Where it can store
     that the message could not be stored, and still not the message, the message is at fault; else TooMuch, and all waits.
     """
-    batch, told = _decode([message]), ""
+    batch, told = decode([message], held.lane), ""
     for left in reversed(range(STUBBORN_TRIES)):
         try:
             return await database.run(lambda connection: _store(connection, held, batch, now, cache))
@@ -167,7 +197,7 @@ async def _store_poison(
     database: Database, held: Held, message: Message, error: str, now: datetime, cache: RulebookCache
 ) -> Stored:
     """A message that cannot be stored as what it is."""
-    origin = _decode([message])
+    origin = decode([message], held.lane)
     said = origin.observed[0] if origin.read else None
     reason = DecodeError(
         Reason.POISON,
@@ -177,19 +207,21 @@ async def _store_poison(
         said.message_class if said else origin.rejected[0].error.message_class,
         said.message_id if said else None,
     )
-    batch = Batch(rejected=[Quarantined(message, reason)])
+    batch = Batch([message], rejected=[Quarantined(message, reason)])
     return await database.run(lambda connection: _store(connection, held, batch, now, cache))
 
 
 def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> Iterable[Receipt]:
     """For all that is stored now and has a readable id: also what was stored before, and what is in quarantine."""
-    said = [(each.device, each.kind, each.message_id) for each in batch.observed]
+    said = [(each.observation.device, each.observation.kind, each.observation.message_id) for each in batch.read]
     refused = [(each.error.device, each.error.kind, each.error.message_id) for each in rejected]
-    for device, kind, message_id in dict.fromkeys([*said, *refused]):
+    given: set[Receipt] = set()
+    for device, kind, message_id in [*said, *refused]:
         if device is not None and kind is not None and message_id is not None:
-            receipt = dialects()[device.ecosystem].receipt(device, kind, message_id)
-            if receipt is not None:
-                yield Receipt(*receipt)
+            found = dialects()[device.ecosystem].receipt(device, kind, message_id)
+            if found is not None and (receipt := Receipt(*found)) not in given:
+                given.add(receipt)
+                yield receipt
 
 
 def _sum(parts: Sequence[Stored]) -> Stored:

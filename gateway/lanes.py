@@ -26,14 +26,14 @@ from gateway import canary, commanding
 from gateway.clock import Clock, monotonic, pause
 from gateway.commanding import Outgoing
 from gateway.engine import act
-from gateway.ingest import Held, Stored, store_batch
+from gateway.ingest import Batch, Held, Stored, decode, joined, store_batch
 from gateway.metrics import METRICS
 from gateway.mqtt import BrokerSettings, Delivery, Link, LinkLost, connect
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, sites
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.store.sites import LaneLost, Site
-from gateway.tasks import until_first_ends
+from gateway.tasks import end, until_first_ends
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -41,7 +41,10 @@ Result = TypeVar("Result")
 LEASE = timedelta(seconds=4)
 RENEW_EVERY = 1.0
 LONGEST_BACK_OFF = 2.0
-BATCH = 500
+BATCH = {Lane.ALARM: 500, Lane.BULK: 1500}
+"""Messages in one transaction, at most. What is behind a batch of alarms waits for it."""
+PART = 100
+"""Messages that are decoded at once: a millisecond or two."""
 LINGER = {Lane.ALARM: 0.0, Lane.BULK: 0.003}
 """Seconds that a batch waits for what comes right behind its first message. A transaction costs a dozen ways to the database,
 so telemetry goes together; an alarm waits for nothing."""
@@ -55,6 +58,15 @@ class LaneSettings:
     holder: str
     limits: canary.Limits
     canary_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A batch as it came: all of it, to be acknowledged; its canaries; and what devices said, decoded."""
+
+    deliveries: Sequence[Delivery]
+    songs: Sequence[canary.Song]
+    said: Batch
 
 
 class LaneWorker:
@@ -141,7 +153,7 @@ class LaneWorker:
         await link.subscribe([*filters, canary.topic(held.site.name, held.lane)])
         self._link, self._epoch = link, held.epoch
         log.info("lane.connected", site=held.site.name, lane=held.lane, epoch=held.epoch, resumed=link.resumed)
-        await until_first_ends(self._receive(link, held), self._sing_on(), link.lost())
+        await until_first_ends(self._receive(link, held), self._sing_on(link), link.lost())
 
     # Holding the lane ---------------------------------------------------------------------------------------------
 
@@ -197,26 +209,39 @@ class LaneWorker:
     # Receiving ------------------------------------------------------------------------------------------------------
 
     async def _receive(self, link: Link, held: Held) -> None:
-        while True:
-            batch = await link.batch(BATCH, LINGER[self._lane])
-            started = monotonic()
-            songs, said = self._apart(batch)
-            stored = await self._patiently(partial(self._store, held, said)) if said else None
-            link.acknowledge(batch)
-            if stored is not None:
-                METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
-                self._report(stored)
-                for receipt in stored.receipts:
-                    link.send(receipt.topic, receipt.payload)
-            if songs:
-                await self._patiently(partial(self._hear, held, max(song.sent_at for song in songs)))
-                self._tell_heard(songs)
+        """While one batch is stored, the next one is taken and decoded."""
+        ahead = asyncio.create_task(self._take_ahead(link))
+        try:
+            while True:
+                taken = await ahead
+                ahead = asyncio.create_task(self._take_ahead(link))
+                await self._take_in(link, held, taken)
+        finally:
+            await end([ahead])
 
-    def _apart(self, batch: Sequence[Delivery]) -> tuple[list[canary.Song], list[Delivery]]:
-        """The canaries of a batch, and what devices said."""
+    async def _take_ahead(self, link: Link) -> _Taken:
+        """A part at a time, so that whatever else there is to do waits for no whole batch."""
+        deliveries = await link.batch(BATCH[self._lane], LINGER[self._lane])
         own, now = canary.topic(self._site.name, self._lane), self._clock.now()
-        songs = [canary.read(each.message.payload, now) for each in batch if each.message.topic == own]
-        return [song for song in songs if song], [each for each in batch if each.message.topic != own]
+        songs = [canary.read(each.message.payload, now) for each in deliveries if each.message.topic == own]
+        said = [each.message for each in deliveries if each.message.topic != own]
+        parts: list[Batch] = []
+        for start in range(0, len(said), PART):
+            parts.append(decode(said[start : start + PART], self._lane))
+            await pause(0)
+        return _Taken(deliveries, [song for song in songs if song], joined(said, parts))
+
+    async def _take_in(self, link: Link, held: Held, taken: _Taken) -> None:
+        started = monotonic()
+        stored = await self._patiently(partial(self._store, held, taken.said)) if taken.said.messages else None
+        link.acknowledge(taken.deliveries)
+        if stored is not None:
+            METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
+            self._report(stored)
+            link.send(stored.receipts)
+        if taken.songs:
+            await self._patiently(partial(self._hear, held, max(song.sent_at for song in taken.songs)))
+            self._tell_heard(taken.songs)
 
     def _tell_heard(self, songs: Sequence[canary.Song]) -> None:
         for song in songs:
@@ -230,9 +255,8 @@ class LaneWorker:
             waited_for.set()
         self._songs.clear()
 
-    async def _store(self, held: Held, said: Sequence[Delivery]) -> Stored:
-        messages = [each.message for each in said]
-        return await store_batch(self._database, held, messages, self._clock.now(), self._cache)
+    async def _store(self, held: Held, said: Batch) -> Stored:
+        return await store_batch(self._database, held, said, self._clock.now(), self._cache)
 
     async def _hear(self, held: Held, sent_at: datetime) -> None:
         now = self._clock.now()
@@ -244,9 +268,11 @@ class LaneWorker:
 
         await self._database.run(move)
 
-    async def _sing_on(self) -> None:
+    async def _sing_on(self, link: Link) -> None:
+        """Not while nothing is read: the broker's word on it would not be heard, and the connection given up for it."""
         while True:
-            await self.sing()
+            if not link.held:
+                await self.sing()
             await pause(self._settings.canary_seconds)
 
     async def _patiently(self, work: Callable[[], Awaitable[Result]]) -> Result:

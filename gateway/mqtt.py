@@ -8,9 +8,14 @@ Theory
     committed, in the order of arrival. ``receive_maximum`` bounds what the broker sends ahead of acknowledgement, and
     with it our memory; what has arrived is never dropped.
 
-    aiomqtt makes a task for each message that is read and awaits each that is sent, which costs more than storing it. So
-    what arrives is taken from paho's callback, and receipts are sent without waiting for the broker's word: a device
-    without its receipt asks again.
+    aiomqtt makes a task for each message that is read and awaits each that is sent, and paho reads a packet in three calls
+    to the system and makes five objects of it: that costs more than storing it. So what arrives is read here in large
+    pieces (``gateway/frames.py``); paho gets whatever is no publication. A batch is acknowledged, and its receipts sent, in
+    one piece. Receipts go at QoS 0: a device without its receipt asks again, so nobody waits for the broker's word.
+
+    Where more is here than we can hold, nothing is read until some of it is stored: the broker keeps it. MQTT 5's receive
+    maximum is there for that, too; but Mosquitto 2.0.11, for each acknowledgement, sends on up to that many of what it has
+    queued (measured), and what is sent at QoS 0 or by MQTT 3.1.1 has no such bound at all.
 """
 
 from __future__ import annotations
@@ -19,17 +24,20 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiomqtt
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.client import Client as Paho
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from devices.model import Message
-from gateway.clock import Clock, pause
+from gateway import frames
+from gateway.clock import Clock, monotonic, pause
 
 LinkLost = aiomqtt.MqttError
 """The connection is gone, or was refused."""
@@ -39,6 +47,17 @@ AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 SESSION_EXPIRY = 30 * 24 * 3600
 """How long the broker keeps a lane's session while we are away, in seconds."""
+
+MOST_WAITING = 8000
+MOST_BYTES = 32 * 1024 * 1024
+"""What is held at most of messages that nobody has taken yet, and of their bytes; beyond, nothing more is read."""
+KEEP_ALIVE = 15
+"""Seconds."""
+EXCUSE_EVERY = 5.0
+"""Seconds; less than the keep-alive."""
+
+CHUNK = 64 * 1024
+"""Bytes that are read at once: some three hundred messages, a millisecond's work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +71,15 @@ class BrokerSettings:
     password: str | None = field(default=None, repr=False)
     tls: bool = False
     ca_file: str | None = None
-    receive_maximum: int = 1000
+    receive_maximum: int = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message and what its acknowledgement needs."""
+    """A message and what its acknowledgement needs: the number of its packet, 0 where it needs none."""
 
     message: Message
     packet_id: int
-    qos: int
 
 
 class Link:
@@ -93,11 +111,14 @@ class Link:
         """
         return await self._arrivals.take(most, linger)
 
+    @property
+    def held(self) -> bool:
+        """Whether more has arrived than we can hold, so that nothing is read: not even the broker's word on what we publish."""
+        return self._arrivals.held
+
     def acknowledge(self, batch: Sequence[Delivery]) -> None:
         """In order of arrival. What was sent at QoS 0 needs none."""
-        for each in batch:
-            if each.qos > 0:
-                self._client._client.ack(each.packet_id, each.qos)  # noqa: SLF001 - the one way to ack after commit
+        self._write(frames.acknowledgements(each.packet_id for each in batch if each.packet_id))
 
     async def publish(self, topic: str, payload: bytes, expires_in: int | None = None) -> None:
         """At QoS 1; waits for the broker's acknowledgement. ``expires_in``: whole seconds after which the broker drops it,
@@ -105,42 +126,157 @@ class Link:
         properties = _publish_properties(expires_in) if self._five and expires_in is not None else None
         await self._client.publish(topic, payload, qos=1, properties=properties)
 
-    def send(self, topic: str, payload: bytes) -> None:
-        """At QoS 1, without waiting: nobody learns whether it got out."""
-        self._client._client.publish(topic, payload, qos=1)  # noqa: SLF001 - publish() waits, with a task for each
+    def send(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Topics and payloads at QoS 0: nobody learns whether they got out."""
+        self._write(b"".join([frames.publication(topic, payload, self._five) for topic, payload in messages]))
+
+    def _write(self, packets: bytes) -> None:
+        """In one piece, behind whatever waits to be written; lost with the connection."""
+        if packets:
+            self._client._client._packet_queue(frames.PUBACK, packets, 0, 0)  # noqa: SLF001 - it looks at no more than bytes
 
 
 class _Arrivals:
     """What the broker has sent and nobody has taken yet, in order of arrival."""
 
-    def __init__(self, client: aiomqtt.Client, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, reader: _Reader) -> None:
         self._waiting: deque[Delivery] = deque()
+        self._bytes = 0
         self._some = asyncio.Event()
-        client._client.on_message = self._arrived  # noqa: SLF001 - before connecting: a session's messages come at once
+        self._reader = reader
+        reader.arrived = self._arrived
 
     async def take(self, most: int, linger: float) -> list[Delivery]:
         await self._some.wait()
         if linger and len(self._waiting) < most:
             await pause(linger)
         batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        self._bytes -= sum(len(each.message.payload) for each in batch)
         if not self._waiting:
             self._some.clear()
+        if not self._too_many():
+            self._reader.resume()
         return batch
 
-    def _arrived(self, _client: object, _data: object, message: MQTTMessage) -> None:
-        said = Message(message.topic, bytes(message.payload), self._clock.now(), message.retain)
-        self._waiting.append(Delivery(said, message.mid, message.qos))
+    @property
+    def held(self) -> bool:
+        return self._reader.held
+
+    def _arrived(self, deliveries: list[Delivery]) -> None:
+        self._waiting.extend(deliveries)
+        self._bytes += sum(len(each.message.payload) for each in deliveries)
         self._some.set()
+        if self._too_many():
+            self._reader.hold()
+
+    def _too_many(self) -> bool:
+        return len(self._waiting) >= MOST_WAITING or self._bytes >= MOST_BYTES
+
+
+class _Reader:
+    """Reads for paho: publications are taken out, all else it is handed in pieces as if it had read them itself."""
+
+    def __init__(self, client: aiomqtt.Client, clock: Clock, *, five: bool) -> None:
+        self._client = client
+        self._paho: Paho = client._client  # noqa: SLF001 - its reading is what we replace
+        self._clock = clock
+        self._five = five
+        self._rest = b""
+        self._handed = b""
+        self._held: int | None = None
+        self.arrived: Callable[[list[Delivery]], None] = lambda _: None
+        """Whoever takes them."""
+        self._receive = self._paho._sock_recv  # noqa: SLF001 - as above
+        self._paho._sock_recv = self._hand  # type: ignore[method-assign] # noqa: SLF001
+        self._paho.loop_read = self.read  # type: ignore[method-assign]
+
+    def read(self, max_packets: int = 1) -> MQTTErrorCode:  # noqa: ARG002 - in paho's place
+        """What the socket has, once; called by the loop when there is something."""
+        try:
+            data = self._receive(CHUNK)
+        except BlockingIOError:
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+        except OSError:
+            data = b""
+        if not data:
+            return self._end(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        try:
+            packets, self._rest = frames.take_apart(self._rest + data, self._five)
+        except frames.BrokenPacket:
+            return self._end(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+        self._is_alive()
+        return self._pass_on(packets)
+
+    def _pass_on(self, packets: Sequence[frames.Published | bytes]) -> MQTTErrorCode:
+        now, deliveries = self._clock.now(), []
+        for each in packets:
+            if isinstance(each, bytes):
+                self._handed = each
+                code = self._paho._packet_read()  # noqa: SLF001 - what loop_read() does
+                if code > 0:
+                    return self._end(code)
+            else:
+                deliveries.append(Delivery(Message(each.topic, each.payload, now, each.retained), each.packet_id))
+        if deliveries:
+            self.arrived(deliveries)
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _hand(self, bufsize: int) -> bytes:
+        part, self._handed = self._handed[:bufsize], self._handed[bufsize:]
+        return part
+
+    def _end(self, code: MQTTErrorCode) -> MQTTErrorCode:
+        return self._paho._loop_rc_handle(code)  # noqa: SLF001 - it closes, and tells aiomqtt
+
+    # Holding ----------------------------------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Read nothing more until :meth:`resume`."""
+        sock = self._paho.socket()
+        if self._held is None and sock is not None:
+            self._held = sock.fileno()
+            asyncio.get_running_loop().remove_reader(self._held)
+            self._excuse(self._held)
+
+    def resume(self) -> None:
+        """Read on, where it was held."""
+        sock = self._paho.socket()
+        if self._held is not None and sock is not None and sock.fileno() == self._held:
+            asyncio.get_running_loop().add_reader(self._held, self._readable)
+        self._held = None
+
+    @property
+    def held(self) -> bool:
+        return self._held is not None
+
+    def _excuse(self, held: int) -> None:
+        """The silence is ours while nothing is read."""
+        if self._held == held:
+            self._is_alive()
+            asyncio.get_running_loop().call_later(EXCUSE_EVERY, self._excuse, held)
+
+    def _readable(self) -> None:
+        try:
+            self.read()
+            while getattr(self._paho.socket(), "pending", int)() > 0:  # TLS has more of it than the system shows
+                self.read()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use any more
+            if not self._client._disconnected.done():  # noqa: SLF001 - as aiomqtt's own reader does
+                self._client._disconnected.set_exception(error)  # noqa: SLF001
+
+    def _is_alive(self) -> None:
+        """The broker has spoken: paho need not ask it."""
+        self._paho._last_bytes_received = monotonic()  # noqa: SLF001 - the clock that paho goes by, too
 
 
 @asynccontextmanager
 async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> AsyncIterator[Link]:
     """Connect with a persistent session. LinkLost when it cannot be done."""
-    client = _client(settings, client_id)
-    session, arrivals = _SessionPresent(client), _Arrivals(client, clock)
+    client, five = _client(settings, client_id), settings.version == 5
+    session = _SessionPresent(client)
+    arrivals = _Arrivals(_Reader(client, clock, five=five))
     async with client:
-        yield Link(client, arrivals, resumed=session.present, five=settings.version == 5)
+        yield Link(client, arrivals, resumed=session.present, five=five)
 
 
 def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
@@ -156,7 +292,7 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         clean_start=False if five else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_connect_properties(settings) if five else None,
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
-        keepalive=15,
+        keepalive=KEEP_ALIVE,
         timeout=10,
         max_inflight_messages=0,  # no bound but the broker's: with one, paho goes through all that is on its way at each word
         socket_options=[AT_ONCE],

@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.model import Heard, Subject
-from devices.model import DeviceAddress, Observation
+from devices.model import Observation
 from devices.position import DISTANCE, Position, apart, distance_from_home_m, distance_m, position_of
 from gateway.api import schemas
+from gateway.register import Known
 from gateway.store import devices
 from gateway.store import positions as store
 from gateway.store.audit import Changed
@@ -57,7 +58,7 @@ async def set_apart(connection: Connection, heard: Sequence[Heard]) -> list[Hear
 async def noticed(
     connection: Connection,
     observed: Sequence[Observation],
-    known: Mapping[DeviceAddress, devices.Device],
+    known: Known,
     now: datetime,
 ) -> Changed:
     """The pages of open alerts look again when the alert's device, or another one of its wearer, says where it is."""

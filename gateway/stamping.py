@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from alerts.model import Heard, Lateness, Subject
 from devices.health import PRESENCE, by_the_broker
 from devices.kinds import kinds
-from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
+from devices.model import DecodeError, Flag, Message, Observation, Reason
 from devices.position import without_position
-from gateway import positions
+from gateway import positions, register
+from gateway.register import Known
 from gateway.store import devices, observations
 from gateway.store.db import Connection
 from gateway.store.devices import Device, PartWord, Sign
-from gateway.store.observations import Stamped
+from gateway.store.observations import Identity, Stamped
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
-
-Known = dict[DeviceAddress, Device]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +35,18 @@ class Read:
     observation: Observation
 
 
-async def speakers(connection: Connection, site: Site, observed: Sequence[Observation]) -> Known:
-    """The devices that speak; those that nobody registered are added as such."""
-    kinds = {each.device: each.kind for each in observed}
-    known = await _known(connection, site, kinds)
-    strangers = {address: kind for address, kind in kinds.items() if address not in known}
-    if strangers:
-        await devices.add_unregistered(connection, site.id, strangers)
-        known |= await _known(connection, site, strangers)
-    return known
-
-
-async def _known(connection: Connection, site: Site, kinds: dict[DeviceAddress, str]) -> Known:
-    found = await devices.known(connection, site.id, list(kinds))
-    return {_address(site, each): each for each in found}
-
-
-def _address(site: Site, device: Device) -> DeviceAddress:
-    return DeviceAddress(site.name, device.ecosystem, device.address)
-
-
 def of_their_kind(read: Sequence[Read], known: Known) -> tuple[list[Observation], list[Quarantined]]:
     """Apart: what came under a kind that the device is not registered as."""
-    fitting = [each.observation for each in read if _speaks_as_it_is(each.observation, known)]
-    others = [each for each in read if not _speaks_as_it_is(each.observation, known)]
-    return fitting, [Quarantined(each.message, _mismatch(each.observation, known)) for each in others]
-
-
-def _speaks_as_it_is(said: Observation, known: Known) -> bool:
-    """A device that nobody registered is whatever it says it is."""
-    device = known[said.device]
-    return said.kind == device.kind or not device.registered
+    fitting: list[Observation] = []
+    others: list[Quarantined] = []
+    for each in read:
+        said = each.observation
+        device = known[said.device]
+        if said.kind == device.kind or not device.registered:  # one that nobody registered is whatever it says it is
+            fitting.append(said)
+        else:
+            others.append(Quarantined(each.message, _mismatch(said, known)))
+    return fitting, others
 
 
 def _mismatch(said: Observation, known: Known) -> DecodeError:
@@ -86,14 +67,16 @@ async def store_new(
     if not observed:
         return []
     fresh = await _unseen(connection, observed, known, now)
-    moments = [(known[each.device].id, each.occurred_at) for each in fresh]
-    subjects = await devices.subjects_at(connection, moments)
+    speakers = [known[each.device] for each in fresh]
+    subjects = await register.subjects(
+        connection, [(device, said.occurred_at) for device, said in zip(speakers, fresh, strict=True)]
+    )
     heard = [Heard(said, subject) for said, subject in zip(fresh, subjects, strict=True)]
     moved = await _also_where_it_is_now(connection, heard)
     apart = await positions.set_apart(connection, [*heard, *moved])
     stamped = [
-        Stamped(each.observation, known[each.observation.device].id, each.subject.installation_id)
-        for each in apart[: len(heard)]
+        Stamped(each.observation, device.id, each.subject.installation_id)
+        for each, device in zip(apart, speakers, strict=False)  # without those that moved, which come behind
     ]
     if stamped:
         await observations.add(connection, stamped)
@@ -108,8 +91,10 @@ async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) 
         for each in heard
         if each.observation.is_alarm and each.lateness is Lateness.LATE and each.subject.device_id is not None
     ]
+    if not late:
+        return []
     moments = [(each.subject.device_id or 0, each.observation.received_at) for each in late]
-    subjects = await devices.subjects_at(connection, moments) if moments else []
+    subjects = await devices.subjects_at(connection, moments)
     return [
         Heard(each.observation, now)
         for each, now in zip(late, subjects, strict=True)
@@ -121,20 +106,21 @@ async def _unseen(
     connection: Connection, observed: Sequence[Observation], known: Known, now: datetime
 ) -> list[Observation]:
     """In order; an id that came before with another content is kept and flagged."""
-    identities = [(known[each.device].id, each.message_id, each.content_hash) for each in observed if each.message_id]
-    new = await observations.mark_seen(connection, identities, now)
-    reused = await observations.reused_ids(connection, list(new)) if new else set()
+    identities = [_identity(each, known) if each.message_id is not None else None for each in observed]
+    seen = await observations.mark_seen(connection, {each for each in identities if each is not None}, now)
+    taken = set(seen.known)
     fresh: list[Observation] = []
-    for said in observed:
-        if said.message_id is None:
+    for said, identity in zip(observed, identities, strict=True):
+        if identity is None:
             fresh.append(said)
-            continue
-        identity = (known[said.device].id, said.message_id, said.content_hash)
-        if identity in new:
-            new.discard(identity)
-            flags = said.flags | {Flag.ID_REUSED} if identity[:2] in reused else said.flags
-            fresh.append(replace(said, flags=flags))
+        elif identity not in taken:
+            taken.add(identity)
+            fresh.append(replace(said, flags=said.flags | {Flag.ID_REUSED}) if identity[:2] in seen.reused else said)
     return fresh
+
+
+def _identity(said: Observation, known: Known) -> Identity:
+    return known[said.device].id, said.message_id or "", said.content_hash
 
 
 def _signs(observed: Sequence[Observation], known: Known) -> list[Sign]:
@@ -146,15 +132,17 @@ def _signs(observed: Sequence[Observation], known: Known) -> list[Sign]:
 
 
 def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
-    in_order = sorted(said, key=lambda each: (each.occurred_at, each.received_at))
+    in_order = said if len(said) == 1 else sorted(said, key=lambda each: (each.occurred_at, each.received_at))
     fields: dict[str, Any] = {}
+    alive: datetime | None = None
     for each in in_order:
         if each.type in (PRESENCE, "heartbeat"):
             fields |= _known_fields(each)
-    alive = [each for each in in_order if not by_the_broker(each)]
+        if not by_the_broker(each):
+            alive = each.received_at if alive is None else max(alive, each.received_at)
     return Sign(
         device_id=device_id,
-        seen_at=max((each.received_at for each in alive), default=None),
+        seen_at=alive,
         said_at=in_order[-1].occurred_at,
         online=fields.get("online", True if alive else None),
         fields=fields,
@@ -163,21 +151,28 @@ def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
 
 def _known_fields(said: Observation) -> dict[str, Any]:
     """Of a sign of life what its kind knows: whatever else a device may think of is in the observation, not for ever here."""
-    kind = kinds().get(said.kind)
-    known = kind.events[said.type].model_fields if kind and said.type in kind.events else {}
-    return {name: value for name, value in without_position(said.fields).items() if name in known}
+    known = _fields_of(said.kind, said.type)
+    return without_position({name: value for name, value in said.fields.items() if name in known})
+
+
+@cache
+def _fields_of(kind: str, type_: str) -> frozenset[str]:
+    """The fields that a kind knows of a sign of life."""
+    known = kinds().get(kind)
+    return frozenset(known.events[type_].model_fields) if known and type_ in known.events else frozenset()
 
 
 async def note_signs(
-    connection: Connection, site: Site, observed: Sequence[Observation], known: Known, rejected: Sequence[Quarantined]
+    connection: Connection, observed: Sequence[Observation], known: Known, rejected: Sequence[Quarantined]
 ) -> None:
     """All at once, in the order of the devices. A device that talks nonsense is alive all the same."""
     signs = {sign.device_id: sign for sign in _signs(observed, known)}
-    spoke = {each.error.device: each.message.received_at for each in rejected if each.error.device is not None}
-    for device in await devices.known(connection, site.id, list(spoke)) if spoke else ():
-        at = spoke[_address(site, device)]
-        sign = signs.get(device.id, Sign(device.id, at, at, None, {}))
-        signs[device.id] = replace(sign, seen_at=max(sign.seen_at or at, at))
+    for each in rejected:
+        device = known.get(each.error.device) if each.error.device is not None else None
+        if device is not None:
+            at = each.message.received_at
+            sign = signs.get(device.id, Sign(device.id, at, at, None, {}))
+            signs[device.id] = replace(sign, seen_at=max(sign.seen_at or at, at))
     if signs:
         await devices.save_signs(connection, list(signs.values()))
     words = [word for said in observed for word in _part_words(said, known[said.device])]
@@ -193,12 +188,16 @@ def _part_words(said: Observation, device: Device) -> Iterator[PartWord]:
         yield PartWord(device.id, part, said.type, said.occurred_at, said.received_at)
 
 
-async def subjects_of(connection: Connection, site: Site, rejected: Sequence[Quarantined]) -> list[Subject]:
+async def subjects_of(
+    connection: Connection, site: Site, known: Known, rejected: Sequence[Quarantined]
+) -> list[Subject]:
     """Whom it concerns where the device is known: an alarm that cannot be read still comes from somebody's home."""
-    spoke = [each.error.device for each in rejected if each.error.device is not None]
-    found = await devices.known(connection, site.id, spoke) if spoke else []
-    ids: dict[DeviceAddress | None, int] = {_address(site, each): each.id for each in found}
-    moments = [(ids.get(each.error.device, 0), each.message.received_at) for each in rejected]
-    fitted = [moment for moment in dict.fromkeys(moments) if moment[0]]
-    subjects = dict(zip(fitted, await devices.subjects_at(connection, fitted), strict=True))
-    return [subjects.get(moment, Subject(site.id, site.zone_id)) for moment in moments]
+    nobody = Subject(site.id, site.zone_id)
+    speakers = [known.get(each.error.device) if each.error.device is not None else None for each in rejected]
+    spoke = [
+        (device, each.message.received_at)
+        for device, each in zip(speakers, rejected, strict=True)
+        if device is not None
+    ]
+    found = iter(await register.subjects(connection, spoke))
+    return [nobody if device is None else next(found) for device in speakers]

@@ -26,7 +26,7 @@ from gateway.doses import open_doses
 from gateway.engine import act, advance
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import audit, devices, observations, positions, sessions, sites, watches
+from gateway.store import audit, devices, observations, positions, sessions, sites, versions, watches
 from gateway.store.audit import Changed
 from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone
 from gateway.store.sites import SiteHearing
@@ -137,6 +137,7 @@ class Timekeeper:
         while await self._database.run(lambda each: watches.prune(each, before)):
             pass
         await self._database.run(sessions.prune)
+        await self._database.run(versions.prune)
 
     async def _part(self, part: Callable[[Connection], Awaitable[int]], errors: list[Exception]) -> int:
         try:

@@ -61,6 +61,16 @@ def timescale_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+async def hypertable_url(timescale_url: str) -> str:
+    """The same with every migration applied, the one that needs the extension too."""
+    from gateway.store.migrate import migrate, migrations  # noqa: PLC0415 - as above
+
+    await migrate(timescale_url, timescale_server.in_one_session(migrations()))
+    timescale_server.forget_prepared(timescale_url)
+    return timescale_url
+
+
 @pytest.fixture(scope="session")
 def _shared_broker() -> Iterator[Broker]:
     parts.program("Mosquitto (apt: mosquitto)", "mosquitto")

@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
-from functools import cache, reduce
+from functools import cache, cached_property, reduce
 from importlib import import_module
 from operator import or_
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -137,7 +137,8 @@ class RuleType(BaseModel):
         return False
 
     def wants(self, said: Observation) -> Wanted:
-        """Which watches it needs to see for this; asked, as ``observe`` is, for what it hears only."""
+        """Which watches it needs to see for this; asked, as ``observe`` is, for what it hears only. Of what it looks for
+        outstanding watches only, it makes nothing where there is none."""
         return Wanted.NOTHING
 
     def hears(self) -> frozenset[str]:
@@ -161,7 +162,7 @@ class RuleType(BaseModel):
         """The watch of a rule that keeps one a fitting."""
         return f"{self.watch_prefix}{subject.scope}"
 
-    @property
+    @cached_property
     def watch_prefix(self) -> str:
         return f"{type(self).model_fields['type'].default}:{self.name}:"
 

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-from devices.model import DeviceAddress, Lane, Message, Observation
+from devices.model import DeviceAddress, Lane, Message, MessageClass, Observation
 
 
 class Dialect(Protocol):
@@ -21,6 +21,11 @@ class Dialect(Protocol):
     @property
     def name(self) -> str:
         """Its name, also the ecosystem in a device's address."""
+
+    @property
+    def topics_tell(self) -> bool:
+        """Whether a topic tells if what comes on it is an alarm. Where none does, both lanes listen to the same topics, and
+        each takes in what is its own: so an alarm never waits behind telemetry, and is stored once all the same."""
 
     def subscriptions(self, site: str, lane: Lane) -> tuple[str, ...]:
         """The topic filters of one lane of a site; no two filters may match the same topic."""
@@ -51,4 +56,12 @@ def dialects() -> Mapping[str, Dialect]:
 def dialect_of(topic: str) -> Dialect:
     """The dialect whose topic this is; the native one, whose decoder says what is wrong with it, where none owns it."""
     every = dialects()
-    return next((dialect for dialect in every.values() if dialect.owns(topic)), every["native"])
+    for dialect in every.values():
+        if dialect.owns(topic):
+            return dialect
+    return every["native"]
+
+
+def lane_of(message_class: MessageClass | None) -> Lane:
+    """The lane that takes in what is of this class. What nobody can tell the class of is no alarm by its topic."""
+    return Lane.ALARM if message_class is MessageClass.ALARM else Lane.BULK

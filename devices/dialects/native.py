@@ -11,13 +11,14 @@ Kept     unknown fields, and unknown types, which are flagged and shown as such.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from devices.health import PRESENCE
 from devices.json import MAX_BYTES, content_hash, parse_object
@@ -62,6 +63,7 @@ class Native:
     """The native protocol as a dialect."""
 
     name: str = "native"
+    topics_tell: bool = True
 
     def subscriptions(self, site: str, lane: Lane) -> tuple[str, ...]:
         return tuple(f"{PREFIX}/{site}/+/+/{message_class}" for message_class in _LANE_CLASSES[lane])
@@ -83,8 +85,7 @@ class Native:
             ) from None
 
     def receipt(self, device: DeviceAddress, kind: str, message_id: str) -> tuple[str, bytes] | None:
-        payload = json.dumps({"id": message_id}, ensure_ascii=False, separators=(",", ":"))
-        return topic_of(device, kind, "receipt"), payload.encode()
+        return topic_of(device, kind, "receipt"), b'{"id":' + to_json(message_id) + b"}"
 
     def command(
         self, device: DeviceAddress, kind: str, command_id: str, name: str, valid_until: datetime, now: datetime
@@ -129,21 +130,32 @@ def encode(device: DeviceAddress, kind: str, message_id: str, said: Said) -> tup
 
 def parse_topic(topic: str) -> _Origin:
     """Who speaks on a topic, or DecodeError with as much of the message class as can be told."""
+    found = _TOPIC.fullmatch(topic)
+    if found is not None:
+        site, kind, address, last = found.groups()
+        return _Origin(DeviceAddress(site, DIALECT.name, address), kind, _CLASSES[last])
+    raise _not_a_topic(topic)
+
+
+_CLASSES = {str(each): each for each in MessageClass}
+_TOPIC = re.compile(rf"{PREFIX}/({NAME.pattern})/({NAME.pattern})/({NAME.pattern})/({'|'.join(_CLASSES)})")
+
+
+def _not_a_topic(topic: str) -> DecodeError:
+    """What is wrong with it."""
     levels = topic.split("/")
-    message_class = _message_class(levels[-1])
+    message_class = _CLASSES.get(levels[-1])
     if len(levels) != TOPIC_LEVELS or "/".join(levels[:2]) != PREFIX or message_class is None:
         detail = f"{topic!r:.200} is not {PREFIX}/{{site}}/{{kind}}/{{device}}/{{class}}"
-        raise DecodeError(Reason.TOPIC, detail, message_class=message_class)
-    _, _, site, kind, address, _ = levels
-    for level, what in ((site, "site"), (kind, "kind"), (address, "device")):
-        if NAME.fullmatch(level) is None:
-            detail = f"{what} {level!r:.200} may have letters, digits and . _ : - only, at most 64"
-            raise DecodeError(Reason.TOPIC, detail, message_class=message_class)
-    return _Origin(DeviceAddress(site, DIALECT.name, address), kind, message_class)
+        return DecodeError(Reason.TOPIC, detail, message_class=message_class)
+    wrong = next(
+        (level, what) for level, what in zip(levels[2:5], _NAMED, strict=True) if NAME.fullmatch(level) is None
+    )
+    detail = f"{wrong[1]} {wrong[0]!r:.200} may have letters, digits and . _ : - only, at most 64"
+    return DecodeError(Reason.TOPIC, detail, message_class=message_class)
 
 
-def _message_class(level: str) -> MessageClass | None:
-    return next((each for each in MessageClass if each == level), None)
+_NAMED = ("site", "kind", "device")
 
 
 def _decode(origin: _Origin, message: Message) -> Observation:
@@ -152,10 +164,11 @@ def _decode(origin: _Origin, message: Message) -> Observation:
         raise DecodeError(Reason.UNKNOWN_KIND, f"{origin.kind!r} is not one of {', '.join(sorted(kinds()))}")
     body = parse_object(message.payload)
     if _is_presence(origin, body):
-        return _observation(origin, message, PRESENCE, None, message.received_at, body)
+        return _observation(origin, message, PRESENCE, None, message.received_at, body, body)
     message_id, said_type = _text(body, "id", Reason.NO_ID), _text(body, "type", Reason.NO_TYPE)
-    _check_fields(kind, said_type, body)
-    return _observation(origin, message, said_type, message_id, _time(body), body)
+    fields = {key: value for key, value in body.items() if key not in ENVELOPE}
+    _check_fields(kind, said_type, fields)
+    return _observation(origin, message, said_type, message_id, _time(body), body, fields)
 
 
 def _observation(
@@ -165,6 +178,7 @@ def _observation(
     message_id: str | None,
     claimed: datetime,
     body: dict[str, Any],
+    fields: dict[str, Any],
 ) -> Observation:
     occurred_at, flags = settle_time(claimed, message.received_at)
     if message.retained:
@@ -179,7 +193,7 @@ def _observation(
         message_id=message_id,
         occurred_at=occurred_at,
         received_at=message.received_at,
-        fields={key: value for key, value in body.items() if key not in ENVELOPE},
+        fields=fields,
         raw=message.payload,
         content_hash=content_hash(body, _not_content(origin)),
         flags=flags,
@@ -189,7 +203,10 @@ def _observation(
 def _not_content(origin: _Origin) -> frozenset[str]:
     """What may differ between copies of a message: its time, but not an alarm's. A device that counts its ids from the
     beginning again must not have its next fall taken for the last one; a re-sent alarm has the same id and time."""
-    return frozenset({"id"}) if origin.message_class is MessageClass.ALARM else frozenset({"id", "time"})
+    return _NO_ID if origin.message_class is MessageClass.ALARM else _NO_ID_NOR_TIME
+
+
+_NO_ID, _NO_ID_NOR_TIME = frozenset({"id"}), frozenset({"id", "time"})
 
 
 def _is_presence(origin: _Origin, body: Mapping[str, Any]) -> bool:
@@ -212,12 +229,12 @@ def _time(body: Mapping[str, Any]) -> datetime:
         raise DecodeError(Reason.BAD_TIME, f"'time' {error}, not {value!r:.80}") from None
 
 
-def _check_fields(kind: Kind, said_type: str, body: Mapping[str, Any]) -> None:
+def _check_fields(kind: Kind, said_type: str, fields: Mapping[str, Any]) -> None:
     model = kind.events.get(said_type)
     if model is None:
         return
     try:
-        model.model_validate({key: value for key, value in body.items() if key not in ENVELOPE})
+        model.__pydantic_validator__.validate_python(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])

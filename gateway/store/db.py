@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
+from pydantic_core import to_json
 from uuid_utils import compat as uuid_utils
 
 from gateway.clock import monotonic, pause
@@ -155,3 +156,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 def as_json(value: Any) -> Jsonb:
     """A value for a jsonb column."""
     return Jsonb(value, dumps=_encode)
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON for a list that the database casts to jsonb; several times faster than a ``Jsonb`` each."""
+    return to_json(value, fallback=str).decode()

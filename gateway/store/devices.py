@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 from alerts.model import Subject
 from devices.model import DeviceAddress
-from gateway.store.db import Connection, as_json, new_uid
+from gateway.store.db import Connection, json_text, new_uid
 
 LIVES_ALONE = """LEFT JOIN LATERAL (
                SELECT min(y.resident_id) AS resident_id FROM residency y
@@ -22,13 +22,21 @@ LIVES_ALONE = """LEFT JOIN LATERAL (
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device as ingest knows it."""
+    """A device as ingest knows it: what it is, and what it tells of from ``since`` until before ``until`` (None: no such
+    bound), a time in which neither its fitting nor who lives there changes."""
 
     id: int
     ecosystem: str
     address: str
     kind: str
     registered: bool
+    subject: Subject
+    since: datetime | None
+    until: datetime | None
+
+    def tells_of(self, at: datetime) -> bool:
+        """Whether ``subject`` is what it tells of at a time."""
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +50,38 @@ class Sign:
     fields: Mapping[str, Any]
 
 
-async def known(connection: Connection, site_id: int, addresses: Sequence[DeviceAddress]) -> list[Device]:
-    """The site's devices among these addresses."""
-    cursor = connection.cursor(row_factory=class_row(Device))
-    await cursor.execute(
-        """SELECT d.id, d.ecosystem, d.address, d.kind, d.registered
-           FROM unnest(%b::text[], %b::text[]) AS a (ecosystem, address)
-           JOIN device d ON d.site_id = %s AND d.ecosystem = a.ecosystem AND d.address = a.address""",
-        ([each.ecosystem for each in addresses], [each.address for each in addresses], site_id),
+async def known(
+    connection: Connection, site_id: int, addresses: Collection[DeviceAddress], now: datetime
+) -> list[Device]:
+    """The site's devices among these addresses, as they are fitted now."""
+    cursor = await connection.execute(
+        f"""SELECT d.id, d.ecosystem, d.address, d.kind, d.registered, d.site_id, coalesce(w.zone_id, s.zone_id) AS zone_id,
+                   d.id AS device_id, i.id AS installation_id, i.dwelling_id,
+                   coalesce(i.resident_id, alone.resident_id) AS resident_id, stretch.since, stretch.until
+            FROM unnest(%(ecosystems)b::text[], %(addresses)b::text[]) AS a (ecosystem, address)
+            JOIN device d ON d.site_id = %(site)s AND d.ecosystem = a.ecosystem AND d.address = a.address
+            JOIN site s ON s.id = d.site_id
+            LEFT JOIN installation i ON i.device_id = d.id AND i.during @> %(now)s
+            LEFT JOIN dwelling w ON w.id = i.dwelling_id
+            {LIVES_ALONE.format(at="%(now)s")}
+            CROSS JOIN LATERAL (
+                SELECT max(edge) FILTER (WHERE edge <= %(now)s) AS since, min(edge) FILTER (WHERE edge > %(now)s) AS until
+                FROM (SELECT during FROM installation WHERE device_id = d.id
+                      UNION ALL SELECT during FROM residency WHERE dwelling_id = i.dwelling_id) p,
+                     LATERAL (VALUES (lower(p.during)), (upper(p.during))) AS e (edge)) stretch""",
+        {
+            "ecosystems": [each.ecosystem for each in addresses],
+            "addresses": [each.address for each in addresses],
+            "site": site_id,
+            "now": now,
+        },
     )
-    return await cursor.fetchall()
+    return [_device(row) for row in await cursor.fetchall()]
+
+
+def _device(row: Mapping[str, Any]) -> Device:
+    own = (row["id"], row["ecosystem"], row["address"], row["kind"], row["registered"])
+    return Device(*own, Subject(*(row[name] for name in _SUBJECT)), row["since"], row["until"])
 
 
 async def add_unregistered(connection: Connection, site_id: int, kinds: Mapping[DeviceAddress, str]) -> None:
@@ -98,20 +128,23 @@ async def save_signs(connection: Connection, signs: Sequence[Sign]) -> None:
     ordered = sorted(signs, key=lambda sign: sign.device_id)
     await connection.execute(
         """INSERT INTO device_state AS s (device_id, last_seen, last_said_at, online, fields)
-           SELECT * FROM unnest(%b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::boolean[], %b::jsonb[])
+           SELECT device_id, last_seen, last_said_at, online, fields::jsonb
+           FROM unnest(%b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::boolean[], %b::text[])
+                AS u (device_id, last_seen, last_said_at, online, fields)
            ON CONFLICT (device_id) DO UPDATE SET
                last_seen = greatest(s.last_seen, excluded.last_seen),
                last_said_at = greatest(s.last_said_at, excluded.last_said_at),
                online = CASE WHEN excluded.last_said_at >= s.last_said_at
                              THEN coalesce(excluded.online, s.online) ELSE s.online END,
-               fields = CASE WHEN excluded.last_said_at >= s.last_said_at
+               fields = CASE WHEN excluded.fields = '{}' THEN s.fields
+                             WHEN excluded.last_said_at >= s.last_said_at
                              THEN s.fields || excluded.fields ELSE excluded.fields || s.fields END""",
         (
             [sign.device_id for sign in ordered],
             [sign.seen_at for sign in ordered],
             [sign.said_at for sign in ordered],
             [sign.online for sign in ordered],
-            [as_json(dict(sign.fields)) for sign in ordered],
+            [json_text(sign.fields) if sign.fields else "{}" for sign in ordered],
         ),
     )
 

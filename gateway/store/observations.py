@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
+
+from psycopg import errors
 
 from devices.model import Observation
-from gateway.store.db import Connection, as_json
+from gateway.store.db import Connection, json_text
 
 Identity = tuple[int, str, bytes]
 """Device, message id, content hash."""
@@ -22,29 +25,47 @@ class Stamped:
     installation_id: int | None
 
 
-async def mark_seen(connection: Connection, identities: Sequence[Identity], now: datetime) -> set[Identity]:
-    """Remember these identities; answers those that are new."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of identities: those that were known, and the (device, message id) that came with another content too."""
+
+    known: frozenset[Identity]
+    reused: frozenset[tuple[int, str]]
+
+
+async def mark_seen(connection: Connection, identities: Collection[Identity], now: datetime) -> Seen:
+    """Remember these identities. SerializationFailure (and another try) where somebody else has done so meanwhile."""
     ordered = sorted(set(identities))
+    if not ordered:
+        return Seen(frozenset(), frozenset())
     cursor = await connection.execute(
-        """INSERT INTO seen (device_id, message_id, payload_hash, received_at)
-           SELECT device_id, message_id, payload_hash, %s
-           FROM unnest(%b::bigint[], %b::text[], %b::bytea[]) AS u (device_id, message_id, payload_hash)
-           ON CONFLICT DO NOTHING RETURNING device_id, message_id, payload_hash""",
-        (now, [each[0] for each in ordered], [each[1] for each in ordered], [each[2] for each in ordered]),
+        """WITH said AS MATERIALIZED (
+               SELECT * FROM unnest(%b::bigint[], %b::text[], %b::bytea[]) WITH ORDINALITY
+                   AS u (device_id, message_id, payload_hash, place)),
+           before AS (
+               SELECT place, s.payload_hash = said.payload_hash AS same
+               FROM said JOIN seen s USING (device_id, message_id)),
+           added AS (
+               INSERT INTO seen (device_id, message_id, payload_hash, received_at)
+               SELECT device_id, message_id, payload_hash, %s FROM said ORDER BY place
+               ON CONFLICT DO NOTHING RETURNING 1)
+           SELECT (SELECT count(*) FROM added) AS added,
+                  (SELECT coalesce(array_agg(place), '{}') FROM before WHERE same) AS known,
+                  (SELECT coalesce(array_agg(place), '{}') FROM before WHERE NOT same) AS reused""",
+        ([each[0] for each in ordered], [each[1] for each in ordered], [each[2] for each in ordered], now),
     )
-    return {(row["device_id"], row["message_id"], bytes(row["payload_hash"])) for row in await cursor.fetchall()}
+    row = await cursor.fetchone() or {}
+    if row["added"] + len(row["known"]) != len(ordered):
+        raise errors.SerializationFailure("somebody else has stored some of these messages at this moment")
+    return Seen(
+        known=frozenset(ordered[place - 1] for place in row["known"]),
+        reused=_twice_among(ordered) | {ordered[place - 1][:2] for place in row["reused"]},
+    )
 
 
-async def reused_ids(connection: Connection, identities: Sequence[Identity]) -> set[tuple[int, str]]:
-    """Of these, the (device, message id) that have come with more than one content."""
-    ordered = sorted({each[:2] for each in identities})
-    cursor = await connection.execute(
-        """SELECT s.device_id, s.message_id FROM seen s
-           JOIN unnest(%b::bigint[], %b::text[]) AS u (device_id, message_id) USING (device_id, message_id)
-           GROUP BY 1, 2 HAVING count(*) > 1""",
-        ([each[0] for each in ordered], [each[1] for each in ordered]),
-    )
-    return {(row["device_id"], row["message_id"]) for row in await cursor.fetchall()}
+def _twice_among(ordered: Sequence[Identity]) -> frozenset[tuple[int, str]]:
+    """The ids that are there with more than one content. ``ordered``: sorted, each once."""
+    return frozenset(one[:2] for one, other in pairwise(ordered) if one[:2] == other[:2])
 
 
 async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
@@ -54,9 +75,9 @@ async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
         """INSERT INTO observation (device_id, installation_id, kind, message_class, type, message_id, occurred_at,
                                     received_at, flags, fields, raw)
            SELECT device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
-                  string_to_array(flags, ' '), fields, raw
+                  string_to_array(flags, ' '), fields::jsonb, raw
            FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
-                       %b::timestamptz[], %b::text[], %b::jsonb[], %b::bytea[])
+                       %b::timestamptz[], %b::text[], %b::text[], %b::bytea[])
                 AS u (device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
                       flags, fields, raw)""",
         (
@@ -68,8 +89,8 @@ async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
             [each.message_id for each in said],
             [each.occurred_at for each in said],
             [each.received_at for each in said],
-            [" ".join(sorted(each.flags)) for each in said],
-            [as_json(dict(each.fields)) for each in said],
+            [" ".join(sorted(each.flags)) if each.flags else "" for each in said],
+            [json_text(each.fields) for each in said],
             [each.raw for each in said],
         ),
     )

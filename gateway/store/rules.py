@@ -87,17 +87,6 @@ def policy_of(spec: Mapping[str, Any], version_id: int) -> Policy:
     return [*by_name, *by_track, *DEFAULT_POLICIES][0]
 
 
-async def rulebook_version(connection: Connection) -> tuple[int, int, int]:
-    """Something that changes with any rule, any policy and any zone."""
-    cursor = await connection.execute(
-        """SELECT (SELECT count(*) FROM rule_version) AS rules,
-                  (SELECT coalesce(max(id), 0) FROM policy_version) AS policies,
-                  (SELECT coalesce(max(id), 0) FROM zone) AS zones"""
-    )
-    row = await cursor.fetchone()
-    return (row["rules"], row["policies"], row["zones"]) if row else (0, 0, 0)
-
-
 async def set_kind_rules(connection: Connection, specs: Mapping[str, Sequence[RuleType]], now: datetime) -> int:
     """Bring the rules that are set for whole kinds to these; a changed one gets a new version. How many changed."""
     changed = 0

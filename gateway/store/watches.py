@@ -9,8 +9,9 @@ from typing import Any
 
 from alerts.model import Subject, Watch, WatchState
 from alerts.schedule import DosePlan
-from gateway.store.db import Connection, as_json
+from gateway.store.db import Connection, json_text
 from gateway.store.devices import LIVES_ALONE
+from gateway.store.versions import RULEBOOK, Version
 
 _COLUMNS = """key, rule_id, site_id, zone_id, device_id, installation_id, dwelling_id, resident_id, since, due_at, state,
               facts"""
@@ -109,8 +110,9 @@ async def save(connection: Connection, watches: Sequence[Watch]) -> None:
     if not ordered:
         return
     await connection.execute(
-        """UPDATE watch w SET rule_id = u.rule_id, since = u.since, due_at = u.due_at, state = u.state, facts = u.facts
-           FROM unnest(%b::text[], %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::jsonb[])
+        """UPDATE watch w SET rule_id = u.rule_id, since = u.since, due_at = u.due_at, state = u.state,
+                  facts = u.facts::jsonb
+           FROM unnest(%b::text[], %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[])
                 AS u (key, rule_id, since, due_at, state, facts)
            WHERE w.key = u.key""",
         (
@@ -119,7 +121,7 @@ async def save(connection: Connection, watches: Sequence[Watch]) -> None:
             [watch.since for watch in ordered],
             [watch.due_at for watch in ordered],
             [watch.state for watch in ordered],
-            [as_json(dict(watch.facts)) for watch in ordered],
+            [json_text(dict(watch.facts)) for watch in ordered],
         ),
     )
 
@@ -199,9 +201,10 @@ async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict:
     subjects = [watch.subject for watch in ordered]
     await connection.execute(
         f"""INSERT INTO watch ({_COLUMNS})
-            SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
-                                 %b::bigint[], %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::text[],
-                                 %b::jsonb[])
+            SELECT key, rule_id, site_id, zone_id, device_id, installation_id, dwelling_id, resident_id, since, due_at, state,
+                   facts::jsonb
+            FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
+                        %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[]) AS u ({_COLUMNS})
             {on_conflict}""",
         (
             [watch.key for watch in ordered],
@@ -215,7 +218,7 @@ async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict:
             [watch.since for watch in ordered],
             [watch.due_at for watch in ordered],
             [watch.state for watch in ordered],
-            [as_json(dict(watch.facts)) for watch in ordered],
+            [json_text(dict(watch.facts)) for watch in ordered],
         ),
     )
 
@@ -277,19 +280,18 @@ class AtHand:
     watches: bool
     schedules: bool
     newest_fitting: int
-    rulebook: tuple[int, int, int]
+    rulebook: Version
 
 
 async def at_hand(connection: Connection, now: datetime) -> AtHand:
     """In one look. It is never narrower than the queries that lock what is due."""
     cursor = await connection.execute(
-        """SELECT EXISTS (SELECT 1 FROM alert WHERE due_at <= %(now)s) AS alerts,
+        f"""SELECT EXISTS (SELECT 1 FROM alert WHERE due_at <= %(now)s) AS alerts,
                   EXISTS (SELECT 1 FROM command WHERE due_at <= %(now)s) AS commands,
                   EXISTS (SELECT 1 FROM watch WHERE due_at <= %(now)s) AS watches,
                   EXISTS (SELECT 1 FROM dose_schedule WHERE watched_until <= %(now)s) AS schedules,
                   (SELECT coalesce(max(id), 0) FROM installation) AS newest_fitting,
-                  ARRAY[(SELECT count(*) FROM rule_version), (SELECT coalesce(max(id), 0) FROM policy_version),
-                        (SELECT coalesce(max(id), 0) FROM zone)] AS rulebook""",
+                  {RULEBOOK} AS rulebook""",
         {"now": now},
     )
     row = await cursor.fetchone() or {}

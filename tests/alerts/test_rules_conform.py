@@ -129,6 +129,20 @@ def test_it_makes_nothing_of_what_it_does_not_hear(kind: str, data: dict[str, An
 
 
 @NAMED
+def test_it_makes_nothing_where_nothing_is_of_what_it_looks_for_outstanding_watches(
+    kind: str, data: dict[str, Any]
+) -> None:
+    """So nobody asks it either."""
+    rule = Rule(3, 1, kind, parse_rule(data))
+    for event in filter(rule.hears, (*kinds()[kind].events, "never_heard_of")):
+        for message_class in MessageClass:
+            for fields in ODD_FIELDS:
+                heard = said(event, kind=kind, message_class=message_class, fields=fields, subject=HOME)
+                if rule.spec.wants(heard.observation) is Wanted.OUTSTANDING:
+                    assert rule.spec.observe(rule.id, heard, Scene()) == NOTHING
+
+
+@NAMED
 def test_it_takes_whatever_a_device_says(kind: str, data: dict[str, Any]) -> None:
     rule = Rule(3, 1, kind, parse_rule(data))
     for event in (*kinds()[kind].events, "never_heard_of"):

@@ -18,7 +18,7 @@ from alerts.model import Evidence, Raise, Severity, Subject, Track
 from devices.dialects.native import encode
 from devices.model import DeviceAddress, Lane, Message, MessageClass, Said
 from gateway.engine import act
-from gateway.ingest import Held, Stored, store_batch
+from gateway.ingest import Held, Stored, decode, store_batch
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.store import alerts, municipality, sites
 from gateway.store.alerts import StoredAlert
@@ -82,7 +82,7 @@ class Place:
         return Held(self.site, lane, epoch)
 
     async def store(self, held: Held, messages: list[Message], now: datetime = NOW) -> Stored:
-        return await store_batch(self.database, held, messages, now, self.cache)
+        return await store_batch(self.database, held, decode(messages, held.lane), now, self.cache)
 
     def subject(self, home: Home) -> Subject:
         return Subject(self.site.id, self.zones["Nord"], home.device, home.installation, home.dwelling, home.resident)

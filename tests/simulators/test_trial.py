@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,8 +18,7 @@ from devices.model import Lane
 from gateway.api.schemas import RuleRequest
 from gateway.app import Gateway
 from gateway.embedded import Broker
-from gateway.ingest import Held, Receipt, Stored
-from gateway.mqtt import Delivery
+from gateway.ingest import Batch, Held, Receipt, Stored
 from gateway.store.audit import Changed
 from gateway.store.trials import Print
 from gateway.trial.run import Outcome, Trial, UnknownDevice, run
@@ -128,9 +126,9 @@ async def test_an_alarm_lane_that_is_dead_for_a_while_is_named(migrated_url: str
         worker = next(each for (_, lane), each in gateway.lanes.items() if lane is Lane.ALARM)
         until, take = A_FALL.until - timedelta(minutes=4), worker._store
 
-        async def deaf(held: Held, said: Sequence[Delivery]) -> Stored:
+        async def deaf(held: Held, said: Batch) -> Stored:
             if gateway.clock.now() < until:
-                return Stored(len(said), 0, 0, (), (), Changed())
+                return Stored(len(said.messages), 0, 0, (), (), Changed())
             return await take(held, said)
 
         worker._store = deaf  # type: ignore[method-assign]
@@ -146,14 +144,14 @@ async def test_a_receipt_before_the_commit_is_named(migrated_url: str, own_broke
     async def thank(gateway: Gateway) -> None:
         worker = next(each for (_, lane), each in gateway.lanes.items() if lane is Lane.ALARM)
 
-        async def promise(held: Held, said: Sequence[Delivery]) -> Stored:
-            told = [json.loads(each.message.payload)["id"] for each in said]
-            topics = [each.message.topic.rsplit("/", 1)[0] for each in said]
+        async def promise(held: Held, said: Batch) -> Stored:
+            told = [json.loads(each.payload)["id"] for each in said.messages]
+            topics = [each.topic.rsplit("/", 1)[0] for each in said.messages]
             receipts = tuple(
                 Receipt(f"{topic}/receipt", json.dumps({"id": id_}).encode())
                 for topic, id_ in zip(topics, told, strict=True)
             )
-            return Stored(len(said), len(said), 0, receipts, (), Changed())
+            return Stored(len(told), len(told), 0, receipts, (), Changed())
 
         worker._store = promise  # type: ignore[method-assign]
 

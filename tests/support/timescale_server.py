@@ -6,12 +6,15 @@ more; COPY ends it; statement_timeout is not obeyed; the time zone calls itself 
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, Queue
 from threading import Thread
 from typing import IO
 
+import psycopg
+
+from gateway.store.migrate import Migration
 from tests.support import parts
 
 START_SECONDS = 60
@@ -43,3 +46,14 @@ def _first_line(stream: IO[bytes]) -> bytes:
         raise TimeoutError(f"TimescaleDB for tests was not ready after {START_SECONDS} s") from None
     assert line, "TimescaleDB for tests ended before it was ready; its error output is above"
     return line
+
+
+def in_one_session(every: Sequence[Migration]) -> list[Migration]:
+    """Migrations as they can be made there: no index is built beside a second session."""
+    return [Migration(each.name, each.statements.replace("CONCURRENTLY ", "")) for each in every]
+
+
+def forget_prepared(url: str) -> None:
+    """All connections are one session there: what one has prepared is in the way of the next."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DEALLOCATE ALL")

@@ -16,7 +16,6 @@ from gateway import buckets, observing
 from gateway.errors import Invalid
 from gateway.store import history, said
 from gateway.store.db import Connection
-from gateway.store.migrate import Migration, migrate, migrations
 from gateway.store.said import Spot, Stretch, Wanted
 from tests.gateway.place import NOW, Place, place
 
@@ -71,14 +70,12 @@ async def answers(town: Place) -> str:
     return json.dumps(plain, default=str, indent=1)
 
 
-async def test_both_databases_answer_alike(migrated_url: str, timescale_url: str) -> None:
+async def test_both_databases_answer_alike(migrated_url: str, hypertable_url: str) -> None:
     async with place(migrated_url, homes=2, size=1) as plain:
         await generate(plain, 4 * 24 * 60)
         expected = await answers(plain)
         assert json.loads(expected)[4][0]["count"] > 100
-    every = [Migration(each.name, each.statements.replace("CONCURRENTLY ", "")) for each in migrations()]
-    await migrate(timescale_url, every)
-    async with place(timescale_url, homes=2, size=1) as hypertable:
+    async with place(hypertable_url, homes=2, size=1) as hypertable:
         await generate(hypertable, 4 * 24 * 60)
         (chunks,) = await hypertable.rows("SELECT count(*) AS n FROM show_chunks('observation')")
         assert chunks["n"] >= 4

@@ -11,6 +11,7 @@ from alerts.model import Subject
 from devices.model import Lane
 from gateway.store import devices, observations, watches
 from gateway.store.devices import Sign
+from gateway.store.observations import Seen
 from tests.gateway.place import NOW, Place, fall, place
 
 MINUTE = timedelta(minutes=1)
@@ -20,12 +21,14 @@ async def test_an_identity_is_new_once(migrated_url: str) -> None:
     async with place(migrated_url, homes=2) as town:
         one, two = (home.device for home in town.homes)
         first = [(one, "a", b"x"), (two, "a", b"x"), (one, "b", b"x"), (one, "a", b"x")]
-        assert await town.run(lambda each: observations.mark_seen(each, first, NOW)) == set(first)
-        second = [(one, "a", b"x"), (one, "a", b"y"), (two, "c", b"x")]
-        new = await town.run(lambda each: observations.mark_seen(each, second, NOW))
-        assert new == {(one, "a", b"y"), (two, "c", b"x")}
-        assert await town.run(lambda each: observations.reused_ids(each, list(new))) == {(one, "a")}
-        assert await town.run(lambda each: observations.mark_seen(each, [], NOW)) == set()
+        assert await town.run(lambda each: observations.mark_seen(each, first, NOW)) == Seen(frozenset(), frozenset())
+        second = [(one, "a", b"x"), (one, "a", b"y"), (two, "c", b"x"), (two, "d", b"x"), (two, "d", b"y")]
+        seen = await town.run(lambda each: observations.mark_seen(each, second, NOW))
+        assert seen == Seen(known=frozenset({(one, "a", b"x")}), reused=frozenset({(one, "a"), (two, "d")}))
+        assert await town.run(lambda each: observations.mark_seen(each, [], NOW)) == Seen(frozenset(), frozenset())
+        assert await town.run(lambda each: observations.mark_seen(each, second, NOW)) == Seen(
+            known=frozenset(second), reused=frozenset({(one, "a"), (two, "d")})
+        )
 
 
 async def test_identities_are_forgotten_when_no_device_can_send_them_again(migrated_url: str) -> None:

@@ -7,27 +7,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import pytest
-
 from devices.model import Lane
 from gateway.canary import Limits
 from gateway.store import alerts, observations, pages, sites, snapshot, views
 from gateway.store.db import Connection
-from gateway.store.migrate import Migration, migrate, migrations, pending
+from gateway.store.migrate import migrate, migrations, pending
 from gateway.timekeeper import Timekeeper
 from tests.gateway.place import NOW, fall, heartbeat, place
+from tests.support.timescale_server import in_one_session
 
 
-def in_one_session() -> list[Migration]:
-    return [Migration(each.name, each.statements.replace("CONCURRENTLY ", "")) for each in migrations()]
-
-
-@pytest.fixture
-async def hypertable_url(timescale_url: str) -> str:
-    """Every migration applied, the one that needs the extension too."""
-    assert await migrate(timescale_url, in_one_session()) == [each.name for each in migrations()]
-    assert await pending(timescale_url, in_one_session()) == []
-    return timescale_url
+async def test_the_migrations_go_through_once(timescale_url: str) -> None:
+    every = in_one_session(migrations())
+    assert await migrate(timescale_url, every) == [each.name for each in migrations()]
+    assert await pending(timescale_url, every) == []
 
 
 async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url: str) -> None:

@@ -1,0 +1,114 @@
+"""MQTT packets as bytes, as far as the path needs them: what is published to us, and what we answer by the hundred. Pure.
+
+Rules
+    Publications at QoS 0 and 1 are taken apart here; every other packet is handed on as it came, for the client library.
+    Whatever a device may have put into a topic can be read: bytes that are no UTF-8 are written out (``\\xff``).
+
+Theory
+    A library that turns each packet into objects, and each acknowledgement into a call to the system, costs more than
+    storing what was said. So the bytes that have arrived are taken apart in one go, and a batch is answered in one piece.
+    MQTT 3.1.1 and 5 differ by one length of properties, of which none concerns us (OASIS MQTT 5.0, 3.3 and 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+PUBLISH = 0x30
+PUBACK = 0x40
+MOST_LENGTH_BYTES = 4
+LARGEST_ID = 65_535
+
+
+class BrokenPacket(Exception):
+    """Bytes that are no MQTT: whoever sent them cannot be talked to any more."""
+
+
+class Published(NamedTuple):
+    """Something that was published to us. ``packet_id``: 0 where it needs no acknowledgement (QoS 0)."""
+
+    topic: str
+    payload: bytes
+    packet_id: int
+    retained: bool
+
+
+def take_apart(data: bytes, five: bool) -> tuple[list[Published | bytes], bytes]:  # noqa: FBT001 - the one thing that differs
+    """The whole packets in what has arrived, in order, and the bytes of one that has not come whole.
+
+    BrokenPacket for bytes that are no MQTT. ``five``: as MQTT 5 has it, else 3.1.1.
+    """
+    packets: list[Published | bytes] = []
+    start, end = 0, len(data)
+    while end - start >= 2:
+        length, body = data[start + 1], start + 2
+        if length & 0x80:
+            length, body = _length(data, start + 1)
+        if body == 0 or body + length > end:
+            break
+        first = data[start]
+        if first & 0xF0 == PUBLISH and not first & 0x04:
+            packets.append(_published(first, data, body, body + length, five))
+        else:
+            packets.append(data[start : body + length])
+        start = body + length
+    return packets, data[start:]
+
+
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """A length of several bytes, and where it ends; the latter 0 where not all of it is there."""
+    value = 0
+    for place, byte in enumerate(data[at : at + MOST_LENGTH_BYTES]):
+        value |= (byte & 0x7F) << (7 * place)
+        if not byte & 0x80:
+            return value, at + place + 1
+    if len(data) - at >= MOST_LENGTH_BYTES:
+        raise BrokenPacket("a length of more than four bytes")
+    return 0, 0
+
+
+def _published(first: int, data: bytes, at: int, end: int, five: bool) -> Published:  # noqa: FBT001 - see take_apart
+    topic_end = at + 2 + (data[at] << 8 | data[at + 1]) if end - at >= 2 else end + 1
+    content, packet_id = topic_end, 0
+    if first & 0x06:
+        content += 2
+        packet_id = data[topic_end] << 8 | data[topic_end + 1] if content <= end else 0
+    if five and content < end:
+        length = data[content]
+        content += 1 + length if not length & 0x80 else _properties(data, content, end)
+    elif five:
+        content = end + 1
+    if content > end:
+        raise BrokenPacket("a publication that ends too early")
+    topic = str(data[at + 2 : topic_end], "utf-8", "backslashreplace")
+    return Published(topic, data[content:end], packet_id, bool(first & 0x01))
+
+
+def _properties(data: bytes, at: int, end: int) -> int:
+    """How many bytes a long list of properties takes, its length included."""
+    value, behind = _length(data[:end], at)
+    return behind - at + value if behind else end
+
+
+def acknowledgements(packet_ids: Iterable[int]) -> bytes:
+    """PUBACK for each of these packets, in order."""
+    return b"".join([b"\x40\x02" + each.to_bytes(2) for each in packet_ids])
+
+
+def publication(topic: str, payload: bytes, five: bool) -> bytes:  # noqa: FBT001 - see take_apart
+    """Something to publish at QoS 0. ValueError for a topic that no packet can hold."""
+    name = topic.encode()
+    if len(name) > LARGEST_ID:
+        raise ValueError(f"a topic of {len(name)} bytes; at most {LARGEST_ID} can be sent")
+    body = b"".join((len(name).to_bytes(2), name, b"\x00" if five else b"", payload))
+    return b"\x30" + _length_of(len(body)) + body
+
+
+def _length_of(value: int) -> bytes:
+    out = bytearray()
+    while True:
+        value, digit = value >> 7, value & 0x7F
+        out.append(digit | 0x80 if value else digit)
+        if not value:
+            return bytes(out)

@@ -1,0 +1,43 @@
+"""Versions: something that changes with all that the gateway remembers of the database.
+
+What is remembered is good as long as they are the same; they are read in the transaction that makes use of it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from gateway.store.db import Connection
+
+Version = tuple[int, ...]
+
+RULEBOOK = """ARRAY[(SELECT count(*) FROM rule_version), (SELECT coalesce(max(id), 0) FROM policy_version),
+                     (SELECT coalesce(max(id), 0) FROM zone)]"""
+"""SQL: changes with any rule, any policy and any zone."""
+
+KEPT = timedelta(days=1)
+"""For how long a change of the register is kept; nobody remembers anything that long without looking."""
+
+
+class Versions(NamedTuple):
+    """Of the rulebook (rules, policies, zones), and of the register (which device is fitted where, who lives there)."""
+
+    rulebook: Version
+    register: Version
+
+
+async def now(connection: Connection) -> Versions:
+    """As they stand."""
+    cursor = await connection.execute(
+        f"""SELECT {RULEBOOK} AS rulebook,
+                   (SELECT ARRAY[count(*), coalesce(max(id), 0), coalesce(sum(id), 0)::bigint] FROM register_change) AS register"""
+    )
+    row = await cursor.fetchone() or {"rulebook": (), "register": ()}
+    return Versions(tuple(row["rulebook"]), tuple(row["register"]))
+
+
+async def prune(connection: Connection) -> int:
+    """Forget old changes of the register. By the database's clock."""
+    cursor = await connection.execute("DELETE FROM register_change WHERE at < clock_timestamp() - %s", (KEPT,))
+    return cursor.rowcount
