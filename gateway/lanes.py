@@ -112,7 +112,7 @@ class LaneWorker:
             raise LinkLost(f"lane {self._lane} of {self._site.name} is not connected")
         name = uuid4().hex
         heard = self._songs[name] = asyncio.Event()
-        await self._link.publish(canary.topic(self._site.name, self._lane), canary.song(self._clock.now(), name))
+        self._link.publish_behind(canary.topic(self._site.name, self._lane), canary.song(self._clock.now(), name))
         return heard
 
     async def send_commands(self) -> int:
@@ -148,12 +148,16 @@ class LaneWorker:
             await self._run_on(link, held)
 
     async def _run_on(self, link: Link, held: Held) -> None:
-        filters = [each for dialect in dialects().values() for each in dialect.subscriptions(held.site.name, held.lane)]
         await self._note_session(link, held)
+        await until_first_ends(self._receive(link, held), self._listen(link, held), link.lost())
+
+    async def _listen(self, link: Link, held: Held) -> None:
+        """Subscribe, and sing from then on; what has waited for us is taken in meanwhile."""
+        filters = [each for dialect in dialects().values() for each in dialect.subscriptions(held.site.name, held.lane)]
         await link.subscribe([*filters, canary.topic(held.site.name, held.lane)])
         self._link, self._epoch = link, held.epoch
         log.info("lane.connected", site=held.site.name, lane=held.lane, epoch=held.epoch, resumed=link.resumed)
-        await until_first_ends(self._receive(link, held), self._sing_on(link), link.lost())
+        await self._sing_on(link)
 
     # Holding the lane ---------------------------------------------------------------------------------------------
 
@@ -269,7 +273,7 @@ class LaneWorker:
         await self._database.run(move)
 
     async def _sing_on(self, link: Link) -> None:
-        """Not while nothing is read: the broker's word on it would not be heard, and the connection given up for it."""
+        """Not while nothing is read: there are enough canaries on their way."""
         while True:
             if not link.held:
                 await self.sing()

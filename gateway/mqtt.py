@@ -53,6 +53,8 @@ MOST_BYTES = 32 * 1024 * 1024
 """What is held at most of messages that nobody has taken yet, and of their bytes; beyond, nothing more is read."""
 KEEP_ALIVE = 15
 """Seconds."""
+LONGEST_BACKLOG = 3600.0
+"""Seconds after which a broker that has not said a word on a subscription is given up."""
 EXCUSE_EVERY = 5.0
 """Seconds; less than the keep-alive."""
 
@@ -93,8 +95,8 @@ class Link:
         """Whether the broker still had our session, with what came while we were away."""
 
     async def subscribe(self, topics: Sequence[str]) -> None:
-        """At QoS 1. LinkLost when the broker refuses one."""
-        granted = await self._client.subscribe([(topic, 1) for topic in topics])
+        """At QoS 1. LinkLost when the broker refuses one. Its word on it comes behind all that it has sent us before."""
+        granted = await self._client.subscribe([(topic, 1) for topic in topics], timeout=LONGEST_BACKLOG)
         refused = [topic for topic, code in zip(topics, granted, strict=True) if _is_refused(code)]
         if refused:
             raise LinkLost(f"the broker refuses to let us subscribe to {', '.join(refused)}: check its access list")
@@ -125,6 +127,10 @@ class Link:
         where it speaks MQTT 5."""
         properties = _publish_properties(expires_in) if self._five and expires_in is not None else None
         await self._client.publish(topic, payload, qos=1, properties=properties)
+
+    def publish_behind(self, topic: str, payload: bytes) -> None:
+        """At QoS 1, without waiting: the broker's word on it comes behind all that it has for us, which may be a long while."""
+        self._client._client.publish(topic, payload, qos=1)  # noqa: SLF001 - publish() gives a connection up over it
 
     def send(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Topics and payloads at QoS 0: nobody learns whether they got out."""
