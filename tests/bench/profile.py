@@ -1,7 +1,7 @@
 """Where a process' time goes, seen from outside: py-spy looks a hundred times a second, and a table counts what it saw.
 
-``own``: the function itself was running. ``with callees``: it, or what it called. Threads that wait are not counted. Being looked
-at costs the process some percent, so that figures of a profiled run are not compared with others.
+``own``: the function itself was running. ``with callees``: it, or what it called. Threads that wait are not counted. To be looked
+at costs the process some percent: figures of such a run are not compared with others.
 """
 
 from __future__ import annotations
@@ -16,6 +16,21 @@ from types import TracebackType
 from typing import Self
 
 ROWS = 40
+OURS = ("gateway", "alerts", "devices")
+STANDARD = (
+    "asyncio",
+    "uvloop",
+    "concurrent",
+    "json",
+    "email",
+    "logging",
+    "importlib",
+    "zoneinfo",
+    "collections",
+    "encodings",
+)
+IDLE = "_worker (concurrent/futures/thread.py"
+"""A thread of the pool that has nothing to do: py-spy takes it for a busy one."""
 
 
 class Profile:
@@ -52,20 +67,33 @@ class Profile:
 
 
 def table(stacks: list[str]) -> list[str]:
-    """Lines for people from py-spy's raw ones (``function (file:line);… count``)."""
-    own, within, total = Counter[str](), Counter[str](), 0
+    """Lines for people from py-spy's raw ones (``function (folder/file:line);… count``)."""
+    own, within, packages = Counter[str](), Counter[str](), Counter[str]()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
-        frames = [frame.rpartition(":")[0] + ")" for frame in stack.split(";") if ":" in frame]
-        if frames:
-            total += int(count)
+        frames = [f"{frame.rpartition(':')[0]})" for frame in stack.split(";") if ":" in frame]
+        if frames and not frames[-1].startswith(IDLE):
             own[frames[-1]] += int(count)
             within.update(dict.fromkeys(frames, int(count)))
-    head = [f"{total} samples", "", f"{'with callees':>12} {'own':>7}  function (file)"]
-    shown = sorted(within, key=lambda each: (-within[each], each))
-    rows = [f"{within[each] / total:12.1%} {own[each] / total:7.1%}  {each}" for each in shown[:ROWS]]
-    most = [f"{own[each] / total:12.1%}  {each}" for each, _ in own.most_common(ROWS)]
-    return [*head, *rows, "", f"{'own':>12}  function (file)", *most]
+            packages[_package(frames[-1])] += int(count)
+    ours = Counter({frame: count for frame, count in within.items() if _package(frame) in OURS})
+    return [
+        f"{own.total()} samples",
+        *_section("own, by package", packages, own.total()),
+        *_section("with callees: our functions", ours, own.total()),
+        *_section("own, by function", own, own.total()),
+    ]
+
+
+def _section(title: str, counted: Counter[str], total: int) -> list[str]:
+    rows = sorted(counted.items(), key=lambda each: (-each[1], each[0]))[:ROWS]
+    return ["", title, *(f"{count / total:7.1%}  {name}" for name, count in rows)]
+
+
+def _package(frame: str) -> str:
+    """Of ``function (folder/file.py)``; the standard library's and the loop's own files are together."""
+    folder, slash, _ = frame.rpartition("(")[2].partition("/")
+    return folder if slash and folder not in STANDARD else "Python and its loop"
 
 
 def _program() -> str:

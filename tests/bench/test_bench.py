@@ -71,14 +71,28 @@ def test_the_table_tells_what_was_aimed_at_and_whether_it_was_reached() -> None:
     assert json.loads(report.as_json(figures))["lost"] is None
 
 
-def test_a_profile_counts_each_function_once_a_stack() -> None:
-    stacks = ["run (app.py:1);store (ingest.py:7);store (ingest.py:9) 3", "run (app.py:2);send (mqtt.py:4) 1"]
-    lines = profile.table(stacks)
-    assert lines[0] == "4 samples"
-    assert [line.split()[:3] for line in lines[3:6]] == [
-        ["100.0%", "0.0%", "run"],
-        ["75.0%", "75.0%", "store"],
-        ["25.0%", "25.0%", "send"],
+def test_a_profile_counts_each_function_once_a_stack_and_no_idle_thread() -> None:
+    lines = profile.table(
+        [
+            "run (gateway/app.py:1);store (gateway/ingest.py:7);store (gateway/ingest.py:9) 2",
+            "run (gateway/app.py:1);store (gateway/ingest.py:7);wait (asyncio/locks.py:9) 1",
+            "run (gateway/app.py:2);send (paho/mqtt/client.py:4) 1",
+            "_bootstrap (threading.py:995);_worker (concurrent/futures/thread.py:81) 40",
+        ]
+    )
+    assert [line for line in lines if line] == [
+        "4 samples",
+        "own, by package",
+        "  50.0%  gateway",
+        "  25.0%  Python and its loop",
+        "  25.0%  paho",
+        "with callees: our functions",
+        " 100.0%  run (gateway/app.py)",
+        "  75.0%  store (gateway/ingest.py)",
+        "own, by function",
+        "  50.0%  store (gateway/ingest.py)",
+        "  25.0%  send (paho/mqtt/client.py)",
+        "  25.0%  wait (asyncio/locks.py)",
     ]
 
 
