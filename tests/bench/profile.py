@@ -43,6 +43,7 @@ class Profile:
 
     def __enter__(self) -> Self:
         if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._looking = subprocess.Popen(
                 [_program(), "record", "--pid", str(self._pid), "--format", "raw", "--rate", "100",
                  "--output", str(self._raw)],
