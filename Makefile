@@ -17,6 +17,7 @@ WORKERS ?= 3
 TESTS ?=
 FUZZ ?= 1000000
 MESSAGES ?= 200000
+BENCH ?=
 
 .PHONY: help venv check test fuzz bench format demo demo-reset contracts docs schema lock clean
 
@@ -38,8 +39,8 @@ test: .venv/.installed-dev ## everything, on real servers (TESTS=tests/devices f
 fuzz: .venv/.installed-dev ## a million pieces of junk for the decoders and for redaction (FUZZ=10000000 for more)
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 0 -k junk tests/devices
 
-bench: .venv/.installed-dev ## how fast a full queue is stored, against mosquitto_sub into COPY (MESSAGES=600000 for more)
-	$(BIN)/python -m tests.bench --messages $(MESSAGES)
+bench: .venv/.installed-dev ## what it takes, how fast an alarm is through, beside peers; minutes (MESSAGES=600000, BENCH="--only drain")
+	$(BIN)/python -m tests.bench --messages $(MESSAGES) $(BENCH)
 
 format: .venv/.installed-dev ## put the code into shape
 	$(BIN)/ruff check --fix-only --exit-zero
@@ -68,7 +69,7 @@ lock: .venv/.installed-dev ## new exact versions from pyproject.toml into the lo
 	sed -i '1i # Exact versions of everything, tools and tests included. Made by: make lock' requirements-dev.txt
 
 clean: ## remove what was built; keeps var/
-	rm -rf .venv build dist *.egg-info tests/output tests/support/*/node_modules
+	rm -rf .venv build dist *.egg-info tests/output tests/support/*/node_modules tests/bench/nodered/node_modules
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find devices alerts gateway simulators tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

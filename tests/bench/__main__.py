@@ -1,191 +1,170 @@
-"""``make bench``: how fast what waits in the broker is stored, against the least that could be done with it.
+"""``make bench``: what the gateway can take, and how fast an alarm is through. Everything is real, and on this machine.
 
-Everything is real and of its own: PostgreSQL with fsync and synchronous_commit on, Mosquitto, a gateway process with all rules.
-A gateway makes its sessions and stops; devices publish; then it starts again, and the time runs until all is stored. The ceiling
-is ``mosquitto_sub`` into ``psql COPY``, drained from a session of its own in the same run: no validation, no rules, no identity.
-The figures of two runs on a shared machine say little; the ratio of one run says something. The last line is JSON.
+| leg | what | keys |
+|---|---|---|
+| drain | a full queue is stored by the gateway, by ``mosquitto_sub`` into ``psql COPY``, by Node-RED | ``ingest_per_s ceiling_per_s ratio node_red_per_s`` |
+| live | published as fast as it is stored | ``live_per_s`` |
+| alarms | from publish to page, idle and with telemetry behind it | ``alarm_idle_p50_ms alarm_idle_p99_ms alarm_load_p99_ms`` |
+| size | 100,000 devices: memory, and time until ready | ``rss_mb ready_s`` |
+
+Every leg has a database and a broker of its own and is bounded in time; ``lost`` and ``duplicated`` count all of them. The figures
+of two runs on a shared machine say little; the ratios of one run, and processor seconds a thousand messages, say something.
+The last line is JSON. The exit code is 1 when a leg failed, or something was lost or doubled; docs/performance.md says more.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
-import psycopg
-
-from gateway.embedded import Broker, EmbeddedPostgres, free_port, installation
+from gateway.embedded import EmbeddedPostgres
 from gateway.seed import SITE
-from gateway.store.migrate import migrate
-from tests.bench.load import messages, publish
-from tests.bench.town import fill
+from tests.bench import drain, report
+from tests.bench.alarms import Reached, alarms
+from tests.bench.live import live
+from tests.bench.load import messages, named
+from tests.bench.size import size
+from tests.bench.stage import Stage, looking, say
 
-PATIENCE = 600.0
-Said = list[tuple[str, bytes]]
-
-
-@dataclass(frozen=True)
-class Drained:
-    """A queue that was stored: how many a second, and how many megabytes the process took at most."""
-
-    per_second: float
-    seconds: float
-    rss_mb: float = 0.0
+LEGS = ("drain", "node-red", "live", "alarms", "size")
 
 
-def main() -> int:
-    arguments = _arguments()
+class Bench:
+    """A run: its legs one after the other, and what they found."""
+
+    def __init__(self, arguments: argparse.Namespace, stage: Stage) -> None:
+        self.figures: dict[str, float | None] = {}
+        self.failed: list[str] = []
+        self._arguments = arguments
+        self._stage = stage
+
+    async def run(self) -> None:
+        legs: dict[str, Callable[[], Awaitable[None]]] = {
+            "drain": self._drain,
+            "node-red": self._node_red,
+            "live": self._live,
+            "alarms": self._alarms,
+            "size": self._size,
+        }
+        for name in self._arguments.only:
+            say(f"– {name}")
+            try:
+                async with asyncio.timeout(self._arguments.limit):
+                    await legs[name]()
+            except Exception as error:  # noqa: BLE001 - the other legs are worth their figures
+                self.failed.append(name)
+                late = f"not done within {self._arguments.limit:g} s"
+                say(f"{name} FAILED: {late if isinstance(error, TimeoutError) else f'{type(error).__name__}: {error}'}")
+
+    async def _drain(self) -> None:
+        given = self._arguments
+        said = list(islice(messages(SITE, named(given.devices)), given.messages))
+        ours = await drain.by_the_gateway(self._stage, given.devices, said, given.profile)
+        say(f"the gateway had {ours.rss_mb:.0f} MB at most")
+        ceiling = await drain.by_the_ceiling(self._stage, said)
+        self.figures["ingest_per_s"] = round(ours.per_second)
+        self.figures["ceiling_per_s"] = round(ceiling.per_second)
+        self.figures["ratio"] = round(ours.per_second / ceiling.per_second, 3)
+        self._amiss(ours.lost, ours.duplicated)
+
+    async def _node_red(self) -> None:
+        said = list(islice(messages(SITE, named(self._arguments.devices)), self._arguments.messages))
+        peer = await drain.by_node_red(self._stage, said)
+        self.figures["node_red_per_s"] = round(peer.per_second) if peer else None
+
+    async def _live(self) -> None:
+        found = await live(self._stage, self._arguments.devices, self._arguments.seconds)
+        self.figures["live_per_s"] = round(found.per_second)
+        self._amiss(found.lost, found.duplicated)
+
+    async def _alarms(self) -> None:
+        given = self._arguments
+        idle, loaded = await alarms(self._stage, given.devices, given.alarms, given.behind)
+        say(_percentiles("idle", idle))
+        say(_percentiles("with telemetry", loaded))
+        self.figures["alarm_idle_p50_ms"] = round(idle.handed_ms(50), 1)
+        self.figures["alarm_idle_p99_ms"] = round(idle.handed_ms(99), 1)
+        self.figures["alarm_load_p99_ms"] = round(loaded.handed_ms(99), 1)
+        self._amiss(idle.missing + loaded.missing, 0)
+
+    async def _size(self) -> None:
+        found = await size(self._stage, self._arguments.fitted, self._arguments.starts)
+        self.figures["rss_mb"] = round(found.rss_mb)
+        self.figures["ready_s"] = round(found.ready_s, 2)
+        self._amiss(found.lost, found.duplicated)
+
+    def _amiss(self, lost: int, duplicated: int) -> None:
+        self.figures["lost"] = (self.figures.get("lost") or 0) + lost
+        self.figures["duplicated"] = (self.figures.get("duplicated") or 0) + duplicated
+
+
+def main(given: Sequence[str]) -> int:
+    arguments = _arguments(given)
     if shutil.which("mosquitto_sub") is None:
         print("bench: mosquitto_sub is missing (Debian: apt-get install mosquitto-clients)", file=sys.stderr)
         return 2
     folder = Path(tempfile.mkdtemp(prefix="hjemmevakt-bench-"))
     try:
-        with EmbeddedPostgres(folder / "postgres") as postgres, Broker(folder / "broker", server="mosquitto") as broker:
-            _bench(arguments.devices, arguments.messages, postgres, broker, folder)
+        with EmbeddedPostgres(folder / "postgres") as postgres:
+            with looking(postgres.url) as look:
+                for line in report.machine(look):
+                    say(line)
+            say(f"{arguments.devices} devices, {arguments.messages} messages, 1 % of them twice, 0.1 % alarms")
+            bench = Bench(arguments, Stage(postgres, folder))
+            asyncio.run(bench.run())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    report.tell(bench.figures)
+    return 1 if bench.failed or bench.figures.get("lost") or bench.figures.get("duplicated") else 0
 
 
-def _bench(devices: int, count: int, postgres: EmbeddedPostgres, broker: Broker, folder: Path) -> None:
-    asyncio.run(migrate(postgres.url))
-    _say(f"{os.cpu_count()} processors, {devices} devices, {count} messages, 1 % of them twice, 0.1 % alarms")
-    _say(", ".join(f"{name} {_one(postgres.url, f'SHOW {name}')}" for name in ("fsync", "synchronous_commit")))
-    town = asyncio.run(fill(postgres.url, devices, datetime.now(UTC)))
-    said = list(messages(town.site, town.devices, count, datetime.now(UTC)))
-    ours = _gateway_drains(said, postgres, broker, folder)
-    ceiling = _ceiling_drains(said, postgres, broker, folder)
-    different = len(set(said))
-    stored = int(_one(postgres.url, "SELECT count(*) FROM observation"))
-    known = int(_one(postgres.url, "SELECT count(*) FROM (SELECT DISTINCT device_id, message_id FROM observation) o"))
-    figures = {
-        "ingest_per_s": round(ours.per_second),
-        "ceiling_per_s": round(ceiling.per_second),
-        "ratio": round(ours.per_second / ceiling.per_second, 3),
-        "rss_mb": round(ours.rss_mb),
-        "lost": different - known,
-        "duplicated": stored - known,
-    }
-    for name, value in figures.items():
-        _say(f"{name:<14} {value:>10}")
-    print(json.dumps(figures))
-
-
-def _gateway_drains(said: Said, postgres: EmbeddedPostgres, broker: Broker, folder: Path) -> Drained:
-    log = folder / "gateway.log"
-    with _gateway(postgres.url, broker, log):
-        _until(lambda: _connected(postgres.url), "the gateway connects")
-    _publish(said, broker)
-    different = len(set(said))
-    with _gateway(postgres.url, broker, log) as process:
-        _until(lambda: _count(postgres.url) > 0, "the first message is stored")
-        begun, first = time.monotonic(), _count(postgres.url)
-        _until(lambda: _count(postgres.url) >= different, "everything is stored")
-        seconds = time.monotonic() - begun
-        rss = _peak_mb(process.pid)
-    return Drained((different - first) / seconds, seconds, rss)
-
-
-def _ceiling_drains(said: Said, postgres: EmbeddedPostgres, broker: Broker, folder: Path) -> Drained:
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE ceiling (topic text, payload text)")
-    session = f"mosquitto_sub -h {broker.host} -p {broker.port} -c -i bench-ceiling -q 1 -t 'hv/v1/{SITE}/#'"
-    subprocess.run(f"{session} -E", shell=True, check=True, timeout=30)  # until its subscription is acknowledged
-    _publish(said, broker)
-    psql = f"{installation()}/bin/psql '{postgres.url}' -q -c 'COPY ceiling FROM STDIN'"
-    begun = time.monotonic()
-    subprocess.run(
-        f"{session} -F '%t\t%p' -C {len(said)} | {psql}", shell=True, check=True, cwd=folder, timeout=PATIENCE
+def _percentiles(name: str, reached: Reached) -> str:
+    handed, accepted = reached.handed, reached.accepted
+    if not handed:
+        return f"{name}: no page at all"
+    return (
+        f"{name}: {len(handed)} alarms, {reached.missing} without a page; publish → page at its channel: "
+        f"p50 {reached.handed_ms(50):.0f}, p99 {reached.handed_ms(99):.0f}, longest {handed[-1]:.0f} ms; "
+        f"accepted by the mail server: p50 {accepted[len(accepted) // 2]:.0f}, longest {accepted[-1]:.0f} ms"
     )
-    seconds = time.monotonic() - begun
-    return Drained(len(said) / seconds, seconds)
 
 
-# Parts ----------------------------------------------------------------------------------------------------------------
+def _arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "bench", description="What the gateway can take, and how fast an alarm is through."
+    )
+    parser.add_argument("--only", type=_legs, default=LEGS, metavar="LEGS", help=f"some of {','.join(LEGS)}")
+    parser.add_argument("--messages", type=_count, default=200_000, help="in the queue that is drained")
+    parser.add_argument("--devices", type=_count, default=20_000, help="that speak")
+    parser.add_argument("--fitted", type=_count, default=100_000, help="devices of the leg size")
+    parser.add_argument("--starts", type=_count, default=3, help="how often the time until ready is taken")
+    parser.add_argument("--alarms", type=_count, default=300, help="one after the other, twice")
+    parser.add_argument("--behind", type=_count, default=5_000, help="messages a second behind the second ones")
+    parser.add_argument("--seconds", type=_count, default=20, help="of the leg live")
+    parser.add_argument("--limit", type=_count, default=600, help="seconds that a leg may take")
+    parser.add_argument("--profile", type=Path, help="a file for where the gateway's time went while it drained")
+    return parser.parse_args(given)
 
 
-@contextmanager
-def _gateway(url: str, broker: Broker, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A gateway that ingests and keeps time, and nothing else."""
-    settings = {
-        "DATABASE_URL": url,
-        "MQTT_HOST": broker.host,
-        "MQTT_PORT": str(broker.port),
-        "LISTEN_PORT": str(free_port()),
-        "ENVIRONMENT": "test",
-        "LOG_LEVEL": "warning",
-    }
-    environment = {**os.environ, **{f"HJEMMEVAKT_{name}": value for name, value in settings.items()}}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "serve", "--roles", "ingest,engine"],
-            env=environment, stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        yield process
-        if process.poll() is not None:
-            raise RuntimeError(f"the gateway has ended:\n{log.read_text()[-2000:]}")
-    finally:
-        process.terminate()
-        process.wait(30)
+def _legs(text: str) -> tuple[str, ...]:
+    asked = text.split(",")
+    unknown = [each for each in asked if each not in LEGS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no leg {unknown[0]!r}; there are {', '.join(LEGS)}")
+    return tuple(each for each in LEGS if each in asked)
 
 
-def _publish(said: Said, broker: Broker) -> None:
-    begun = time.monotonic()
-    publish(broker.host, broker.port, iter(said))
-    _say(f"published and acknowledged: {len(said)} in {time.monotonic() - begun:.1f} s")
-
-
-def _until(reached: object, what: str) -> None:
-    assert callable(reached)
-    end = time.monotonic() + PATIENCE
-    while not reached():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited in vain until {what}")
-        time.sleep(0.2)
-
-
-def _connected(url: str) -> bool:
-    return int(_one(url, "SELECT count(*) FROM site_lane WHERE heard_until IS NOT NULL")) == 2
-
-
-def _count(url: str) -> int:
-    """Counted by the table's own statistics of what was inserted: to count the rows would cost what is measured."""
-    return int(_one(url, "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'observation'"))
-
-
-def _one(url: str, query: str) -> str:
-    with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute(query.encode()).fetchone()
-    return str(row[0]) if row else "0"
-
-
-def _peak_mb(pid: int) -> float:
-    told = Path(f"/proc/{pid}/status").read_text()
-    return int(told.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def _say(what: str) -> None:
-    print(f"  {what}", flush=True)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("bench", description="What waits in the broker is stored: how fast?")
-    parser.add_argument("--devices", type=int, default=20_000)
-    parser.add_argument("--messages", type=int, default=200_000)
-    return parser.parse_args()
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,20 +1,30 @@
-"""What the devices say, and a publisher that costs next to nothing: MQTT 3.1.1 on a plain socket, QoS 1, every PUBACK counted.
+"""What the devices say, and three ways to say it: all at once, at a steady pace, or as fast as it is stored.
 
-The mix is that of a country's quiet day: signs of life and doors, 0.1 % alarms, 1 % sent twice.
+The mix is that of a country's quiet day: signs of life and doors, 0.1 % alarms, 1 % sent twice. The second and the third way
+run in a process of their own (``python -m tests.bench.load``), which ends on SIGTERM and says what it did in a line of JSON.
 """
 
 from __future__ import annotations
 
-import socket
-import struct
+import argparse
+import json
+import signal
+import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
+from itertools import islice
 from random import Random
+
+from tests.bench.wire import PUBLISH, Said, Wire, topic_and_payload
 
 ALARM_SHARE = 0.001
 TWICE_SHARE = 0.01
 WINDOW = 2_000
 """Messages on the way without a PUBACK."""
+PIECE = 400
+"""Messages that leave in one piece."""
+PATIENCE = 30.0
+"""Seconds without a receipt after which nobody waits any more."""
 
 SAID = {
     "fall_alarm": (("status", "heartbeat", '"battery":87,"rssi":-71'), ("event", "worn", '"battery":87')),
@@ -30,69 +40,127 @@ SAID = {
 ALARMS = {"fall_alarm": "fall", "safety_alarm": "button_pressed", "fire_sensor": "smoke"}
 
 
+def named(devices: int) -> tuple[tuple[str, str], ...]:
+    """Kind and address of so many devices; the kinds go round."""
+    kinds = tuple(SAID)
+    return tuple((kinds[number % len(kinds)], f"b-{number:06}") for number in range(devices))
+
+
 def messages(
-    site: str, devices: Sequence[tuple[str, str]], count: int, now: datetime, seed: int = 1
-) -> Iterator[tuple[str, bytes]]:
-    """So many (topic, payload), those sent twice included."""
-    random, made, number = Random(seed), 0, 0
-    while made < count:
+    site: str, devices: Sequence[tuple[str, str]], seed: int = 1, alarm_share: float = ALARM_SHARE
+) -> Iterator[Said]:
+    """What they say, one after the other, for ever; those sent twice included. Ids are unique for a seed."""
+    random, number = Random(seed), 0
+    share = alarm_share * len(SAID) / len(ALARMS)
+    while True:
         kind, address = devices[number % len(devices)]
         turn, number = number // len(devices), number + 1
-        at = (now + timedelta(milliseconds=number)).isoformat(timespec="milliseconds")
-        alarm = kind in ALARMS and random.random() < ALARM_SHARE * len(SAID) / len(ALARMS)
+        alarm = kind in ALARMS and random.random() < share
         last, type_, fields = ("alarm", ALARMS[kind], '"confidence":0.9') if alarm else SAID[kind][turn % 2]
-        body = f'{{"id":"{seed}-{number}","time":"{at}","type":"{type_}",{fields}}}'.encode()
-        said = (f"hv/v1/{site}/{kind}/{address}/{last}", body)
-        for _ in range(2 if random.random() < TWICE_SHARE else 1):
+        said = (f"hv/v1/{site}/{kind}/{address}/{last}", _payload(f"{seed}-{number}", type_, fields))
+        yield said
+        if random.random() < TWICE_SHARE:
             yield said
-            made += 1
 
 
-def publish(host: str, port: int, said: Iterator[tuple[str, bytes]], name: str = "bench") -> int:
-    """Publish all at QoS 1, and wait for every PUBACK. How many."""
-    with socket.create_connection((host, port)) as link:
-        link.sendall(_connect(name))
-        if link.recv(4)[:2] != b"\x20\x02":
-            raise ConnectionError("the broker refused us")
-        sent = acked = 0
-        rest = b""
-        batch = bytearray()
-        for topic, payload in said:
-            sent += 1
-            batch += _packet(topic, payload, sent % 65_535 + 1)
-            if len(batch) > 60_000:
-                link.sendall(batch)
-                batch.clear()
-                while sent - acked > WINDOW:
-                    counted, rest = _acks(rest + link.recv(65_536))
-                    acked += counted
-        link.sendall(batch)
-        while acked < sent:
-            counted, rest = _acks(rest + link.recv(65_536))
-            acked += counted
-    return sent
+def alarm(site: str, kind: str, address: str, message_id: str) -> Said:
+    return f"hv/v1/{site}/{kind}/{address}/alarm", _payload(message_id, ALARMS[kind], '"confidence":0.9')
 
 
-def _acks(data: bytes) -> tuple[int, bytes]:
-    """PUBACKs are four bytes each."""
-    return len(data) // 4, data[len(data) // 4 * 4 :]
+def _payload(message_id: str, type_: str, fields: str) -> bytes:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return f'{{"id":"{message_id}","time":"{at}","type":"{type_}",{fields}}}'.encode()
 
 
-def _connect(name: str) -> bytes:
-    body = b"\x00\x04MQTT\x04\x02\x00\x00" + struct.pack("!H", len(name)) + name.encode()
-    return b"\x10" + _length(len(body)) + body
+def publish(host: str, port: int, said: Sequence[Said]) -> None:
+    """All of it, and wait for every PUBACK."""
+    with Wire(host, port, "bench") as wire:
+        acknowledged = sent = 0
+        for begin in range(0, len(said), PIECE):
+            sent += wire.publish(said[begin : begin + PIECE])
+            while sent - acknowledged > WINDOW:
+                acknowledged += wire.acknowledged()
+        while acknowledged < sent:
+            acknowledged += wire.acknowledged()
 
 
-def _packet(topic: str, payload: bytes, packet_id: int) -> bytes:
-    name = topic.encode()
-    length = 2 + len(name) + 2 + len(payload)
-    return b"\x32" + _length(length) + struct.pack("!H", len(name)) + name + struct.pack("!H", packet_id) + payload
+# Processes of their own -----------------------------------------------------------------------------------------------
 
 
-def _length(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        value, digit = divmod(value, 128)
-        out.append(digit | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
+def steady(wire: Wire, said: Iterator[Said], per_second: float, ended: list[bool]) -> dict[str, float]:
+    """At a pace that nobody holds up, until it is ended."""
+    begun, sent = time.monotonic(), 0
+    while not ended:
+        due = int((time.monotonic() - begun) * per_second) - sent
+        sent += wire.publish(islice(said, min(due, PIECE))) if due > 0 else 0
+        wire.received(0.004)
+    return {"sent": sent, "per_s": round(sent / (time.monotonic() - begun))}
+
+
+def closed_loop(wire: Wire, site: str, said: Iterator[Said], window: int, seconds: float) -> dict[str, float]:
+    """As fast as it is stored: so many on the way without a receipt, and each receipt lets the next one out.
+
+    Counted are the receipts after the first tenth of the time. ``missing``: sent, and without a receipt at the end.
+    """
+    wire.subscribe(f"hv/v1/{site}/+/+/receipt")
+    waiting: dict[bytes, float] = {}
+    late: list[float] = []
+    begun = time.monotonic()
+    measured, end, distinct, quiet_since = begun + seconds / 10, begun + seconds, 0, begun
+    while (now := time.monotonic()) < end or (waiting and now < quiet_since + PATIENCE):
+        if now < end and len(waiting) < window:
+            piece = list(islice(said, min(window - len(waiting), PIECE)))
+            known = len(waiting)
+            waiting.update((_id(payload), now) for _, payload in piece)
+            distinct += len(waiting) - known
+            wire.publish(piece)
+        for kind, body in wire.received(0.002):
+            if kind == PUBLISH and (sent := waiting.pop(_id(topic_and_payload(body)[1]), None)) is not None:
+                quiet_since = now = time.monotonic()
+                if measured <= now < end:
+                    late.append(now - sent)
+    late.sort()
+    return {
+        "distinct": distinct,
+        "missing": len(waiting),
+        "per_s": round(len(late) / (end - measured)),
+        "receipt_p50_ms": round(1000 * late[len(late) // 2], 1) if late else 0.0,
+        "receipt_p99_ms": round(1000 * late[len(late) * 99 // 100], 1) if late else 0.0,
+    }
+
+
+def _id(payload: bytes) -> bytes:
+    """The id comes first, in what we send and in receipts."""
+    return payload.split(b'"', 4)[3]
+
+
+def main() -> None:
+    arguments = _arguments()
+    ended: list[bool] = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    said = messages(arguments.site, named(arguments.devices), arguments.seed, arguments.alarm_share)
+    with Wire(arguments.host, arguments.port, f"bench-{arguments.way}") as wire:
+        if arguments.way == "steady":
+            told = steady(wire, said, arguments.per_second, ended)
+        else:
+            told = closed_loop(wire, arguments.site, said, arguments.window, arguments.seconds)
+    print(json.dumps(told))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("load", description="Devices that speak.")
+    parser.add_argument("way", choices=["steady", "loop"])
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("site")
+    parser.add_argument("--devices", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--alarm-share", type=float, default=ALARM_SHARE)
+    parser.add_argument("--per-second", type=float, default=5_000)
+    parser.add_argument("--window", type=int, default=2_000)
+    parser.add_argument("--seconds", type=float, default=20)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,8 +10,7 @@ import psycopg
 from gateway.rulebook import install_defaults
 from gateway.seed import SITE, seed
 from gateway.store.db import Database, new_uid
-
-KINDS = ("fall_alarm", "medicine_dispenser", "door_sensor", "e_lock", "safety_alarm", "fire_sensor")
+from tests.bench.load import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class Town:
 
 
 async def fill(url: str, devices: int, now: datetime) -> Town:
-    """A municipality with staff and roster, and this many devices, each fitted in a home of its own resident."""
+    """A municipality with staff and roster, and this many devices, six in the home of each resident. Staff is paged by e-mail."""
     database = Database(url)
     await database.open()
     try:
@@ -31,19 +30,20 @@ async def fill(url: str, devices: int, now: datetime) -> Town:
         await database.run(lambda each: seed(each, now, "bench", residents=1))
     finally:
         await database.close()
-    named = tuple((KINDS[number % len(KINDS)], f"b-{number:06}") for number in range(devices))
+    all_of_them = named(devices)
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await _homes(connection, named, now)
+        await _homes(connection, all_of_them, now)
+        await connection.execute("DELETE FROM contact WHERE channel <> 'email'")
         await connection.execute("VACUUM ANALYZE")
-    return Town(SITE, named)
+    return Town(SITE, all_of_them)
 
 
 async def _homes(
-    connection: psycopg.AsyncConnection[psycopg.rows.TupleRow], named: tuple[tuple[str, str], ...], now: datetime
+    connection: psycopg.AsyncConnection[psycopg.rows.TupleRow], devices: tuple[tuple[str, str], ...], now: datetime
 ) -> None:
     """Six devices a home, as the kinds go round."""
-    homes = [f"Benchveien {number}" for number in range((len(named) + 5) // 6)]
-    uids = [[new_uid() for _ in homes] for _ in range(2)] + [[new_uid() for _ in named] for _ in range(2)]
+    homes = [f"Benchveien {number}" for number in range((len(devices) + 5) // 6)]
+    uids = [[new_uid() for _ in homes] for _ in range(2)] + [[new_uid() for _ in devices] for _ in range(2)]
     await connection.execute(
         """INSERT INTO dwelling (uid, zone_id, address)
            SELECT u.uid, z.ids[1 + u.n %% cardinality(z.ids)], u.address
@@ -63,7 +63,7 @@ async def _homes(
         """INSERT INTO device (uid, site_id, ecosystem, address, kind)
            SELECT u.uid, s.id, 'native', u.address, u.kind
            FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS u (uid, kind, address), site s""",
-        (uids[2], [kind for kind, _ in named], [address for _, address in named]),
+        (uids[2], [kind for kind, _ in devices], [address for _, address in devices]),
     )
     await connection.execute(
         """INSERT INTO installation (uid, device_id, dwelling_id, resident_id, during)
@@ -71,5 +71,5 @@ async def _homes(
            FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS u (uid, address, home)
            JOIN device d ON d.address = u.address JOIN dwelling w ON w.address = u.home
            JOIN resident r ON r.name = u.home""",
-        (now, uids[3], [address for _, address in named], [homes[n // 6] for n in range(len(named))]),
+        (now, uids[3], [address for _, address in devices], [homes[n // 6] for n in range(len(devices))]),
     )
