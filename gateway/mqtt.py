@@ -21,12 +21,14 @@ Theory
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
@@ -53,6 +55,8 @@ MOST_BYTES = 32 * 1024 * 1024
 """What is held at most of messages that nobody has taken yet, and of their bytes; beyond, nothing more is read."""
 KEEP_ALIVE = 15
 """Seconds."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the socket."""
 LONGEST_BACKLOG = 3600.0
 """Seconds after which a broker that has not said a word on a subscription is given up."""
 EXCUSE_EVERY = 5.0
@@ -102,8 +106,14 @@ class Link:
             raise LinkLost(f"the broker refuses to let us subscribe to {', '.join(refused)}: check its access list")
 
     async def lost(self) -> None:
-        """Returns never: LinkLost when the connection ends, also while nobody reads or writes."""
-        await asyncio.wait([self._client._disconnected])  # noqa: SLF001 - it tells only those who read
+        """Returns never: LinkLost when the connection ends, also while nobody reads or writes.
+
+        The socket itself is looked at, too: where it breaks while something is written, uvloop tells nobody (measured).
+        """
+        ended = self._client._disconnected  # noqa: SLF001 - it tells only those who read
+        while not (await asyncio.wait([ended], timeout=LOOK_EVERY))[0]:
+            if _is_broken(self._client._client.socket()):  # noqa: SLF001 - as above
+                ended.set_exception(LinkLost("the socket is broken"))  # so that leaving it waits for nothing
         raise LinkLost("disconnected")
 
     async def batch(self, most: int, linger: float = 0.0) -> list[Delivery]:
@@ -340,6 +350,15 @@ class _SessionPresent:
             self._paho._max_inflight_messages = most  # noqa: SLF001 - the setter refuses once connected, and nothing is out yet
         if self._passed_on is not None:
             self._passed_on(client, data, flags, *rest)  # type: ignore[arg-type]
+
+
+def _is_broken(sock: Any) -> bool:
+    """Whether the other side has gone, or the network said so; whatever of it has not been read yet comes again."""
+    if sock is None or sock.fileno() < 0:
+        return True
+    look = select.poll()
+    look.register(sock.fileno(), select.POLLRDHUP)
+    return bool(look.poll(0))
 
 
 def _is_refused(code: object) -> bool:

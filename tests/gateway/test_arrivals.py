@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager, suppress
 
 import aiomqtt
 import pytest
+import uvloop
 
 from gateway import mqtt
 from gateway.clock import SystemClock, pause
 from gateway.embedded import Broker
-from gateway.mqtt import BrokerSettings, Delivery, Link, connect
+from gateway.mqtt import BrokerSettings, Delivery, Link, LinkLost, connect
 from tests.support import parts
 from tests.support.databases import short_folder
 
@@ -150,3 +151,39 @@ async def test_receipts_all_get_out_in_order_whatever_the_broker_takes_at_once()
                 messages = aiter(device.messages)
                 heard = [int((await anext(messages)).payload) for _ in range(2000)]
     assert heard == list(range(2000))
+
+
+@pytest.mark.parametrize("quiet", [False, True], ids=["while it talks", "while nothing is read"])
+def test_a_broker_that_dies_under_load_is_noticed_at_once(quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the loop that a gateway runs in, which does not always tell; keep-alive would, after half a minute."""
+    parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
+    if quiet:
+        monkeypatch.setattr(mqtt, "MOST_WAITING", 50)
+
+    async def dies(broker: Broker) -> None:
+        async with linked(broker):
+            await said(broker, range(400))
+        async with linked(broker) as link:
+
+            async def works() -> None:
+                while True:
+                    batch = await link.batch(50)
+                    link.acknowledge(batch)
+                    link.send(("receipts", b"x") for _ in batch)
+
+            working = None if quiet else asyncio.create_task(works())
+            while quiet and not link.held:
+                await pause(0.01)
+            broker.kill9()
+            async with asyncio.timeout(10):
+                with pytest.raises(LinkLost):
+                    await link.lost()
+            if working is not None:
+                working.cancel()
+
+    with (
+        short_folder() as folder,
+        Broker(folder, server="mosquitto") as broker,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(dies(broker))
