@@ -143,7 +143,14 @@ async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> Asy
         yield Link(client, arrivals, resumed=session.present, five=settings.version == 5)
 
 
-def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
+async def reach(settings: BrokerSettings, client_id: str) -> None:
+    """Connect and hang up, and leave no session behind. LinkLost when it cannot be done."""
+    async with _client(settings, client_id, kept=False):
+        pass
+
+
+def _client(settings: BrokerSettings, client_id: str, *, kept: bool = True) -> aiomqtt.Client:
+    """``kept``: whether the broker keeps the session while we are away."""
     five = settings.version == 5
     client = aiomqtt.Client(
         settings.host,
@@ -152,9 +159,9 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
         password=settings.password,
         identifier=client_id,
         protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
-        clean_session=None if five else False,
-        clean_start=False if five else MQTT_CLEAN_START_FIRST_ONLY,
-        properties=_connect_properties(settings) if five else None,
+        clean_session=None if five else not kept,
+        clean_start=not kept if five else MQTT_CLEAN_START_FIRST_ONLY,
+        properties=_connect_properties(settings, SESSION_EXPIRY if kept else 0) if five else None,
         tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
         keepalive=15,
         timeout=10,
@@ -165,9 +172,9 @@ def _client(settings: BrokerSettings, client_id: str) -> aiomqtt.Client:
     return client
 
 
-def _connect_properties(settings: BrokerSettings) -> Properties:
+def _connect_properties(settings: BrokerSettings, expiry: int) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = SESSION_EXPIRY
+    properties.SessionExpiryInterval = expiry
     properties.ReceiveMaximum = settings.receive_maximum
     return properties
 
