@@ -59,11 +59,12 @@ class LaneHealth(BaseModel):
 
 
 class Part(StrEnum):
-    """What a process does about lanes."""
+    """What a process does about lanes. ``UNABLE``: it has none and takes none, since it does not reach the broker or was away
+    just now."""
 
     HEARS = "hears"
     STANDS_BY = "stands_by"
-    NO_BROKER = "no_broker"
+    UNABLE = "unable"
     GONE = "gone"
 
 
@@ -176,4 +177,4 @@ def part_of(process: Process, lanes: int) -> Part:
         return Part.GONE
     if lanes:
         return Part.HEARS
-    return Part.STANDS_BY if process.able else Part.NO_BROKER
+    return Part.STANDS_BY if process.able else Part.UNABLE

@@ -92,7 +92,11 @@ class LaneWorker:
     @property
     def working(self) -> bool:
         """Whether we do what we should: we are connected, or the lane is for another process."""
-        return self.connected or not self._wanted.is_set()
+        return self.connected or not self.wanted
+
+    @property
+    def wanted(self) -> bool:
+        return self._wanted.is_set()
 
     async def run(self) -> None:
         """Until the connection or the lane is lost; the caller calls again."""
@@ -186,13 +190,13 @@ class LaneWorker:
         self._going.clear()
         self._taken.clear()
         try:
-            await until_first_ends(self._connect_and_run(held), self._until_it_goes(held), self._until_taken())
+            await until_first_ends(self._connect_and_run(held), self._until_it_goes(), self._until_taken())
         finally:
             self._link = self._held = None
             self._lost_songs()
             await self._give_back(held)
 
-    async def _until_it_goes(self, held: Held) -> None:
+    async def _until_it_goes(self) -> None:
         """Until the lane is to be given back, and nothing is in hand."""
         await self._going.wait()
         with suppress(TimeoutError):
@@ -200,7 +204,6 @@ class LaneWorker:
                 while self._in_hand:
                     self._hands_empty.clear()
                     await self._hands_empty.wait()
-        log.info("lane.given_back", site=held.site.name, lane=held.lane, epoch=held.epoch)
 
     async def _until_taken(self) -> None:
         await self._taken.wait()

@@ -18,7 +18,7 @@ NOTHING = "-"
 PARTS = {
     Part.HEARS: "hears",
     Part.STANDS_BY: "stands by",
-    Part.NO_BROKER: "does not reach the broker",
+    Part.UNABLE: "takes none: no broker, or it was away",
     Part.GONE: "gone",
 }
 

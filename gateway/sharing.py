@@ -10,7 +10,7 @@ Theory
     is wrongly taken for dead is fenced off by the epoch: it stores nothing, finds out at its next beat, and gets its share again.
 
     A process whose own lease had run out was away: it stood still, or the database was gone, for others perhaps too.
-    Before it takes anybody for dead it gives them the time to beat: it changes nothing for ``LEASE``.
+    Before it takes anybody for dead it gives them the time to beat: for ``LEASE`` it changes nothing, and says that it takes nothing.
 
     Beats have a connection of their own, since those of the others can all be busy with batches.
 """
@@ -76,6 +76,10 @@ class Sharing:
         """Whether we reach the broker."""
         return self._reached or any(worker.connected for worker in self.lanes.values())
 
+    @property
+    def _steady(self) -> bool:
+        return monotonic() >= self._steady_from
+
     def doubt(self) -> None:
         """A connection to the broker could not be made."""
         self._in_doubt.set()
@@ -106,13 +110,12 @@ class Sharing:
     async def share(self) -> None:
         """Once: gather, decide, apply."""
         steady, living, rows = await self._database.run(self._beat)
-        now = monotonic()
         if not steady:
             log.warning("gateway.was_away", holder=self._holder)
-            self._steady_from = now + LEASE.total_seconds()
+            self._steady_from = monotonic() + LEASE.total_seconds()
         self._meet(rows)
-        if now >= self._steady_from:
-            self._apply(rows, self._decide(rows, living, now))
+        if self._steady:
+            self._apply(rows, self._decide(rows, living, monotonic()))
         self._show(rows, living)
 
     async def leave(self) -> None:
@@ -123,7 +126,7 @@ class Sharing:
 
     async def _beat(self, connection: Connection) -> tuple[bool, dict[str, bool], list[LaneRow]]:
         """Whether our lease was still running; who lives, and whether they reach the broker; every lane."""
-        steady = await gateways.beat(connection, self._holder, LEASE, able=self.able)
+        steady = await gateways.beat(connection, self._holder, LEASE, able=self.able and self._steady)
         await gateways.forget_gone(connection)
         known = await gateways.processes(connection)
         return steady, {each.holder: each.able for each in known if each.alive}, await sites.every_lane(connection)
@@ -147,11 +150,12 @@ class Sharing:
 
     def _apply(self, rows: Sequence[LaneRow], decision: Decision) -> None:
         for row in rows:
-            why = decision.take.get(row.key) or decision.give.get(row.key)
-            if why is not None:
-                log.info("lane.moves", site=row.name, lane=row.lane, give=row.key in decision.give, why=why)
             ours = row.holder == self._holder and row.key not in decision.give
-            self.lanes[row.key].wants(ours or row.key in decision.take)
+            worker, wanted = self.lanes[row.key], ours or row.key in decision.take
+            if wanted != worker.wanted:
+                why = decision.take.get(row.key) or decision.give.get(row.key)
+                log.info("lane.wanted" if wanted else "lane.unwanted", site=row.name, lane=row.lane, why=why)
+                worker.wants(wanted)
         taken = {key for key, why in decision.take.items() if why is Reason.NOBODY_ELSE}
         self._rescued = (self._rescued | taken) - set(decision.give)
 

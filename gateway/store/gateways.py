@@ -22,7 +22,7 @@ ALIVE = "EXISTS (SELECT 1 FROM gateway g WHERE g.holder = l.holder AND g.lease_u
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process. ``able``: it reaches the broker; ``left``: how long its lease still runs, below zero when it ran out."""
+    """One process. ``able``: it can take lanes; ``left``: how long its lease still runs, below zero when it ran out."""
 
     holder: str
     started_at: datetime
@@ -35,18 +35,20 @@ class Process:
 
 
 async def beat(connection: Connection, holder: str, lease: timedelta, *, able: bool) -> bool:
-    """Renew the lease. False where it had run out: others may have taken us for dead meanwhile."""
+    """Renew the lease. False where it had run out: others may have taken us for dead meanwhile, and see us as unable now.
+    ``able``: we reach the broker, and would take lanes."""
     cursor = await connection.execute(
         "SELECT lease_until >= clock_timestamp() AS running FROM gateway WHERE holder = %s", (holder,)
     )
     before = await cursor.fetchone()
+    running = before is None or bool(before["running"])
     await connection.execute(
         """INSERT INTO gateway (holder, started_at, lease_until, able)
            VALUES (%(holder)s, clock_timestamp(), clock_timestamp() + %(lease)s, %(able)s)
            ON CONFLICT (holder) DO UPDATE SET lease_until = excluded.lease_until, able = excluded.able""",
-        {"holder": holder, "lease": lease, "able": able},
+        {"holder": holder, "lease": lease, "able": able and running},
     )
-    return before is None or bool(before["running"])
+    return running
 
 
 async def processes(connection: Connection) -> list[Process]:
