@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.embedded import Broker
+from gateway.embedded import Broker, EmbeddedPostgres, free_port
 from gateway.seed import SITE
+from gateway.sharing import LEASE, SETTLED_AFTER
+from gateway.store.migrate import migrate
+from tests.support.databases import short_folder
 from tests.support.processes import (
     GatewayProcess,
     Homes,
@@ -214,3 +217,41 @@ async def _is_told(it: Town) -> None:
     assert lines[0].split()[:3] == ["site", "lane", "holder"]
     assert sum(line.startswith(SITES) for line in lines) == 12
     assert sum(line.endswith("hears") for line in lines) == 3
+
+
+async def test_one_without_a_broker_gets_nothing_and_a_database_that_was_away_moves_nothing(
+    own_broker: Broker, tmp_path: Path
+) -> None:
+    with short_folder() as folder, EmbeddedPostgres(folder) as postgres:
+        await migrate(postgres.url)
+        async with town(postgres.url, own_broker, tmp_path, (SITE,), 2) as it:
+            first, second = it.gateways
+            first.start()
+            await first.connected()
+            second.start(mqtt_port=free_port())
+            await second.reports("loop")
+            await asyncio.sleep(SETTLED_AFTER.total_seconds())
+            assert await it.shared() == {"0": 2}, "who does not reach the broker has no share"
+            assert await it.epochs() == 2
+            told = (await second.get("/health")).json()
+            assert [(each["here"], each["part"]) for each in told["gateways"]] == [(False, "hears"), (True, "unable")]
+            assert (await second.health())[1] == {"loop"}, "and says that it is of no use"
+            await first.healthy()
+
+            second.kill9()
+            second.start()
+            await it.is_shared(1, 1)
+            async with it.talks():
+                await it.is_heard_everywhere(await it.now(), "two at work")
+                taken = await it.epochs()
+                await asyncio.to_thread(postgres.crash)
+                await asyncio.sleep(LONGER_THAN_A_LEASE)
+                await asyncio.to_thread(postgres.recover)
+                back = await it.now()
+                await it.is_heard_everywhere(back, "the database is back")
+                await asyncio.sleep(LEASE.total_seconds() * 2)
+                print(f"lanes taken: {taken} before the database went, {await it.epochs()} after it")
+                assert await it.epochs() == taken, "nobody was taken for dead"
+            await it.is_shared(1, 1)
+            await it.all_is_stored_once()
+            assert [await each.stop() for each in it.gateways] == [0, 0]
