@@ -25,13 +25,15 @@ from gateway.broker.watch import BrokerWatch, broker_findings
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
-from gateway.health import Health, SiteHealth, judge
+from gateway.health import Health, SiteHealth, judge, shared_out
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.settings import Role, Settings, start_of
+from gateway.shares import Key
+from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
-from gateway.store import commands, observations, pages, sites, watches
+from gateway.store import commands, gateways, observations, pages, sites, watches
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -46,7 +48,8 @@ TIMEKEEPER_TICK = 0.5
 DISPATCHER_TICK = 1.0
 COMMANDS_TICK = 1.0
 PRUNE_EVERY = 3600.0
-SITES_EVERY = 5.0
+LONGEST_HOST = 32
+"""Letters of a host name: with the rest it has to fit into what PostgreSQL shows of a connection."""
 ALL_ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
 
 
@@ -57,10 +60,12 @@ class Gateway:
         self.settings = settings
         self.roles = frozenset(roles)
         # Containers can share names and numbers; the chance part keeps two processes from taking each other for one.
-        self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self.database = Database(database_url)
+        self.holder = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.database = Database(database_url, process=self.holder)
         self.web_database = Database(database_url)
         """Of its own, so that a crowd of open pages cannot take the connections that alarms need."""
+        self.beat_database = Database(database_url, size=1)
+        """Of its own, so that batches cannot take the connection that says that we live."""
         start = start_of(settings)
         self.controlled = ControlledClock(start) if start else None
         self.clock: Clock = self.controlled or SystemClock()
@@ -71,7 +76,7 @@ class Gateway:
         keep = timedelta(days=settings.position_days)
         self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, keep)
         self.dispatcher = self._dispatcher()
-        self.lanes: dict[tuple[int, Lane], LaneWorker] = {}
+        self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
         self.failing: dict[str, str] = {}
         self.broker_watch = BrokerWatch(self.database, self.clock, self.cache, settings.broker, self._alarm_connection)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,17 +86,24 @@ class Gateway:
         """Whether requests can be served: people must be able to answer also while the broker is away."""
         return self.live.listening
 
+    @property
+    def lanes(self) -> dict[Key, LaneWorker]:
+        """A worker for each lane, whoever has it."""
+        return self.sharing.lanes
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Everything this process does, until the end of the block."""
         await self.database.open()
         await self.web_database.open()
+        await self.beat_database.open()
         await self.database.run(self._prepare)
         try:
             self._start()
             yield
         finally:
             await self._stop()
+            await self.beat_database.close()
             await self.web_database.close()
             await self.database.close()
 
@@ -117,14 +129,17 @@ class Gateway:
         if changed:
             log.info("defaults.installed", changed=changed)
 
-    def _lane(self, site: sites.Site, lane: Lane) -> LaneWorker:
+    def _start_lane(self, site: sites.Site, lane: Lane) -> LaneWorker:
         settings = LaneSettings(
             broker=self.settings.broker,
             holder=self.holder,
             limits=self.settings.limits,
             canary_seconds=self.settings.canary_seconds,
+            doubt=self.sharing.doubt,
         )
-        return LaneWorker(self.database, self.clock, self.cache, settings, site, lane)
+        worker = LaneWorker(self.database, self.clock, self.cache, settings, site, lane)
+        self._supervise(f"lane {site.name}/{lane}", worker.run, partial(_works, worker))
+        return worker
 
     def _alarm_connection(self, site: sites.Site) -> int | None:
         worker = self.lanes.get((site.id, Lane.ALARM))
@@ -135,7 +150,8 @@ class Gateway:
     def _start(self) -> None:
         self._supervise("live", self.live.run)
         if "ingest" in self.roles:
-            self._supervise("sites", self._follow_sites)
+            self._supervise("broker", self.sharing.reach, partial(_reaches, self.sharing))
+            self._supervise("sharing", self.sharing.run)
         if "ingest" in self.roles and self.controlled is None:
             self._supervise("commands", self._send_commands)
             self._supervise("broker", self.broker_watch.run)
@@ -146,6 +162,8 @@ class Gateway:
 
     async def _stop(self) -> None:
         await end(self._tasks)
+        if "ingest" in self.roles:
+            await self.sharing.leave()
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await self.dispatcher.settled()
@@ -180,16 +198,6 @@ class Gateway:
         while not works():
             await pause(0.2)
         self.failing.pop(name, None)
-
-    async def _follow_sites(self) -> None:
-        """Two lanes for every site there is, also those added later."""
-        while True:
-            for site in await self.database.run(sites.all_sites):
-                for lane in Lane:
-                    if (site.id, lane) not in self.lanes:
-                        worker = self.lanes[site.id, lane] = self._lane(site, lane)
-                        self._supervise(f"lane {site.name}/{lane}", worker.run, partial(_works, worker))
-            await pause(SITES_EVERY)
 
     async def send_commands(self) -> None:
         """What waits for the devices of the sites that this process listens to."""
@@ -246,7 +254,9 @@ class Gateway:
             )
             for each in hearings
         ]
-        return judge(now, self.failing, standing, shown, await observations.newest_received_at(connection))
+        found = judge(now, self.failing, standing, shown, await observations.newest_received_at(connection))
+        lanes, known = await sites.every_lane(connection), await gateways.processes(connection)
+        return found.model_copy(update=shared_out(lanes, known, self.holder))
 
 
 async def _send_for(worker: LaneWorker) -> None:
@@ -257,3 +267,7 @@ async def _send_for(worker: LaneWorker) -> None:
 
 def _works(worker: LaneWorker) -> bool:
     return worker.working
+
+
+def _reaches(sharing: Sharing) -> bool:
+    return sharing.able

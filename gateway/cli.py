@@ -81,6 +81,18 @@ def seed(
 
 
 @app.command()
+def lanes() -> None:
+    """Show which process hears which lane of a site, and who stands by."""
+    from gateway import lanetable  # noqa: PLC0415
+    from gateway.serve import database_of  # noqa: PLC0415
+
+    settings = load()
+    with database_of(settings) as url:
+        rows, known = asyncio.run(lanetable.look(url))
+    typer.echo("\n".join(lanetable.table(rows, known, settings.local)))
+
+
+@app.command()
 def decode(
     topic: Annotated[str, typer.Argument(help="As hv/v1/stavanger/fall_alarm/fall-001/alarm")],
     payload: Annotated[str, typer.Argument(help="The payload; - reads it from standard input.")],

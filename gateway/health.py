@@ -6,11 +6,16 @@ care alert that nobody answers, the database away, no connection to the broker, 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from gateway.store.gateways import Process
+from gateway.store.sites import LaneRow
 
 LATE = timedelta(seconds=30)
 """How far behind time anything due may be."""
@@ -42,6 +47,39 @@ class SiteHealth(BaseModel):
     deaf: bool
 
 
+class LaneHealth(BaseModel):
+    """Which process has a lane of a site, and since when; None where nobody has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str
+    lane: str
+    holder: str | None
+    since: datetime | None
+
+
+class Part(StrEnum):
+    """What a process does about lanes. ``UNABLE``: it has none and takes none, since it does not reach the broker or was away
+    just now."""
+
+    HEARS = "hears"
+    STANDS_BY = "stands_by"
+    UNABLE = "unable"
+    GONE = "gone"
+
+
+class GatewayHealth(BaseModel):
+    """A process that shares the lanes, or did within the hour. ``here``: it is the one that was asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    holder: str
+    here: bool
+    part: Part
+    lanes: int
+    since: datetime
+
+
 class Health(BaseModel):
     """What /health shows. Ages in seconds, times in UTC; no names of people."""
 
@@ -55,6 +93,8 @@ class Health(BaseModel):
     unanswered_alerts: int | None = None
     unsent_pages: int | None = None
     sites: list[SiteHealth] = []
+    lanes: list[LaneHealth] = []
+    gateways: list[GatewayHealth] = []
 
 
 def judge(
@@ -108,3 +148,34 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
             told = f"a {what} was due at {due:%Y-%m-%dT%H:%M:%SZ} and still is"
             findings.append(Finding(state=State.RED, reason="behind", detail=told))
     return findings
+
+
+def shared_out(rows: Sequence[LaneRow], known: Sequence[Process], us: str) -> dict[str, Any]:
+    """How the lanes are shared out, as :class:`Health` shows it."""
+    living = {each.holder for each in known if each.alive}
+    lanes = [
+        LaneHealth(site=row.name, lane=row.lane, holder=row.holder, since=row.taken_at)
+        if row.holder in living
+        else LaneHealth(site=row.name, lane=row.lane, holder=None, since=None)
+        for row in rows
+    ]
+    has = Counter(each.holder for each in lanes)
+    gateways = [
+        GatewayHealth(
+            holder=each.holder,
+            here=each.holder == us,
+            part=part_of(each, has[each.holder]),
+            lanes=has[each.holder],
+            since=each.started_at,
+        )
+        for each in known
+    ]
+    return {"lanes": lanes, "gateways": gateways}
+
+
+def part_of(process: Process, lanes: int) -> Part:
+    if not process.alive:
+        return Part.GONE
+    if lanes:
+        return Part.HEARS
+    return Part.STANDS_BY if process.able else Part.UNABLE

@@ -1,6 +1,7 @@
 """Lanes: one connection of one site, held by one process at a time.
 
-    take the lease → connect → subscribe → receive, sing, renew – until one of them fails
+    wanted (``gateway/sharing.py``) → take the lane → connect → subscribe → receive, sing – until one of them fails, the lane is
+    another's, or it is to be given back: then what is in hand is finished, we hang up, and whoever waits for it is told
 
 A batch is acknowledged when its transaction has committed, and not before; while the database is away we wait with the
 batch in hand, and the broker keeps the rest. Receipts follow the acknowledgement.
@@ -12,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 from uuid import uuid4
@@ -38,8 +39,10 @@ from gateway.tasks import end, until_first_ends
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
-LEASE = timedelta(seconds=4)
-RENEW_EVERY = 1.0
+ASK_AGAIN = 0.2
+"""Seconds until we ask again for a lane that is ours to take, and is still another's."""
+FINISHED_WITHIN = 5.0
+"""Seconds that what is in hand may take when a lane is given back. Longer, and it is left: the next holder gets it again."""
 LONGEST_BACK_OFF = 2.0
 BATCH = {Lane.ALARM: 500, Lane.BULK: 1500}
 """Messages in one transaction, at most. What is behind a batch of alarms waits for it."""
@@ -52,12 +55,14 @@ so telemetry goes together; an alarm waits for nothing."""
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
-    """How a lane is run. ``holder`` names this process; ``canary_seconds`` between two canaries, in real time."""
+    """How a lane is run. ``holder`` names this process; ``canary_seconds`` between two canaries, in real time; ``doubt`` is
+    called when a connection was lost or could not be made."""
 
     broker: BrokerSettings
     holder: str
     limits: canary.Limits
     canary_seconds: float
+    doubt: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class _Taken:
 
 
 class LaneWorker:
-    """Runs one lane as long as it is ours, and waits for it otherwise."""
+    """Runs one lane as long as it is ours, and otherwise waits until it is wanted."""
 
     def __init__(
         self, database: Database, clock: Clock, cache: RulebookCache, settings: LaneSettings, site: Site, lane: Lane
@@ -84,8 +89,13 @@ class LaneWorker:
         self._link: Link | None = None
         self._epoch = 0
         self._commanding = asyncio.Lock()
-        self._standing_by = False
         self._songs: dict[str, asyncio.Event] = {}
+        self._held: Held | None = None
+        self._wanted = asyncio.Event()
+        self._going = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._in_hand = 0
+        self._hands_empty = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -98,18 +108,32 @@ class LaneWorker:
 
     @property
     def working(self) -> bool:
-        """Whether somebody listens: we are connected, or another process has the lane."""
-        return self.connected or self._standing_by
+        """Whether we do what we should: we are connected, or the lane is for another process."""
+        return self.connected or not self.wanted
+
+    @property
+    def wanted(self) -> bool:
+        return self._wanted.is_set()
 
     async def run(self) -> None:
         """Until the connection or the lane is lost; the caller calls again."""
-        held = await self._take()
-        try:
-            await until_first_ends(self._renew(held), self._connect_and_run(held))
-        finally:
-            self._link = None
-            self._lost_songs()
-            await self._give_back(held)
+        while True:
+            await self._hold(await self._take())
+
+    def wants(self, wanted: bool) -> None:  # noqa: FBT001 - it is the one thing that is said
+        """Take the lane, or give it back."""
+        if wanted:
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+            if self._held is not None:
+                self._going.set()
+
+    def is_at(self, epoch: int) -> None:
+        """The lane has this epoch now: if it is not ours, another process has taken it."""
+        if self._held is not None and epoch > self._held.epoch:
+            self._wanted.clear()
+            self._taken.set()
 
     async def sing(self) -> asyncio.Event:
         """Send a canary now; the event is set when it is back, or never will be. LinkLost when there is no connection."""
@@ -127,7 +151,7 @@ class LaneWorker:
         """
         async with self._commanding:
             link, epoch = self._link, self._epoch
-            if link is None:
+            if link is None or self._going.is_set():
                 return 0
             now, local = self._clock.now(), self._cache.local
             outgoing = await self._database.run(lambda each: commanding.mark_sent(each, self._site, epoch, now, local))
@@ -149,8 +173,12 @@ class LaneWorker:
 
     async def _connect_and_run(self, held: Held) -> None:
         client_id = f"hjemmevakt-{self._site.name}-{self._lane}"
-        async with connect(self._settings.broker, client_id, self._clock) as link:
-            await self._run_on(link, held)
+        try:
+            async with connect(self._settings.broker, client_id, self._clock) as link:
+                await self._run_on(link, held)
+        except LinkLost:
+            self._settings.doubt()
+            raise
 
     async def _run_on(self, link: Link, held: Held) -> None:
         await self._note_session(link, held)
@@ -167,26 +195,40 @@ class LaneWorker:
     # Holding the lane ---------------------------------------------------------------------------------------------
 
     async def _take(self) -> Held:
-        """Wait until the lane is ours."""
+        """Wait until the lane is wanted here, and ours."""
         while True:
+            await self._wanted.wait()
             epoch = await self._database.run(
-                lambda each: sites.take_lane(each, self._site.id, self._lane, self._settings.holder, LEASE)
+                lambda each: sites.take_lane(each, self._site.id, self._lane, self._settings.holder)
             )
-            self._standing_by = epoch is None
             if epoch is not None:
                 return Held(self._site, self._lane, epoch)
-            await pause(RENEW_EVERY)
+            await pause(ASK_AGAIN)
 
-    async def _renew(self, held: Held) -> None:
-        """Raises LaneLost when another process took the lane. While the database is away nobody can."""
-        while True:
-            await pause(RENEW_EVERY)
-            with suppress(*DatabaseGone):
-                ours = await self._database.run(
-                    lambda each: sites.renew_lane(each, held.site.id, held.lane, held.epoch, LEASE)
-                )
-                if not ours:
-                    raise LaneLost(f"lane {held.lane} of {held.site.name} was taken by another process")
+    async def _hold(self, held: Held) -> None:
+        """Until the lane is to be given back. LinkLost or LaneLost when it ended in another way."""
+        self._held = held
+        self._going.clear()
+        self._taken.clear()
+        try:
+            await until_first_ends(self._connect_and_run(held), self._until_it_goes(), self._until_taken())
+        finally:
+            self._link = self._held = None
+            self._lost_songs()
+            await self._give_back(held)
+
+    async def _until_it_goes(self) -> None:
+        """Until the lane is to be given back, and nothing is in hand."""
+        await self._going.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISHED_WITHIN), self._commanding:
+                while self._in_hand:
+                    self._hands_empty.clear()
+                    await self._hands_empty.wait()
+
+    async def _until_taken(self) -> None:
+        await self._taken.wait()
+        raise LaneLost(f"lane {self._lane} of {self._site.name} was taken by another process")
 
     async def _give_back(self, held: Held) -> None:
         with suppress(*DatabaseGone):
@@ -285,7 +327,18 @@ class LaneWorker:
             await pause(self._settings.canary_seconds)
 
     async def _patiently(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """Do the work when there is a database to do it with."""
+        """Do the work when there is a database to do it with. None is begun once the lane is to be given back."""
+        if self._going.is_set():
+            await asyncio.Event().wait()  # until the connection ends
+        self._in_hand += 1
+        try:
+            return await self._insist(work)
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._hands_empty.set()
+
+    async def _insist(self, work: Callable[[], Awaitable[Result]]) -> Result:
         back_off = 0.1
         while True:
             try:

@@ -22,6 +22,8 @@ class Live:
         """Set when there are pages to send."""
         self.commands = asyncio.Event()
         """Set when there are commands to send."""
+        self.lanes = asyncio.Event()
+        """Set when a lane was given back."""
 
     async def run(self) -> None:
         """Listen until the connection is lost; the caller calls again."""
@@ -52,6 +54,8 @@ class Live:
             self.pages.set()
         if changed is None or changed.commands:
             self.commands.set()
+        if changed is None or changed.lanes:
+            self.lanes.set()
         for each in self._subscribers:
             each.tell(changed)
 

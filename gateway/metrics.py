@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from devices.model import Lane
 from gateway.ingest import Stored
@@ -24,6 +24,14 @@ class Metrics:
         self._batch = Histogram(
             "hjemmevakt_batch_seconds", "Time to store a batch", labels, buckets=SECONDS, registry=self.registry
         )
+        self._holds = Gauge(
+            "hjemmevakt_lane_held", "Whether this process hears a lane of a site", labels, registry=self.registry
+        )
+        self._gateways = Gauge(
+            "hjemmevakt_gateways",
+            "Processes that live and share the lanes, as this one sees it",
+            registry=self.registry,
+        )
         self._first_page = Histogram(
             "hjemmevakt_first_page_seconds",
             "From an alert's first message being received to its first page being handed over",
@@ -41,6 +49,14 @@ class Metrics:
         self._new.labels(site, lane).inc(stored.new)
         self._quarantined.labels(site, lane).inc(stored.quarantined)
         self._batch.labels(site, lane).observe(seconds)
+
+    def holds(self, site: str, lane: Lane, *, held: bool) -> None:
+        """Whether a lane is heard here; it is heard by one process at a time."""
+        self._holds.labels(site, lane).set(held)
+
+    def gateways(self, living: int) -> None:
+        """So many processes have a lease."""
+        self._gateways.set(living)
 
     def page(self, channel: str, outcome: str) -> None:
         """A page was handed over, put back or given up."""

@@ -295,6 +295,12 @@ async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> Asy
         yield Link(client, arrivals, resumed=session.present, five=five)
 
 
+async def reach(settings: BrokerSettings, client_id: str) -> None:
+    """Connect and hang up, and leave no session behind. LinkLost when it cannot be done."""
+    async with _client(settings, client_id, keep=False):
+        pass
+
+
 def _client(settings: BrokerSettings, client_id: str, *, keep: bool = True) -> aiomqtt.Client:
     """``keep``: the session outlives the connection. Without, an older one of that name ends, too."""
     five = settings.version == 5

@@ -17,12 +17,13 @@ LONGEST = 7900
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a transaction changed: zones and persons by id, and whether there are pages or commands to send."""
+    """What a transaction changed: zones and persons by id, and whether there are pages or commands to send, or lanes to take."""
 
     zones: frozenset[int] = frozenset()
     persons: frozenset[int] = frozenset()
     pages: bool = False
     commands: bool = False
+    lanes: bool = False
 
     def __or__(self, other: Changed) -> Changed:
         return Changed(
@@ -30,12 +31,14 @@ class Changed:
             self.persons | other.persons,
             self.pages or other.pages,
             self.commands or other.commands,
+            self.lanes or other.lanes,
         )
 
     @classmethod
     def parse(cls, payload: str) -> Changed:
         told = json.loads(payload)
-        return cls(frozenset(told["zones"]), frozenset(told["persons"]), told["pages"], told.get("commands", False))
+        zones, persons = frozenset(told["zones"]), frozenset(told["persons"])
+        return cls(zones, persons, told["pages"], told.get("commands", False), told.get("lanes", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ async def announce(connection: Connection, changed: Changed) -> None:
         "persons": sorted(changed.persons),
         "pages": changed.pages,
         "commands": changed.commands,
+        "lanes": changed.lanes,
     }
     payload = json.dumps(told)
     await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload if len(payload) <= LONGEST else ""))

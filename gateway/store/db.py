@@ -59,14 +59,15 @@ TooMuch = (errors.QueryCanceled, errors.OutOfMemory, errors.ProgramLimitExceeded
 """The server gave up over what it was asked to do: less at a time may go."""
 
 
-def conninfo(url: str) -> str:
-    """The connection string with what every connection of ours has. ValueError where it cannot be read."""
+def conninfo(url: str, process: str = "") -> str:
+    """The connection string with what every connection of ours has. ``process``: whose it is, as the server shows it.
+    ValueError where it cannot be read."""
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise ValueError(f"not a PostgreSQL connection string: {error}") from None
     ours = " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
-    merged = {**KEEPALIVE, "application_name": "hjemmevakt", **given}
+    merged = {**KEEPALIVE, "application_name": f"hjemmevakt {process}".strip(), **given}
     return make_conninfo("", **{**merged, "options": f"{given.get('options') or ''} {ours}".strip()})
 
 
@@ -83,10 +84,10 @@ async def _still_there(connection: Connection) -> None:
 class Database:
     """A pool of connections to one database."""
 
-    def __init__(self, url: str, size: int = 12) -> None:
+    def __init__(self, url: str, size: int = 12, process: str = "") -> None:
         self.url = url
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            conninfo(url),
+            conninfo(url, process),
             connection_class=psycopg.AsyncConnection[DictRow],
             kwargs={"row_factory": dict_row},
             min_size=1,

@@ -144,12 +144,12 @@ async def _apply(connection: psycopg.AsyncConnection[tuple[object, ...]], migrat
     if migration.in_transaction:
         async with connection.transaction():
             await connection.execute(migration.statements.encode())
-            await connection.execute(record, (migration.name, migration.hash))
+            await connection.execute(record, (migration.name, migration.hash), prepare=False)
         return
     for statement in _split(migration.statements):
         await _drop_broken_index(connection, statement)
         await connection.execute(statement.encode())
-    await connection.execute(record, (migration.name, migration.hash))
+    await connection.execute(record, (migration.name, migration.hash), prepare=False)
 
 
 async def _drop_broken_index(connection: psycopg.AsyncConnection[tuple[object, ...]], statement: str) -> None:

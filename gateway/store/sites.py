@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 from psycopg.rows import class_row
 
 from devices.model import Lane
+from gateway.store import audit
+from gateway.store.audit import Changed
 from gateway.store.db import Connection
+from gateway.store.gateways import ALIVE, end_transactions_of_the_gone
 
 
 class LaneLost(Exception):
@@ -35,6 +38,29 @@ class Hearing:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneRow:
+    """Who has a lane. ``taken_at`` and ``held_for`` by the database's clock, ``heard_until`` in domain time."""
+
+    site_id: int
+    name: str
+    zone_id: int
+    lane: str
+    epoch: int
+    holder: str | None
+    taken_at: datetime | None
+    held_for: timedelta | None
+    heard_until: datetime | None
+
+    @property
+    def key(self) -> tuple[int, Lane]:
+        return self.site_id, Lane(self.lane)
+
+    @property
+    def site(self) -> Site:
+        return Site(self.site_id, self.name, self.zone_id)
+
+
+@dataclass(frozen=True, slots=True)
 class SiteHearing:
     """How far a site has been heard on all its lanes; None while a lane never was."""
 
@@ -52,38 +78,42 @@ async def all_sites(connection: Connection) -> list[Site]:
     return await cursor.fetchall()
 
 
-async def take_lane(connection: Connection, site_id: int, lane: Lane, holder: str, lease: timedelta) -> int | None:
-    """The new epoch, or None while another process holds the lane. In the database's clock."""
+async def take_lane(connection: Connection, site_id: int, lane: Lane, holder: str) -> int | None:
+    """The new epoch, or None while another process holds the lane and has a lease. In the database's clock."""
     await connection.execute(
         "INSERT INTO site_lane (site_id, lane) VALUES (%s, %s) ON CONFLICT DO NOTHING", (site_id, lane)
     )
+    await end_transactions_of_the_gone(connection, site_id, lane, holder)
     cursor = await connection.execute(
-        """UPDATE site_lane SET holder = %(holder)s, epoch = epoch + 1, lease_until = clock_timestamp() + %(lease)s
-           WHERE site_id = %(site)s AND lane = %(lane)s
-             AND (holder IS NULL OR holder = %(holder)s OR lease_until < clock_timestamp())
-           RETURNING epoch""",
-        {"holder": holder, "lease": lease, "site": site_id, "lane": lane},
+        f"""UPDATE site_lane l SET holder = %(holder)s, epoch = epoch + 1, taken_at = clock_timestamp()
+            WHERE site_id = %(site)s AND lane = %(lane)s AND (holder IS NULL OR holder = %(holder)s OR NOT {ALIVE})
+            RETURNING epoch""",
+        {"holder": holder, "site": site_id, "lane": lane},
     )
     row = await cursor.fetchone()
     return row["epoch"] if row else None
 
 
-async def renew_lane(connection: Connection, site_id: int, lane: Lane, epoch: int, lease: timedelta) -> bool:
-    """Whether the lane is still ours: nobody took it, even if the lease had run out. In the database's clock."""
-    cursor = await connection.execute(
-        """UPDATE site_lane SET lease_until = clock_timestamp() + %s
-           WHERE site_id = %s AND lane = %s AND epoch = %s""",
-        (lease, site_id, lane, epoch),
-    )
-    return cursor.rowcount == 1
-
-
 async def give_lane_back(connection: Connection, site_id: int, lane: Lane, epoch: int) -> None:
-    """So that another process need not wait for the lease to run out."""
+    """So that another process need not wait for the lease to run out; whoever waits is told."""
     await connection.execute(
-        "UPDATE site_lane SET lease_until = NULL, holder = NULL WHERE site_id = %s AND lane = %s AND epoch = %s",
+        "UPDATE site_lane SET holder = NULL, taken_at = NULL WHERE site_id = %s AND lane = %s AND epoch = %s",
         (site_id, lane, epoch),
     )
+    await audit.announce(connection, Changed(lanes=True))
+
+
+async def every_lane(connection: Connection) -> list[LaneRow]:
+    """Both lanes of every site, also those that nobody has ever taken."""
+    cursor = connection.cursor(row_factory=class_row(LaneRow))
+    await cursor.execute(
+        """SELECT s.id AS site_id, s.name, s.zone_id, n.lane, coalesce(l.epoch, 0) AS epoch, l.holder, l.taken_at,
+                  clock_timestamp() - l.taken_at AS held_for, l.heard_until
+           FROM site s CROSS JOIN unnest(%s::text[]) AS n(lane)
+           LEFT JOIN site_lane l ON l.site_id = s.id AND l.lane = n.lane ORDER BY s.name, n.lane""",
+        (list(Lane),),
+    )
+    return await cursor.fetchall()
 
 
 async def fence(connection: Connection, site_id: int, lane: Lane, epoch: int) -> None:

@@ -133,7 +133,7 @@ async def test_killed_between_marked_as_sent_and_sent(migrated_url: str, own_bro
 
             await eventually(marked, "the database has it all the same")
             await rows(migrated_url, "DROP TRIGGER slow ON command")
-            await rows(migrated_url, "UPDATE site_lane SET lease_until = '-infinity'")
+            await rows(migrated_url, "UPDATE gateway SET lease_until = '-infinity'")
             gateway.start()
             await gateway.connected()
             assert (await door.commands())[command]["due_at"] is not None, "there is time to send it, if anybody would"
@@ -160,7 +160,7 @@ async def test_killed_again_and_again_each_command_is_sent_once_at_most(
                     asked.append(await door.asks(client, lock))
                 await asyncio.sleep(random.uniform(0, 0.02))
                 gateway.kill9()
-                await rows(migrated_url, "UPDATE site_lane SET lease_until = '-infinity'")
+                await rows(migrated_url, "UPDATE gateway SET lease_until = '-infinity'")
                 gateway.start()
                 await gateway.connected()
             ended = await door.all_ended()

@@ -1,10 +1,9 @@
-"""The gateway is killed again and again, or stands still, or two of them want the same site: nothing is lost or doubled."""
+"""The gateway is killed again and again: nothing is lost or doubled. Several of them: see test_leases_processes.py."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,6 @@ from random import Random
 
 from gateway.embedded import Broker
 from tests.support.processes import (
-    A_WHILE,
     GatewayProcess,
     Homes,
     alerts,
@@ -115,7 +113,7 @@ async def _climb_fast(url: str) -> None:
 
 async def _lease_runs_out(url: str) -> None:
     """What takes four seconds by itself; the process that had the lanes is gone, and everybody waits only for time."""
-    await rows(url, "UPDATE site_lane SET lease_until = '-infinity'")
+    await rows(url, "UPDATE gateway SET lease_until = '-infinity'")
 
 
 async def _all_stored(url: str, homes: Homes) -> None:
@@ -176,77 +174,3 @@ async def _climbed_on_time(url: str) -> None:
         url, "SELECT state, due_at, clock_timestamp() AS now FROM page WHERE due_at < clock_timestamp() - %s", LATE
     )
     assert not stuck
-
-
-# Two gateways ---------------------------------------------------------------------------------------------------------
-
-
-async def test_a_standby_takes_over_when_the_first_is_killed(
-    migrated_url: str, own_broker: Broker, tmp_path: Path
-) -> None:
-    await seeded(migrated_url, 4)
-    homes = Homes(own_broker, await devices_of(migrated_url))
-    first, second = _pair(tmp_path, migrated_url, own_broker)
-    with first, second:
-        first.start()
-        await first.connected()
-        second.start()
-        await second.logged("gateway.started")
-        async with homes.connected():
-            before = homes.say("fall-001", "fall")
-            await homes.has_receipt(before)
-            assert not second.entries("lane.connected")
-            await second.healthy()
-
-            first.kill9()
-            killed = time.monotonic()
-            between = homes.say("fall-002", "fall")
-            await homes.has_receipt(between)
-            took = time.monotonic() - killed
-            print(f"taken over after {took:.1f} s")
-            assert took < A_WHILE / 3
-            await second.connected()
-            assert all(each["resumed"] for each in second.entries("lane.connected"))
-        assert not await stored_once(migrated_url, [before, between])
-        assert len(await alerts(migrated_url, "fall")) == 2
-        assert await second.stop() == 0
-
-
-async def test_a_gateway_that_stood_still_wakes_up_as_the_standby(
-    migrated_url: str, own_broker: Broker, tmp_path: Path
-) -> None:
-    """Longer than its lease. It finds that the lanes are another's, stores nothing, and does not fight for them."""
-    random = Random(SEED)
-    await seeded(migrated_url, 33)
-    homes = Homes(own_broker, await devices_of(migrated_url))
-    first, second = _pair(tmp_path, migrated_url, own_broker)
-    with first, second:
-        first.start()
-        await first.connected()
-        second.start()
-        await second.logged("gateway.started")
-        async with homes.connected(), _talk(homes, random) as talking:
-            await asyncio.sleep(1)
-            first.signal(signal.SIGSTOP)
-            await second.connected()
-            fallen = homes.say("fall-030", "fall")
-            await homes.has_receipt(fallen)
-            first.signal(signal.SIGCONT)
-            await first.logged("loop.failed", loop="lane stavanger/alarm")
-            await asyncio.sleep(4)  # in which somebody who fights for the lane would have taken it back
-            talking.set()
-            await homes.all_receipted()
-        await _all_stored(migrated_url, homes)
-        assert len(second.entries("lane.connected", lane="alarm")) == 1, second.said
-        assert len(first.entries("lane.connected", lane="alarm")) == 1, first.said
-        await second.healthy()
-        await first.healthy()
-        assert await first.stop() == 0
-        assert await second.stop() == 0
-
-
-def _pair(folder: Path, url: str, broker: Broker) -> tuple[GatewayProcess, GatewayProcess]:
-    return (
-        GatewayProcess(folder, "first", database_url=url, mqtt_port=broker.port),
-        GatewayProcess(folder, "second", database_url=url, mqtt_port=broker.port),
-    )

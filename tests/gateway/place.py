@@ -20,7 +20,7 @@ from devices.model import DeviceAddress, Lane, Message, MessageClass, Said
 from gateway.engine import act
 from gateway.ingest import Held, Stored, decode, store_batch
 from gateway.rulebook import RulebookCache, install_defaults
-from gateway.store import alerts, municipality, sites
+from gateway.store import alerts, gateways, municipality, sites
 from gateway.store.alerts import StoredAlert
 from gateway.store.db import Connection, Database
 
@@ -74,10 +74,14 @@ class Place:
             return True
         return False
 
+    async def beats(self, holder: str, lease: timedelta = timedelta(minutes=5)) -> bool:
+        """A process says that it lives; whether its lease was still running."""
+        return await self.run(lambda each: gateways.beat(each, holder, lease, able=True))
+
     async def held(self, lane: Lane = Lane.ALARM, holder: str = "test") -> Held:
         """A lane of the site, taken."""
-        lease = timedelta(minutes=5)
-        epoch = await self.run(lambda each: sites.take_lane(each, self.site.id, lane, holder, lease))
+        await self.beats(holder)
+        epoch = await self.run(lambda each: sites.take_lane(each, self.site.id, lane, holder))
         assert epoch is not None
         return Held(self.site, lane, epoch)
 

@@ -1,0 +1,290 @@
+"""Several gateways share the lanes of several sites. One is killed, another stands still, one is told to go: every site is
+heard on, nothing is lost or doubled, and nobody fights for a lane."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.embedded import Broker, EmbeddedPostgres, free_port
+from gateway.seed import SITE
+from gateway.sharing import LEASE, SETTLED_AFTER
+from gateway.store.migrate import migrate
+from tests.support.databases import short_folder
+from tests.support.processes import (
+    GatewayProcess,
+    Homes,
+    Word,
+    command,
+    eventually,
+    rows,
+    seeded,
+    stored_once,
+)
+
+SITES = (SITE, "b", "c", "d", "e", "f")
+LONG = 90.0
+"""Seconds. What takes four or five by itself, on a machine that has other things to do."""
+LONGER_THAN_A_LEASE = 6.0
+
+
+class Town:
+    """Sites of one municipality, their devices, and the gateways that hear them."""
+
+    def __init__(self, url: str, homes: dict[str, Homes], gateways: Sequence[GatewayProcess]) -> None:
+        self.url = url
+        self.homes = homes
+        self.gateways = gateways
+        self._wearers = {site: iter(self._of(site, "fall_alarm")) for site in homes}
+
+    def _of(self, site: str, kind: str) -> list[str]:
+        return [address for address, each in self.homes[site].devices.items() if each == kind]
+
+    async def shared(self) -> dict[str, int]:
+        """How many lanes each gateway that runs has; the rest is at ""."""
+        pids = {str(each.pid): str(number) for number, each in enumerate(self.gateways) if each.running}
+        held = await rows(self.url, "SELECT holder FROM site_lane")
+        return Counter(pids.get((each["holder"] or "::").split(":")[1], "") for each in held)
+
+    async def is_shared(self, *lanes: int) -> None:
+        """So many lanes each, within a while."""
+        expected = {str(number): many for number, many in enumerate(lanes) if many}
+
+        async def look() -> bool:
+            await asyncio.sleep(0.4)  # each look is a connection to the database
+            return await self.shared() == expected
+
+        try:
+            await eventually(look, f"the lanes are shared out as {lanes}", LONG)
+        except AssertionError:
+            raise AssertionError(f"not {expected}: {await self.shared()}") from None
+
+    async def now(self) -> datetime:
+        """By the database's clock."""
+        (found,) = await rows(self.url, "SELECT clock_timestamp() AS now")
+        at: datetime = found["now"]
+        return at
+
+    async def is_heard_everywhere(self, since: datetime, what: str) -> None:
+        """In each site somebody falls, and a dispenser says something; all of it is stored."""
+        said: list[tuple[Homes, Word]] = []
+        for site, homes in self.homes.items():
+            said += [(homes, homes.say(next(self._wearers[site]), "fall"))]
+            said += [(homes, homes.say(self._of(site, "medicine_dispenser")[0], "dose_taken"))]
+        await asyncio.gather(*(homes.has_receipt(word, LONG) for homes, word in said))
+        print(f"{what}: everything is stored {(await self.now() - since).total_seconds():.1f} s later")
+
+    async def epochs(self) -> int:
+        """How often lanes have been taken, in all."""
+        (found,) = await rows(self.url, "SELECT sum(epoch)::int AS taken FROM site_lane")
+        taken: int = found["taken"]
+        return taken
+
+    @asynccontextmanager
+    async def talks(self) -> AsyncIterator[None]:
+        """For the block, something is said in all sites all the time; after it, everything has its receipt."""
+        stop = asyncio.Event()
+
+        async def talk(homes: Homes, words: Iterator[tuple[str, str]]) -> None:
+            while not stop.is_set():
+                homes.say(*next(words))
+                await asyncio.sleep(0.5)
+
+        async with AsyncExitStack() as connections, asyncio.TaskGroup() as talking:
+            for site, homes in self.homes.items():
+                await connections.enter_async_context(homes.connected())
+                talking.create_task(talk(homes, self._words(site)))
+            try:
+                yield
+                stop.set()
+                await asyncio.gather(*(homes.all_receipted(LONG) for homes in self.homes.values()))
+            finally:
+                stop.set()
+
+    def _words(self, site: str) -> Iterator[tuple[str, str]]:
+        wearer, dispensers = next(self._wearers[site]), self._of(site, "medicine_dispenser")
+        while True:
+            yield wearer, "fall"
+            yield from ((dispenser, "dose_dispensed") for dispenser in dispensers)
+
+    async def all_is_stored_once(self) -> None:
+        """Each word that the broker or the gateway took, once; one alert for each who fell, with each of the falls."""
+        promised = [word for homes in self.homes.values() for word in sorted(homes.receipted | homes.acknowledged)]
+        assert not await stored_once(self.url, promised)
+        fell = Counter(
+            word.address for homes in self.homes.values() for word, said in homes.said.items() if said.type == "fall"
+        )
+        found = await rows(
+            self.url,
+            """SELECT d.address, count(DISTINCT a.id) AS alerts, count(*) AS falls
+               FROM alert a JOIN device d ON d.id = a.device_id
+               JOIN alert_entry e ON e.alert_id = a.id AND e.code IN ('raised', 'evidence_joined')
+               WHERE a.condition = 'fall' GROUP BY 1""",
+        )
+        assert {each["address"]: each["falls"] for each in found} == fell
+        assert all(each["alerts"] == 1 for each in found)
+        print(f"{len(promised)} messages, {fell.total()} of them falls of {len(fell)} people: each once")
+
+
+@asynccontextmanager
+async def town(url: str, broker: Broker, folder: Path, sites: Sequence[str], many: int) -> AsyncIterator[Town]:
+    """A municipality with these sites, and so many gateways, of which none runs yet."""
+    await seeded(url, 45)
+    await rows(url, "INSERT INTO site (name, zone_id) SELECT unnest(%s::text[]), zone_id FROM site", [*sites[1:]])
+    await rows(
+        url,
+        """UPDATE device d SET site_id = s.id FROM site s, (
+               SELECT id, row_number() OVER (PARTITION BY kind ORDER BY id) AS place FROM device) n
+           WHERE n.id = d.id AND s.name = (%s::text[])[n.place %% %s + 1]""",
+        [*sites],
+        len(sites),
+    )
+    found = await rows(url, "SELECT d.address, d.kind, s.name FROM device d JOIN site s ON s.id = d.site_id ORDER BY 1")
+    homes = {
+        site: Homes(broker, {each["address"]: each["kind"] for each in found if each["name"] == site}, site)
+        for site in sites
+    }
+    async with AsyncExitStack() as running:
+        gateways = [
+            running.enter_context(GatewayProcess(folder, f"gateway-{number}", database_url=url, mqtt_port=broker.port))
+            for number in range(many)
+        ]
+        yield Town(url, homes, gateways)
+
+
+@pytest.mark.timeout(400)
+async def test_three_gateways_share_six_sites_and_outlive_each_other(
+    migrated_url: str, own_broker: Broker, tmp_path: Path
+) -> None:
+    async with town(migrated_url, own_broker, tmp_path, SITES, 3) as it:
+        first, second, third = it.gateways
+        for each in it.gateways:
+            each.start()
+        await it.is_shared(4, 4, 4)
+        async with it.talks():
+            await it.is_heard_everywhere(await it.now(), "three at work")
+            await _is_told(it)
+
+            killed = await it.now()
+            second.kill9()
+            await it.is_heard_everywhere(killed, "one of three is killed")
+            await it.is_shared(6, 0, 6)
+
+            second.start()
+            await it.is_shared(4, 4, 4)
+
+            stopped = await it.now()
+            third.signal(signal.SIGSTOP)
+            await it.is_heard_everywhere(stopped, "one of three stands still")
+            await asyncio.sleep(LONGER_THAN_A_LEASE)
+            assert await it.shared() == {"0": 6, "1": 6}
+            third.signal(signal.SIGCONT)
+            await third.logged("gateway.was_away", LONG)
+            await it.is_shared(4, 4, 4)
+            lost = {each["loop"] for each in third.entries("loop.failed") if each["loop"].startswith("lane ")}
+            assert len(lost) == 4, "it learnt of each lane that it had"
+
+            told = await it.now()
+            assert await first.stop() == 0
+            print(f"it goes {(await it.now() - told).total_seconds():.1f} s after it was told to")
+            await it.is_heard_everywhere(told, "one of three is told to go")
+            await it.is_shared(0, 6, 6)
+        await it.all_is_stored_once()
+        assert await it.epochs() <= 12 + 8 + 4 + 4 + 4 + 4 + 4 + 6, "no lane went to and fro"
+        await asyncio.gather(second.healthy(), third.healthy())
+
+
+async def _is_told(it: Town) -> None:
+    """By /health, by the metrics of each, and at a terminal."""
+    told = (await it.gateways[0].get("/health")).json()
+    assert [(each["here"], each["part"], each["lanes"]) for each in told["gateways"]].count((True, "hears", 4)) == 1
+    assert Counter(each["holder"] for each in told["lanes"]) == {each["holder"]: 4 for each in told["gateways"]}
+    for gateway in it.gateways:
+        shown = (await gateway.get("/metrics")).text
+        assert "hjemmevakt_gateways 3.0" in shown
+        held = [line for line in shown.splitlines() if line.startswith("hjemmevakt_lane_held{")]
+        assert sum(float(line.rpartition(" ")[2]) for line in held) == 4
+    table = await command("lanes", database_url=it.url)
+    assert table.code == 0
+    lines = table.out.splitlines()
+    assert lines[0].split()[:3] == ["site", "lane", "holder"]
+    assert sum(line.startswith(SITES) for line in lines) == 12
+    assert sum(line.endswith("hears") for line in lines) == 3
+
+
+async def test_who_does_not_reach_the_broker_gets_nothing_and_a_database_that_was_away_moves_nothing(
+    own_broker: Broker, tmp_path: Path
+) -> None:
+    with short_folder() as folder, EmbeddedPostgres(folder) as postgres:
+        await migrate(postgres.url)
+        async with town(postgres.url, own_broker, tmp_path, (SITE,), 2) as it:
+            first, second = it.gateways
+            first.start()
+            await first.connected()
+            road = free_port()
+            second.start(mqtt_port=road)
+            await second.reports("loop")
+            await asyncio.sleep(SETTLED_AFTER.total_seconds())
+            assert await it.shared() == {"0": 2}, "who does not reach the broker has no share"
+            assert await it.epochs() == 2
+            told = (await second.get("/health")).json()
+            assert [(each["here"], each["part"]) for each in told["gateways"]] == [(False, "hears"), (True, "unable")]
+            assert (await second.health())[1] == {"loop"}, "and says that it is of no use"
+            await first.healthy()
+
+            async with _road(road, own_broker), it.talks():
+                await it.is_shared(1, 1)
+                await second.healthy()
+                await it.is_heard_everywhere(await it.now(), "two at work")
+                taken = await it.epochs()
+                await asyncio.to_thread(postgres.crash)
+                await asyncio.sleep(LONGER_THAN_A_LEASE)
+                await asyncio.to_thread(postgres.recover)
+                back = await it.now()
+                await it.is_heard_everywhere(back, "the database is back")
+                await asyncio.sleep(LEASE.total_seconds() * 2)
+                print(f"lanes taken: {taken} before the database went, {await it.epochs()} after it")
+                assert await it.epochs() == taken, "nobody was taken for dead"
+                assert await it.shared() == {"0": 1, "1": 1}
+            await it.is_shared(2, 0)
+            await it.all_is_stored_once()
+            assert [await each.stop() for each in it.gateways] == [0, 0]
+
+
+@asynccontextmanager
+async def _road(port: int, broker: Broker) -> AsyncIterator[None]:
+    """For the block, a way to the broker; whoever is on it when it ends is cut off."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while said := await reader.read(65536):
+                writer.write(said)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_connection(broker.host, broker.port)
+        ways = [asyncio.create_task(carry(reader, ours)), asyncio.create_task(carry(theirs, writer))]
+        met.update(ways)
+        await asyncio.wait(ways)
+        with suppress(OSError):
+            await asyncio.gather(ours.wait_closed(), writer.wait_closed())
+
+    met: set[asyncio.Task[None]] = set()
+    server = await asyncio.start_server(meet, broker.host, port)
+    try:
+        yield
+    finally:
+        server.close()
+        for each in met:
+            each.cancel()
+        await asyncio.gather(*met, return_exceptions=True)
+        await asyncio.sleep(0.1)  # in which the last sockets are closed
