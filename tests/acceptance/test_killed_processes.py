@@ -1,15 +1,12 @@
-"""The gateway is killed again and again, or stands still, or two of them want the same site: nothing is lost or doubled."""
+"""Two gateways want the same site, and one of them is killed or stands still: nothing is lost or doubled, nobody fights."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -21,50 +18,11 @@ from tests.support.processes import (
     alerts,
     devices_of,
     eventually,
-    rows,
     seeded,
     stored_once,
 )
 
 SEED = 20260303
-STEP = timedelta(seconds=10)
-LATE = timedelta(seconds=6)
-"""How late a step may come after a kill: the restart, and a machine that has other things to do."""
-TARGETS = ("first_on_duty", "all_on_duty", "zone_lead", "first_on_duty", "all_on_duty", "zone_lead", "response_centre")
-
-
-async def test_ten_kills_under_traffic_lose_nothing_and_double_nothing(
-    migrated_url: str, own_broker: Broker, tmp_path: Path
-) -> None:
-    random = Random(SEED)
-    await seeded(migrated_url, 33)
-    await _climb_fast(migrated_url)
-    homes = Homes(own_broker, await devices_of(migrated_url))
-    assert len(homes.devices) >= 50
-    gateway = GatewayProcess(tmp_path, database_url=migrated_url, mqtt_port=own_broker.port)
-    with gateway:
-        gateway.start()
-        await gateway.connected()
-        async with homes.connected(), _talk(homes, random) as talking:
-            for number in range(10):
-                at_work = number % 3 < 2
-                wait = random.uniform(0, 1)
-                print(f"kill {number + 1} after {wait:.3f} s at work: {at_work}; {len(homes.receipted)} receipted")
-                if at_work:
-                    await gateway.connected()
-                await asyncio.sleep(wait)
-                gateway.kill9()
-                await _lease_runs_out(migrated_url)
-                gateway.start()
-            started = time.monotonic()
-            await asyncio.sleep(1)
-            talking.set()
-            await homes.all_receipted()
-        await _all_stored(migrated_url, homes)
-        await _falls_are_dealt_with(migrated_url, homes)
-        await asyncio.sleep(max(0.0, STEP.total_seconds() + 2 - (time.monotonic() - started)))
-        await _climbed_on_time(migrated_url)
-        assert "Traceback" not in gateway.said
 
 
 @asynccontextmanager
@@ -100,24 +58,6 @@ def _words(homes: Homes, random: Random) -> Iterator[tuple[str, str]]:
             yield address, "fall" if fell and address in wearers else "heartbeat"
 
 
-async def _climb_fast(url: str) -> None:
-    """A policy as a municipality could set it, with the shortest waits there are."""
-    steps = [{"target": target, "wait_seconds": int(STEP.total_seconds())} for target in TARGETS]
-    await rows(
-        url,
-        """WITH next AS (UPDATE policy SET version = version + 1 WHERE name = 'care_urgent' RETURNING id, version)
-           INSERT INTO policy_version (policy_id, version, spec, created_at)
-           SELECT next.id, next.version, v.spec || jsonb_build_object('steps', %s::jsonb), v.created_at
-           FROM next JOIN policy_version v ON v.policy_id = next.id AND v.version = next.version - 1""",
-        json.dumps(steps),
-    )
-
-
-async def _lease_runs_out(url: str) -> None:
-    """What takes four seconds by itself; the process that had the lanes is gone, and everybody waits only for time."""
-    await rows(url, "UPDATE site_lane SET lease_until = '-infinity'")
-
-
 async def _all_stored(url: str, homes: Homes) -> None:
     """What the gateway gave its receipt for, and what the broker had acknowledged: each exactly once."""
     promised = sorted(homes.receipted | homes.acknowledged)
@@ -131,54 +71,6 @@ async def _all_stored(url: str, homes: Homes) -> None:
         await eventually(look, "everything is stored")
     except AssertionError:
         raise AssertionError((await stored_once(url, promised))[:10]) from None
-
-
-async def _falls_are_dealt_with(url: str, homes: Homes) -> None:
-    """One open alert for each wearer who fell, with every fall on its timeline, and somebody paged."""
-    fell: dict[str, int] = {}
-    for word in homes.receipted:
-        if homes.said[word].type == "fall":
-            fell[word.address] = fell.get(word.address, 0) + 1
-    found = await rows(
-        url,
-        """SELECT d.address, count(DISTINCT a.id) AS alerts,
-                  count(*) FILTER (WHERE e.code IN ('raised', 'evidence_joined')) AS falls,
-                  (SELECT count(*) FROM page p WHERE p.alert_id = min(a.id)) AS pages
-           FROM alert a JOIN device d ON d.id = a.device_id JOIN alert_entry e ON e.alert_id = a.id
-           WHERE a.condition = 'fall' GROUP BY 1""",
-    )
-    assert {each["address"]: each["falls"] for each in found} == fell
-    assert all(each["alerts"] == 1 and each["pages"] > 0 for each in found)
-
-
-async def _climbed_on_time(url: str) -> None:
-    overdue = await rows(
-        url, "SELECT id, due_at, clock_timestamp() AS now FROM alert WHERE due_at < clock_timestamp() - %s", LATE / 2
-    )
-    assert not overdue
-    for alert in await alerts(url, "fall"):
-        steps = await rows(
-            url, "SELECT * FROM alert_entry WHERE alert_id = %s AND code LIKE 'step_reached' ORDER BY seq", alert["id"]
-        )
-        assert [each["params"]["step"] for each in steps] == list(range(len(steps)))
-        waits = [after["at"] - before["at"] for before, after in pairwise(steps)]
-        assert all(STEP <= wait <= STEP + LATE for wait in waits), waits
-    climbed = await rows(
-        url,
-        """SELECT a.attempt, array_agg(DISTINCT p.attempt) AS paged, count(*) AS pages,
-                  count(DISTINCT (p.attempt, p.contact_id)) AS different
-           FROM alert a JOIN page p ON p.alert_id = a.id WHERE a.condition = 'fall' GROUP BY a.id""",
-    )
-    for each in climbed:
-        assert each["paged"] == list(range(1, each["attempt"] + 1))
-        assert each["pages"] == each["different"]
-    stuck = await rows(
-        url, "SELECT state, due_at, clock_timestamp() AS now FROM page WHERE due_at < clock_timestamp() - %s", LATE
-    )
-    assert not stuck
-
-
-# Two gateways ---------------------------------------------------------------------------------------------------------
 
 
 async def test_a_standby_takes_over_when_the_first_is_killed(

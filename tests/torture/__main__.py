@@ -13,28 +13,41 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
 
-from gateway.embedded import EmbeddedError
+from gateway.embedded import EmbeddedError, EmbeddedPostgres
+from tests.torture.plan import CUTS, How
 from tests.torture.run import Options, Outcome, torture
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 SHOWN = 50
+SORTS = ("kill", "stop", "cut")
 
 
 def main() -> int:
     arguments = _arguments()
-    options = Options(arguments.times, arguments.seed, arguments.gateways, arguments.devices, arguments.rate)
+    options = Options(
+        arguments.times,
+        arguments.seed,
+        arguments.gateways,
+        arguments.devices,
+        arguments.rate,
+        hows=_hows(arguments.only),
+    )
     folder = Path(tempfile.mkdtemp(prefix="hv-torture-"))
     _say(
         f"{options.times} blows, seed {options.seed}: {options.devices} devices say {options.rate:g} messages a second"
     )
     outcome: Outcome | None = None
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome = runner.run(torture(folder, options, _say))
+        with (
+            EmbeddedPostgres(folder / "postgres") as postgres,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            outcome = runner.run(torture(folder, postgres, options, _say))
     except EmbeddedError as error:
         print(f"torture: {error}", file=sys.stderr)
         return WRONG
@@ -78,9 +91,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--gateways", type=_at_least_one, default=2, help="gateway processes side by side, at most 8")
     parser.add_argument("--devices", type=_at_least_one, default=600)
     parser.add_argument("--rate", type=float, default=300.0, help="messages a second, on average")
+    parser.add_argument("--only", nargs="+", choices=SORTS, default=SORTS, help="which sorts of blows")
     parser.add_argument("--json", action="store_true", help="the last line is a JSON object")
     parser.add_argument("--keep-logs", action="store_true", help="keep the gateways' logs also when all is well")
     return parser.parse_args()
+
+
+def _hows(only: Sequence[str]) -> frozenset[How]:
+    sorts = {"kill": {How.KILL}, "stop": {How.STOP}, "cut": set(CUTS)}
+    return frozenset[How]().union(*(sorts[each] for each in only))
 
 
 def _at_least_one(text: str) -> int:

@@ -8,7 +8,7 @@
 
 Half-open is what a router does that has forgotten a connection. Nothing tells the two ends; the kernel of each gives up
 after a time of its own. Ours would not, as the proxy's kernel acknowledges everything, so a half-open connection is reset
-after ``GIVEN_UP``.
+after ``GIVEN_UP`` seconds.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def to_socket(path: str) -> Upstream:
 class Hop:
     """Listens at ``port``, and passes everything on; while it is cut, it does not."""
 
-    def __init__(self, name: str, upstream: Upstream) -> None:
-        self.name = name
+    def __init__(self, upstream: Upstream, given_up: float = GIVEN_UP) -> None:
         self.port = 0
         self._upstream = upstream
+        self._given_up = given_up
         self._cut: Cut | None = None
         self._passable = asyncio.Event()
         self._passable.set()
@@ -122,7 +122,7 @@ class Hop:
             pair.suffer(self._cut)
 
     async def _give_up(self, pairs: set[_Pair]) -> None:
-        await asyncio.sleep(GIVEN_UP)
+        await asyncio.sleep(self._given_up)
         for pair in pairs:
             pair.abort()
 

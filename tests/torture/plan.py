@@ -9,7 +9,7 @@ Theory
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -68,7 +68,7 @@ DECK: tuple[tuple[Whom, How], ...] = (
 )
 BROKER_CARDS: tuple[tuple[Whom, How], ...] = ((Whom.BROKER, How.KILL),) * 5
 LASTS = {
-    How.KILL: (0.3, 3.0),
+    How.KILL: (0.3, 2.5),
     How.STOP: LONGER_THAN_A_LEASE,
     How.CLOSED: (0.5, 6.0),
     How.FROZEN: (0.5, 6.0),
@@ -76,21 +76,29 @@ LASTS = {
 }
 
 
-def plan(times: int, seed: int, *, gateways: int, broker_falls: bool, longest_pause: float) -> tuple[Blow, ...]:
-    """So many blows. ``broker_falls``: the broker is killed, too. ``longest_pause``: seconds between two of them."""
+def plan(
+    times: int, seed: int, *, gateways: int, broker_falls: bool, longest_pause: float, hows: frozenset[How]
+) -> tuple[Blow, ...]:
+    """So many blows. ``broker_falls``: the broker is killed, too. ``longest_pause``: seconds between two of them. ``hows``:
+    of these sorts only."""
     random = Random(f"{seed}/{broker_falls}")
-    cards = _dealt(DECK + (BROKER_CARDS if broker_falls else ()), random)
+    deck = [card for card in DECK + (BROKER_CARDS if broker_falls else ()) if card[1] in hows]
+    cards = _dealt(deck, random)
     return tuple(_blow(*next(cards), gateways, longest_pause, random) for _ in range(times))
 
 
-def parts(times: int, seed: int, gateways: int, longest_pause: float) -> tuple[tuple[Blow, ...], tuple[Blow, ...]]:
+def parts(
+    times: int, seed: int, gateways: int, longest_pause: float, hows: frozenset[How]
+) -> tuple[tuple[Blow, ...], tuple[Blow, ...]]:
     """Half of them while the broker stays, the other half while it falls."""
-    stays = plan((times + 1) // 2, seed, gateways=gateways, broker_falls=False, longest_pause=longest_pause)
-    falls = plan(times // 2, seed, gateways=gateways, broker_falls=True, longest_pause=longest_pause)
-    return stays, falls
+
+    def part(count: int, *, broker_falls: bool) -> tuple[Blow, ...]:
+        return plan(count, seed, gateways=gateways, broker_falls=broker_falls, longest_pause=longest_pause, hows=hows)
+
+    return part((times + 1) // 2, broker_falls=False), part(times // 2, broker_falls=True)
 
 
-def _dealt(deck: tuple[tuple[Whom, How], ...], random: Random) -> Iterator[tuple[Whom, How]]:
+def _dealt(deck: Sequence[tuple[Whom, How]], random: Random) -> Iterator[tuple[Whom, How]]:
     while True:
         yield from random.sample(deck, len(deck))
 

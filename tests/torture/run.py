@@ -16,7 +16,7 @@ from gateway.embedded import EmbeddedPostgres
 from gateway.store.migrate import migrate
 from tests.support.processes import rows
 from tests.torture import stored, town, verdict
-from tests.torture.plan import Blow, Whom, parts
+from tests.torture.plan import Blow, How, parts
 from tests.torture.publisher import Memory, Publisher, Speaker
 from tests.torture.servers import Servers, running
 from tests.torture.stored import Print, Stored
@@ -34,14 +34,16 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for. ``rate``: messages a second on average; ``longest_pause``: seconds between two blows."""
+    """What is asked for. ``rate``: messages a second on average; ``longest_pause``: seconds between two blows; ``hows``:
+    which sorts of blows."""
 
     times: int = 100
     seed: int = 7
     gateways: int = 2
     devices: int = 600
     rate: float = 300
-    longest_pause: float = 4.0
+    longest_pause: float = 6.0
+    hows: frozenset[How] = frozenset(How)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Outcome:
         memory, kept = self.told.memory, self.stored
         return {
             "blows": len(self.blows),
-            "kills": sum(each.how == "kill −9" for each in self.blows),
+            "kills": sum(each.how is How.KILL for each in self.blows),
             "said": len(memory.said),
             "sendings": memory.sendings,
             "acknowledged": len(memory.acknowledged),
@@ -110,22 +112,23 @@ class _Run:
         return set[Any]().union(*(each.outstanding for each in self.publishers))
 
 
-async def torture(folder: Path, options: Options, tell: Tell) -> Outcome:
-    """All of it, with servers of its own in this folder. ``tell`` is given a line for each blow."""
+async def torture(folder: Path, postgres: EmbeddedPostgres, options: Options, tell: Tell) -> Outcome:
+    """All of it, on an empty database server; the other servers are its own, in this folder. ``tell`` is given a line for
+    each blow."""
     begun = time.monotonic()
-    stays, falls = parts(options.times, options.seed, options.gateways, options.longest_pause)
-    with EmbeddedPostgres(folder / "postgres") as postgres:
-        await migrate(postgres.url)
-        speakers = await town.build(postgres.url, options.devices)
-        async with (
-            running(folder, postgres, options.gateways) as servers,
-            _talking(options, servers, speakers, tell) as run,
-        ):
-            await _until(lambda: _listening(run), HEALS_WITHIN)
-            for blows, broker_falls in ((stays, False), (falls, True)):
-                await _part(run, blows, promised=not broker_falls)
-            told = Told(run.memory, frozenset(run.kept), _mails(servers))
-        kept = await stored.read(postgres.url, run.prints)
+    stays, falls = parts(options.times, options.seed, options.gateways, options.longest_pause, options.hows)
+    await migrate(postgres.url)
+    speakers = await town.build(postgres.url, options.devices)
+    async with (
+        running(folder, postgres, options.gateways) as servers,
+        _talking(options, servers, speakers, tell) as run,
+    ):
+        await _until(lambda: _listening(run), HEALS_WITHIN)
+        for blows, broker_falls in ((stays, False), (falls, True)):
+            await _part(run, blows, promised=not broker_falls)
+        await _until(lambda: _all_left(run), HEALS_WITHIN)
+        told = Told(run.memory, frozenset(run.kept), _mails(servers))
+    kept = await stored.read(postgres.url, run.prints)
     ended = sum(len(node.ended_by_itself) for node in servers.nodes)
     findings = verdict.judge(told, kept)
     return Outcome(told, kept, findings, (*stays, *falls), ended, time.monotonic() - begun)
@@ -171,13 +174,13 @@ async def _talk(run: _Run, *, promised: bool) -> None:
         owed += run.options.rate * TICK * run.random.choice(BURSTS)
         for _ in range(math.floor(owed)):
             speaker, said = next(words)
-            trusting = promised and hash_of(speaker) % 2 == 0
+            trusting = promised and _number(speaker) % 2 == 0
             run.owners[speaker.address.address].say(speaker, said, trusting=trusting, promised=promised)
         owed -= math.floor(owed)
         await asyncio.sleep(TICK)
 
 
-def hash_of(speaker: Speaker) -> int:
+def _number(speaker: Speaker) -> int:
     """The number in its address."""
     return int(speaker.address.address.rpartition("-")[2])
 
@@ -189,12 +192,16 @@ async def _listening(run: _Run) -> bool:
 
 
 async def _all_settled(run: _Run) -> bool:
-    """Devices have let go of everything, what was promised is stored, and every page has left."""
-    url = run.servers.postgres.url
-    if run.kept or await stored.unsettled(url):
+    """Devices have let go of everything, and what was promised is stored."""
+    if run.kept:
         return False
-    told = Told(run.memory, frozenset(), frozenset())
-    return not (run.memory.receipted | told.promised) - (await stored.messages(url)).keys()
+    promised = run.memory.receipted | Told(run.memory, frozenset(), frozenset()).promised
+    return promised <= (await stored.messages(run.servers.postgres.url)).keys()
+
+
+async def _all_left(run: _Run) -> bool:
+    """Every page has left, also those whose gateway was killed while it sent them."""
+    return not await stored.unsettled(run.servers.postgres.url)
 
 
 def _tell_of(run: _Run, blow: Blow) -> None:
@@ -222,8 +229,3 @@ async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in every:
         task.cancel()
     await asyncio.gather(*every, return_exceptions=True)
-
-
-def of_whom(blows: Iterable[Blow]) -> set[Whom]:
-    """Whom blows strike."""
-    return {each.whom for each in blows}

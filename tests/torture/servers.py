@@ -29,8 +29,8 @@ class Node:
 
     def __init__(self, letter: str, folder: Path, broker: Broker, postgres: EmbeddedPostgres, mail: MailServer) -> None:
         self.letter = letter
-        self.to_broker = Hop(f"gateway {letter}–broker", to_port(broker.port))
-        self.to_database = Hop(f"gateway {letter}–database", to_socket(str(socket_of(postgres))))
+        self.to_broker = Hop(to_port(broker.port))
+        self.to_database = Hop(to_socket(str(socket_of(postgres))))
         self.ended_by_itself: list[str] = []
         self._folder, self._mail = folder, mail
         self._process: GatewayProcess | None = None
@@ -83,7 +83,7 @@ class Servers:
 
     def __init__(self, postgres: EmbeddedPostgres, broker: Broker, mail: MailServer, nodes: Sequence[Node]) -> None:
         self.postgres, self.broker, self.mail, self.nodes = postgres, broker, mail, nodes
-        self.publishers = Hop("publishers–broker", to_port(broker.port))
+        self.publishers = Hop(to_port(broker.port))
         self._struck: dict[tuple[Whom, int], asyncio.Lock] = {}
 
     async def strike(self, blow: Blow) -> None:

@@ -152,7 +152,7 @@ def _paged_uniquely(stored: Stored) -> Iterator[Finding]:
         attempts[page.alert_id].add(page.attempt)
     for each in stored.alerts:
         without = set(range(1, each.attempt + 1)) ^ attempts[each.id]
-        if without:
+        if without and attempts[each.id]:  # without any page it is told already
             yield Finding(
                 "an attempt has pages", f"{_about(each)} counts {each.attempt}, but not so attempt {min(without)}"
             )
