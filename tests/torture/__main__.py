@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ def main() -> int:
         f"{options.times} blows, seed {options.seed}: {options.devices} devices say {options.rate:g} messages a second"
     )
     outcome: Outcome | None = None
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with (
             EmbeddedPostgres(folder / "postgres") as postgres,
@@ -54,7 +56,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:
-        _tidy(folder, keep_logs=arguments.keep_logs or outcome is None or bool(outcome.findings))
+        _tidy(folder, keep_logs=arguments.keep_logs or (outcome is not None and bool(outcome.findings)))
     _report(outcome, as_json=arguments.json)
     return FAILED if outcome.findings else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +26,8 @@ TICK = 0.1
 BURSTS = (0.0, 0.0, 0.0, 1.0, 4.0)
 """How much of what is due on average is said at once: nothing mostly, and now and then a lot."""
 CONNECTIONS = 8
-HEALS_WITHIN = 120.0
-"""Seconds. What has not healed by then is a finding, and not a reason to wait for longer."""
+HEALS_WITHIN = 45.0
+"""Seconds in which something must get better: longer than any time-out and any patience there is."""
 
 Tell = Callable[[str], None]
 
@@ -123,10 +123,10 @@ async def torture(folder: Path, postgres: EmbeddedPostgres, options: Options, te
         running(folder, postgres, options.gateways) as servers,
         _talking(options, servers, speakers, tell) as run,
     ):
-        await _until(lambda: _listening(run), HEALS_WITHIN)
+        await _until_none(lambda: _deaf_lanes(run))
         for blows, broker_falls in ((stays, False), (falls, True)):
             await _part(run, blows, promised=not broker_falls)
-        await _until(lambda: _all_left(run), HEALS_WITHIN)
+        await _until_none(lambda: _unsent(run))
         told = Told(run.memory, frozenset(run.kept), _mails(servers))
     kept = await stored.read(postgres.url, run.prints)
     ended = sum(len(node.ended_by_itself) for node in servers.nodes)
@@ -162,7 +162,7 @@ async def _part(run: _Run, blows: Sequence[Blow], *, promised: bool) -> None:
     finally:
         await _ended([talk, *strikes])
     run.tell(f"peace: {len(run.kept):,} messages are still kept by their devices")
-    await _until(lambda: _all_settled(run), HEALS_WITHIN)
+    await _until_none(lambda: _unsettled(run))
     run.prints.append(await stored.print_of(run.servers.postgres.url))
 
 
@@ -185,23 +185,25 @@ def _number(speaker: Speaker) -> int:
     return int(speaker.address.address.rpartition("-")[2])
 
 
-async def _listening(run: _Run) -> bool:
-    """Every lane is somebody's: from now on the broker keeps what comes."""
-    found = await rows(run.servers.postgres.url, "SELECT count(*) AS n FROM site_lane WHERE heard_until IS NOT NULL")
-    return bool(found[0]["n"] == 4)
+async def _deaf_lanes(run: _Run) -> int:
+    """Lanes that nobody listens to yet. Afterwards the broker keeps what comes."""
+    found = await rows(
+        run.servers.postgres.url,
+        """SELECT count(*) AS n FROM site s CROSS JOIN unnest(ARRAY['alarm', 'bulk']) AS u (lane)
+           LEFT JOIN site_lane l ON l.site_id = s.id AND l.lane = u.lane WHERE l.heard_until IS NULL""",
+    )
+    return int(found[0]["n"])
 
 
-async def _all_settled(run: _Run) -> bool:
-    """Devices have let go of everything, and what was promised is stored."""
-    if run.kept:
-        return False
+async def _unsettled(run: _Run) -> int:
+    """Messages that devices still keep, and promised ones that are not stored yet."""
     promised = run.memory.receipted | Told(run.memory, frozenset(), frozenset()).promised
-    return promised <= (await stored.messages(run.servers.postgres.url)).keys()
+    return len(run.kept) + len(promised - (await stored.messages(run.servers.postgres.url)).keys())
 
 
-async def _all_left(run: _Run) -> bool:
-    """Every page has left, also those whose gateway was killed while it sent them."""
-    return not await stored.unsettled(run.servers.postgres.url)
+async def _unsent(run: _Run) -> int:
+    """Pages that have not left, also those whose gateway was killed while it sent them."""
+    return await stored.unsettled(run.servers.postgres.url)
 
 
 def _tell_of(run: _Run, blow: Blow) -> None:
@@ -217,10 +219,12 @@ def _mails(servers: Servers) -> frozenset[str]:
     return frozenset(str(each["Message-ID"]).strip("<> ").partition("@")[0] for each in servers.mail.messages)
 
 
-async def _until(look: Callable[[], Any], seconds: float) -> None:
-    """Until it is so, or for so long."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and not await look():
+async def _until_none(left: Callable[[], Awaitable[int]]) -> None:
+    """Until nothing is left, or what is left has not become less for a while: then it is a finding."""
+    least, since = math.inf, time.monotonic()
+    while (now_left := await left()) and time.monotonic() - since < HEALS_WITHIN:
+        if now_left < least:
+            least, since = now_left, time.monotonic()
         await asyncio.sleep(0.5)
 
 

@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -82,9 +82,9 @@ def judge(told: Told, stored: Stored) -> list[Finding]:
 
 
 def _promises_kept(told: Told, stored: Stored) -> Iterator[Finding]:
-    for word in sorted(told.memory.receipted - stored.messages.keys()):
+    for word in _alarms_first(told, told.memory.receipted - stored.messages.keys()):
         yield Finding("a receipt is a promise", f"{_named(told, word)} has a receipt and is not stored")
-    for word in sorted(told.promised - told.memory.receipted - stored.messages.keys()):
+    for word in _alarms_first(told, told.promised - told.memory.receipted - stored.messages.keys()):
         yield Finding("an acknowledgement is a promise", f"{_named(told, word)} was acknowledged and is not stored")
 
 
@@ -102,7 +102,7 @@ def _nothing_invented(told: Told, stored: Stored) -> Iterator[Finding]:
 
 
 def _healed(told: Told) -> Iterator[Finding]:
-    for word in sorted(told.kept):
+    for word in _alarms_first(told, told.kept):
         yield Finding("it heals", f"{_named(told, word)} is still kept by its device")
 
 
@@ -218,6 +218,10 @@ def _timelines(stored: Stored) -> dict[int, list[EntryRow]]:
     for entry in stored.entries:
         lines[entry.alert_id].append(entry)
     return lines
+
+
+def _alarms_first(told: Told, words: Iterable[Word]) -> list[Word]:
+    return sorted(words, key=lambda word: (not told.memory.said[word].alarm, word))
 
 
 def _named(told: Told, word: Word) -> str:
