@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
 from typing import cast
 
 from devices.dialects.native import encode, topic_of
@@ -29,7 +31,7 @@ from tests.torture import wire
 from tests.torture.wire import Kind, Packet
 
 ANSWER_SECONDS = 4.0
-PATIENCE, LONGEST_PATIENCE = 2.0, 8.0
+PATIENCE, LONGEST_PATIENCE = 2.0, 16.0
 WINDOW = 400
 """Messages on the way without the broker's acknowledgement."""
 TICK, PAUSE = 0.05, 0.3
@@ -63,16 +65,15 @@ class Memory:
     sendings: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Kept:
-    """A message that its device has not let go of. Times are monotonic."""
+    """A message that its device has not let go of."""
 
     word: Word
     topic: str
     payload: bytes
     alarm: bool
     trusting: bool
-    due_at: float = 0.0
     tries: int = 0
 
 
@@ -95,8 +96,16 @@ class Publisher:
         self._memory = memory
         self._numbers: Counter[str] = Counter()
         self._kept: dict[Word, Kept] = {}
+        self._ready: deque[Kept] = deque()
+        self._later: list[tuple[float, int, Kept]] = []
         self._on_the_way: dict[int, _OnTheWay] = {}
         self._packet_id = 0
+        self._order = count()
+
+    @property
+    def backlog(self) -> int:
+        """How much is still kept."""
+        return len(self._kept)
 
     @property
     def outstanding(self) -> set[Word]:
@@ -112,6 +121,7 @@ class Publisher:
         topic, payload = encode(speaker.address, speaker.kind, word.message_id, said)
         self._memory.said[word] = Saying(said.type, said.at, alarm, promised)
         self._kept[word] = Kept(word, topic, payload, alarm, trusting)
+        self._is_ready(self._kept[word])
 
     async def run(self) -> None:
         """Stay connected, until cancelled."""
@@ -140,26 +150,34 @@ class Publisher:
     def _begin_anew(self) -> None:
         """A new connection: what the broker has not acknowledged is due at once."""
         for each in self._on_the_way.values():
-            each.kept.due_at = 0.0
+            self._is_ready(each.kept)
         self._on_the_way.clear()
 
     def _is_ignored(self) -> bool:
         first = next(iter(self._on_the_way.values()), None)
         return first is not None and time.monotonic() - first.sent_at > ANSWER_SECONDS
 
+    def _is_ready(self, kept: Kept) -> None:
+        if kept.alarm:
+            self._ready.appendleft(kept)
+        else:
+            self._ready.append(kept)
+
     def _send_due(self, line: _Line) -> None:
+        """However much is kept, only what is sent is looked at: whoever is slow here makes the network slow."""
         now = time.monotonic()
-        room = WINDOW - len(self._on_the_way)
-        due = [each for each in self._kept.values() if each.due_at <= now] if room > 0 and line.takes_more else []
-        for each in sorted(due, key=lambda kept: not kept.alarm)[:room]:
-            self._send(line, each, now)
+        while self._later and self._later[0][0] <= now:
+            self._is_ready(heappop(self._later)[2])
+        while self._ready and len(self._on_the_way) < WINDOW and line.takes_more:
+            kept = self._ready.popleft()
+            if kept.word in self._kept:
+                self._send(line, kept, now)
 
     def _send(self, line: _Line, kept: Kept, now: float) -> None:
         self._packet_id = self._packet_id % 65_535 + 1
         self._on_the_way[self._packet_id] = _OnTheWay(kept, now)
         line.write(wire.publish(kept.topic, kept.payload, self._packet_id))
         kept.tries += 1
-        kept.due_at = float("inf")  # until the broker has spoken, or the connection is gone
         self._memory.sendings += 1
 
     # What the broker says ---------------------------------------------------------------------------------------------
@@ -179,7 +197,8 @@ class Publisher:
         if kept.trusting:
             self._kept.pop(kept.word, None)
         else:
-            kept.due_at = time.monotonic() + min(LONGEST_PATIENCE, PATIENCE * 2 ** (kept.tries - 1))
+            due_at = time.monotonic() + min(LONGEST_PATIENCE, PATIENCE * 2 ** (kept.tries - 1))
+            heappush(self._later, (due_at, next(self._order), kept))
 
     def _receipted(self, packet: Packet) -> None:
         address, message_id = self._by_topic.get(packet.topic), receipt_id(packet.payload)

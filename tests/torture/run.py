@@ -108,6 +108,10 @@ class _Run:
     done: int = 0
 
     @property
+    def backlog(self) -> int:
+        return sum(each.backlog for each in self.publishers)
+
+    @property
     def kept(self) -> set[Any]:
         return set[Any]().union(*(each.outstanding for each in self.publishers))
 
@@ -163,7 +167,7 @@ async def _part(run: _Run, blows: Sequence[Blow], *, promised: bool) -> None:
         await asyncio.gather(*strikes)
     finally:
         await _ended([talk, *strikes])
-    run.tell(f"peace: {len(run.kept):,} messages are still kept by their devices")
+    run.tell(f"peace: {run.backlog:,} messages are still kept by their devices")
     await _until_none(lambda: _unsettled(run))
     run.prints.append(await stored.print_of(run.servers.postgres.url))
 
@@ -200,7 +204,7 @@ async def _deaf_lanes(run: _Run) -> int:
 async def _unsettled(run: _Run) -> int:
     """Messages that devices still keep, and promised ones that are not stored yet."""
     promised = run.memory.receipted | Told(run.memory, frozenset(), frozenset()).promised
-    return len(run.kept) + len(promised - (await stored.messages(run.servers.postgres.url)).keys())
+    return run.backlog + len(promised - (await stored.messages(run.servers.postgres.url)).keys())
 
 
 async def _unsent(run: _Run) -> int:
@@ -213,7 +217,7 @@ def _tell_of(run: _Run, blow: Blow) -> None:
     counted = (
         f"{len(memory.said):,} said, {len(memory.acknowledged):,} acknowledged, {len(memory.receipted):,} receipted"
     )
-    run.tell(f"{run.done:>4} of {run.options.times}: {blow} – {counted}, {len(run.kept):,} kept")
+    run.tell(f"{run.done:>4} of {run.options.times}: {blow} – {counted}, {run.backlog:,} kept")
 
 
 def _mails(servers: Servers) -> frozenset[str]:
