@@ -18,8 +18,10 @@ TESTS ?=
 FUZZ ?= 1000000
 MESSAGES ?= 200000
 BENCH ?=
+TIMES ?= 100
+SEED ?= 7
 
-.PHONY: help venv check test fuzz bench format demo demo-reset contracts docs schema lock clean
+.PHONY: help venv check test fuzz bench torture format demo demo-reset contracts docs schema lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +43,9 @@ fuzz: .venv/.installed-dev ## a million pieces of junk for the decoders and for 
 
 bench: .venv/.installed-dev ## what it takes, how fast an alarm is through, beside peers; minutes (MESSAGES=600000, BENCH="--only drain")
 	$(BIN)/python -m tests.bench --messages $(MESSAGES) $(BENCH)
+
+torture: .venv/.installed-dev ## everything is killed, frozen and cut off under load: is anything lost? (TIMES=1000 SEED=8 for another)
+	$(BIN)/python -m tests.torture --times $(TIMES) --seed $(SEED)
 
 format: .venv/.installed-dev ## put the code into shape
 	$(BIN)/ruff check --fix-only --exit-zero

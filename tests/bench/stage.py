@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -50,7 +51,7 @@ class Stage:
         with Broker(self.folder / leg, server="mosquitto") as broker:
             yield broker
 
-    def gateway(self, leg: str, url: str, broker: Broker, **settings: object) -> GatewayProcess:
+    def gateway(self, leg: str, url: str, broker: Broker, **settings: Any) -> GatewayProcess:
         """Not yet started. Its canary is as rare as by default, and it is noon: doors that open at night are alerts."""
         return GatewayProcess(
             self.folder,

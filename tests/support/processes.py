@@ -110,8 +110,11 @@ async def eventually(look: Callable[[], Awaitable[Found]], what: str, seconds: f
 class GatewayProcess:
     """`hjemmevakt serve`, started, killed and started again with the same settings; in the end nothing is left."""
 
-    def __init__(self, folder: Path, name: str = "gateway", **settings: object) -> None:
+    def __init__(
+        self, folder: Path, name: str = "gateway", roles: str = "ingest,engine,web", **settings: object
+    ) -> None:
         self.port = free_port()
+        self.roles = roles
         self.settings = {"environment": "test", "listen_port": self.port, "canary_seconds": 0.5, **settings}
         self._log = folder / f"{name}.log"
         self._begun = 0
@@ -128,7 +131,7 @@ class GatewayProcess:
         self._begun = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [COMMAND, "serve"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [COMMAND, "serve", "--roles", self.roles], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=environment(**{**self.settings, **more}), start_new_session=True,
             )  # fmt: skip
 
