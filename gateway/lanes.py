@@ -48,8 +48,8 @@ BATCH = {Lane.ALARM: 500, Lane.BULK: 1500}
 """Messages in one transaction, at most. What is behind a batch of alarms waits for it."""
 PART = 100
 """Messages that are decoded at once: a millisecond or two."""
-LINGER = {Lane.ALARM: 0.0, Lane.BULK: 0.003}
-"""Seconds that a batch waits for what comes right behind its first message. A transaction costs a dozen ways to the database,
+LINGER = {Lane.ALARM: 0.0, Lane.BULK: 0.001}
+"""Seconds that a batch waits for what comes right behind its first message. A transaction costs several ways to the database,
 so telemetry goes together; an alarm waits for nothing."""
 
 
@@ -313,9 +313,10 @@ class LaneWorker:
         now = self._clock.now()
 
         async def move(connection: Connection) -> None:
-            before = await sites.hearing(connection, held.site.id, held.lane, held.epoch)
-            after = canary.heard(before, sent_at, now, self._settings.limits)
-            await sites.save_hearing(connection, held.site.id, held.lane, after)
+            async with connection.pipeline():
+                before = await sites.hearing(connection, held.site.id, held.lane, held.epoch)
+                after = canary.heard(before, sent_at, now, self._settings.limits)
+                await sites.save_hearing(connection, held.site.id, held.lane, after)
 
         await self._database.run(move)
 

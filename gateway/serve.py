@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ from gateway import controlled
 from gateway.api.app import create_app
 from gateway.app import Gateway
 from gateway.clock import pause
+from gateway.collecting import collect_less
 from gateway.embedded import EmbeddedPostgres
 from gateway.errors import GatewayError, SettingError
 from gateway.settings import Role, Settings
@@ -28,8 +28,6 @@ from gateway.web import demo
 log = structlog.get_logger()
 
 DATABASE_WAIT = 2.0
-COLLECT_AFTER = 50_000
-"""Objects; Python's own 700 would collect twenty times for each batch."""
 StageOf = Callable[[Gateway], demo.Stage]
 
 
@@ -86,21 +84,13 @@ async def serve(
 
 async def _run(gateway: Gateway, listener: socket.socket | None, stop: asyncio.Event, stage: demo.Stage | None) -> None:
     async with gateway.running():
-        _collect_less()
+        collect_less()
         web = asyncio.create_task(serve_web(gateway, stop, listener, stage)) if listener is not None else None
         listen = f"{gateway.settings.listen_host}:{gateway.settings.listen_port}"
         log.info("gateway.started", roles=sorted(gateway.roles), listen=listen)
         await stop.wait()
         if web is not None:
             await web
-
-
-def _collect_less() -> None:
-    """What is there by now stays, and need not be looked through again and again; and a batch of messages makes many objects
-    that are gone with it, without any help of the collector."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
 
 
 def _listener(settings: Settings) -> socket.socket:

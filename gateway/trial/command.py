@@ -15,6 +15,7 @@ from datetime import datetime
 import uvloop
 
 from gateway.clock import monotonic
+from gateway.collecting import collect_less
 from gateway.log import set_up
 from gateway.trial.run import Outcome, Progress, Trial, run, servers
 from gateway.trial.tell import told
@@ -78,4 +79,5 @@ def try_out(arguments: Arguments) -> int:
 def _run(trial: Trial, teller: _Teller) -> Outcome:
     with servers() as (url, broker), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         teller.done(f"PostgreSQL and {broker.name} run")
+        collect_less()
         return runner.run(run(trial, url, broker, Progress(teller.done, teller.now)))
