@@ -18,6 +18,8 @@ SAID = {
     "session_lost": N_("The broker has forgotten what it kept for us"),
     "broker_tried": N_("The broker was tried, and does not keep what it takes"),
     "broker_keeps": N_("The broker was tried again, and keeps what it takes"),
+    "too_many": N_("It sends so much that not all of it is taken"),
+    "fewer_again": N_("It sends less again"),
     "command_not_sent": N_("There was no connection to send the command on"),
     "command_unanswered": N_("The device did not answer a command"),
 }

@@ -135,6 +135,7 @@ class Gateway:
             holder=self.holder,
             limits=self.settings.limits,
             canary_seconds=self.settings.canary_seconds,
+            device_per_minute=self.settings.device_per_minute,
             doubt=self.sharing.doubt,
         )
         worker = LaneWorker(self.database, self.clock, self.cache, settings, site, lane)

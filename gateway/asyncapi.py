@@ -115,7 +115,7 @@ def _operations() -> Document:
         }
         for each, text in UPWARD.items()
     }
-    operations["sendReceipt"] = _sent("receipt", at_least_once)
+    operations["sendReceipt"] = _sent("receipt", {"mqtt": {"qos": 0, "retain": False, **BINDING}})
     operations["sendCommand"] = _sent("command", at_least_once) | {"reply": {"channel": _channel("result")}}
     return operations
 

@@ -24,8 +24,9 @@ from alerts.judge import Failure, undecodable
 from alerts.model import Judgement, Signal
 from devices.dialects import dialect_of, dialects, lane_of
 from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
-from gateway import commanding, judging, positions
+from gateway import commanding, judging, positions, register
 from gateway.engine import act
+from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache
 from gateway.stamping import Read, note_signs, of_their_kind, store_new, subjects_of
@@ -59,7 +60,8 @@ class Receipt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a batch. ``new`` of ``total`` were not known; ``failures`` are rules that crashed."""
+    """What became of a batch. ``new`` of ``total`` were not known; ``failures`` are rules that crashed; ``held_back``
+    was not taken, by the rate guard."""
 
     total: int
     new: int
@@ -67,17 +69,19 @@ class Stored:
     receipts: tuple[Receipt, ...]
     failures: tuple[Failure, ...]
     changed: Changed
+    held_back: int = 0
 
 
 @dataclass(slots=True)
 class Batch:
     """Messages, and what they were decoded to: what could be read, and what could not. ``elsewhere``: how many another lane
-    takes in."""
+    takes in. ``floods``: what the rate guard has held back of it."""
 
     messages: Sequence[Message] = ()
     read: list[Read] = field(default_factory=list)
     rejected: list[Quarantined] = field(default_factory=list)
     elsewhere: int = 0
+    floods: list[Flood] = field(default_factory=list)
 
     @property
     def observed(self) -> list[Observation]:
@@ -117,16 +121,21 @@ async def store_batch(database: Database, held: Held, batch: Batch, now: datetim
     try:
         return await database.run(lambda connection: _store(connection, held, batch, now, cache))
     except TooMuch as error:
+        if not messages:
+            raise
         if len(messages) == 1:
             return await _store_stubborn(database, held, messages[0], now, cache)
         log.warning("batch.halved", messages=len(messages), error=type(error).__name__)
     except (sites.LaneLost, *DatabaseGone):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever one message does must not hold up the others
+    except Exception as error:
+        if not messages:
+            raise  # it is no message's fault
         if len(messages) == 1:
             return await _store_poison(database, held, messages[0], f"{type(error).__name__}: {error}", now, cache)
     middle = len(messages) // 2
     halves = [decode(each, held.lane) for each in (messages[:middle], messages[middle:])]
+    halves[0].floods = batch.floods
     return _sum([await store_batch(database, held, each, now, cache) for each in halves])
 
 
@@ -143,14 +152,18 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
-    known |= await standing.register.known(connection, site, _devices_of(rejected), now)
+    known |= await standing.register.known(connection, site, _spoke(batch, rejected), now)
     heard = await store_new(connection, observed, known, now)
-    await note_signs(connection, observed, known, rejected)
+    await note_signs(connection, observed, known, _spoke(batch, rejected))
     failures: list[Failure] = []
     judged = await judging.judge_batch(connection, heard, book, now, failures)
     refused = await _quarantine(connection, site, known, rejected)
     await judging.save(connection, judged)
-    signals: list[Signal] = [*judged.signals, *(signal for each in refused for signal in each.signals)]
+    signals: list[Signal] = [
+        *judged.signals,
+        *(signal for each in refused for signal in each.signals),
+        *await _of_floods(connection, known, batch.floods),
+    ]
     changed = await commanding.hear(connection, heard, signals, now, book)
     changed |= await act(connection, signals, now, book)
     changed |= await positions.noticed(connection, observed, known, now)
@@ -162,11 +175,23 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
         receipts=tuple(_receipts(batch, rejected)),
         failures=tuple(failures),
         changed=changed,
+        held_back=sum(each.held_back for each in batch.floods),
     )
 
 
-def _devices_of(rejected: Sequence[Quarantined]) -> set[DeviceAddress]:
-    return {each.error.device for each in rejected if each.error.device is not None}
+def _spoke(batch: Batch, rejected: Sequence[Quarantined]) -> dict[DeviceAddress, datetime]:
+    """When devices last said something that is not stored as said: they are alive all the same."""
+    refused = [(each.error.device, each.message.received_at) for each in rejected if each.error.device is not None]
+    held_back = [(each.device, each.at) for each in batch.floods]
+    return dict(sorted([*refused, *held_back], key=lambda each: each[1]))
+
+
+async def _of_floods(connection: Connection, known: Known, floods: Sequence[Flood]) -> list[Signal]:
+    """Of devices that there are; one that nobody has ever heard of may begin with its first word."""
+    flooding = [(each, known[each.device]) for each in floods if each.device in known]
+    subjects = await register.subjects(connection, [(device, each.at) for each, device in flooding])
+    told = [signal_of(each, subject) for (each, _), subject in zip(flooding, subjects, strict=True)]
+    return [each for each in told if each is not None]
 
 
 async def _quarantine(
@@ -236,4 +261,5 @@ def _sum(parts: Sequence[Stored]) -> Stored:
         receipts=tuple(receipt for part in parts for receipt in part.receipts),
         failures=tuple(failure for part in parts for failure in part.failures),
         changed=changed,
+        held_back=sum(part.held_back for part in parts),
     )

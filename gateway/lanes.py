@@ -30,6 +30,7 @@ from gateway.engine import act
 from gateway.ingest import Batch, Held, Stored, decode, joined, store_batch
 from gateway.metrics import METRICS
 from gateway.mqtt import BrokerSettings, Delivery, Link, LinkLost, connect
+from gateway.rate import RateGuard
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, sites
 from gateway.store.db import Connection, Database, DatabaseGone
@@ -62,6 +63,7 @@ class LaneSettings:
     holder: str
     limits: canary.Limits
     canary_seconds: float
+    device_per_minute: int
     doubt: Callable[[], None]
 
 
@@ -90,6 +92,7 @@ class LaneWorker:
         self._epoch = 0
         self._commanding = asyncio.Lock()
         self._songs: dict[str, asyncio.Event] = {}
+        self._guard = RateGuard(settings.device_per_minute)
         self._held: Held | None = None
         self._wanted = asyncio.Event()
         self._going = asyncio.Event()
@@ -181,6 +184,7 @@ class LaneWorker:
             raise
 
     async def _run_on(self, link: Link, held: Held) -> None:
+        self._guard = RateGuard(self._settings.device_per_minute)  # what the last one has told may not have been stored
         await self._note_session(link, held)
         await until_first_ends(self._receive(link, held), self._listen(link, held), link.lost())
 
@@ -280,11 +284,17 @@ class LaneWorker:
         for start in range(0, len(said), PART):
             parts.append(decode(said[start : start + PART], self._lane))
             await pause(0)
-        return _Taken(deliveries, [song for song in songs if song], joined(said, parts))
+        batch = joined(said, parts)
+        batch.read, batch.floods = self._guard.sift(batch.read, now)
+        return _Taken(deliveries, [song for song in songs if song], batch)
 
     async def _take_in(self, link: Link, held: Held, taken: _Taken) -> None:
         started = monotonic()
-        stored = await self._patiently(partial(self._store, held, taken.said)) if taken.said.messages else None
+        stored = (
+            await self._patiently(partial(self._store, held, taken.said))
+            if taken.said.messages or taken.said.floods
+            else None
+        )
         link.acknowledge(taken.deliveries)
         if stored is not None:
             METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
@@ -352,5 +362,7 @@ class LaneWorker:
     def _report(self, stored: Stored) -> None:
         for failure in stored.failures:
             log.error("rule.failed", rule=failure.rule, exc_info=failure.error)
+        if stored.held_back:
+            log.warning("device.floods", site=self._site.name, lane=self._lane, held_back=stored.held_back)
         if stored.quarantined:
             log.warning("message.quarantined", site=self._site.name, lane=self._lane, count=stored.quarantined)

@@ -21,6 +21,9 @@ class Metrics:
         self._quarantined = Counter(
             "hjemmevakt_quarantined", "Messages that could not be read", labels, registry=self.registry
         )
+        self._held_back = Counter(
+            "hjemmevakt_held_back", "Messages of a flooding device, not taken", labels, registry=self.registry
+        )
         self._batch = Histogram(
             "hjemmevakt_batch_seconds", "Time to store a batch", labels, buckets=SECONDS, registry=self.registry
         )
@@ -48,6 +51,7 @@ class Metrics:
         self._messages.labels(site, lane).inc(stored.total)
         self._new.labels(site, lane).inc(stored.new)
         self._quarantined.labels(site, lane).inc(stored.quarantined)
+        self._held_back.labels(site, lane).inc(stored.held_back)
         self._batch.labels(site, lane).observe(seconds)
 
     def holds(self, site: str, lane: Lane, *, held: bool) -> None:

@@ -72,6 +72,7 @@ class Settings(BaseModel):
     deaf_seconds: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 60
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
     position_days: Annotated[int, BeforeValidator(_number), Field(ge=1, le=90)] = 7
+    device_per_minute: Annotated[int, BeforeValidator(_number), Field(ge=0, le=1_000_000)] = 3000
     controlled_clock: AwareDatetime | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -6,7 +6,7 @@ kind than its own is not believed. Each device's sign of life is noted once a ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -15,7 +15,7 @@ from typing import Any
 from alerts.model import Heard, Lateness, Subject
 from devices.health import PRESENCE, by_the_broker
 from devices.kinds import kinds
-from devices.model import DecodeError, Flag, Message, Observation, Reason
+from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
 from devices.position import without_position
 from gateway import positions, register
 from gateway.register import Known
@@ -163,14 +163,14 @@ def _fields_of(kind: str, type_: str) -> frozenset[str]:
 
 
 async def note_signs(
-    connection: Connection, observed: Sequence[Observation], known: Known, rejected: Sequence[Quarantined]
+    connection: Connection, observed: Sequence[Observation], known: Known, spoke: Mapping[DeviceAddress, datetime]
 ) -> None:
-    """All at once, in the order of the devices. A device that talks nonsense is alive all the same."""
+    """All at once, in the order of the devices. ``spoke``: when devices last said what is not among it: one that talks
+    nonsense is alive all the same."""
     signs = {sign.device_id: sign for sign in _signs(observed, known)}
-    for each in rejected:
-        device = known.get(each.error.device) if each.error.device is not None else None
+    for address, at in spoke.items():
+        device = known.get(address)
         if device is not None:
-            at = each.message.received_at
             sign = signs.get(device.id, Sign(device.id, at, at, None, {}))
             signs[device.id] = replace(sign, seen_at=max(sign.seen_at or at, at))
     if signs:

@@ -94,6 +94,7 @@ WRONG = {
     "canary_seconds": ["0", "61", "nan", "inf", "five"],
     "deaf_seconds": ["0", "1e9", "nan"],
     "position_days": ["0", "91", "7.5", "for ever"],
+    "device_per_minute": ["-1", "1000001", "0.5", "many"],
     "settle_seconds": ["-1", "nan"],
     "controlled_clock": ["tomorrow", "2026-03-03T12:00:00"],
     "mqtt_prot": ["1883"],
