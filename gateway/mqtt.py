@@ -258,7 +258,9 @@ class _Reader:
         """Read on, where it was held."""
         sock = self._paho.socket()
         if self._held is not None and sock is not None and sock.fileno() == self._held:
-            asyncio.get_running_loop().add_reader(self._held, self._readable)
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._held, self._readable)
+            loop.call_soon(self._readable)  # what TLS has taken off the socket already makes it readable no more
         self._held = None
 
     @property
@@ -274,7 +276,9 @@ class _Reader:
     def _readable(self) -> None:
         try:
             self.read()
-            while getattr(self._paho.socket(), "pending", int)() > 0:  # TLS has more of it than the system shows
+            while (
+                not self.held and getattr(self._paho.socket(), "pending", int)() > 0
+            ):  # TLS has more of it than the system shows
                 self.read()
         except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use any more
             if not self._client._disconnected.done():  # noqa: SLF001 - as aiomqtt's own reader does
