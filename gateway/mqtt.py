@@ -269,11 +269,13 @@ class _Reader:
 
     def _excuse(self, held: int) -> None:
         """The silence is ours while nothing is read."""
-        if self._held == held:
+        if self._held == held and self._paho.socket() is not None:
             self._is_alive()
             asyncio.get_running_loop().call_later(EXCUSE_EVERY, self._excuse, held)
 
     def _readable(self) -> None:
+        if self._paho.socket() is None:
+            return
         try:
             self.read()
             while (
