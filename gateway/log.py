@@ -12,9 +12,8 @@ def set_up(level: str) -> None:
     """For this process."""
     number = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(message)s")
-    logging.getLogger("psycopg").setLevel(
-        logging.ERROR
-    )  # it warns of each pipeline that an error ended, which we are told anyway
+    # It warns of each pipeline that an error ended; we are told of the error anyway.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

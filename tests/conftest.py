@@ -31,6 +31,13 @@ databases.named_server()
 logs.plain()
 
 
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that was run in this process has set its own up, to a stream that is gone."""
+    yield
+    logs.plain()
+
+
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[databases.Server]:
     """The server on which this worker's databases live."""
