@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
+from typing import NamedTuple
 
 from alerts.model import Subject, Watch
 from alerts.policy import StoredPolicy
@@ -36,6 +37,17 @@ class Applying:
         return found
 
 
+_Key = tuple[str, int, int | None, int | None, int | None]
+
+
+class _Named(NamedTuple):
+    """Whom and what rules of a kind name: for all others they say the same, but for the zone."""
+
+    residents: frozenset[int | None]
+    devices: frozenset[int | None]
+    installations: frozenset[int | None]
+
+
 @dataclass(frozen=True)
 class Rulebook:
     """``rules`` by kind. ``ancestry``: a zone to itself and those around it, from the inside out. ``channels`` that are set
@@ -47,7 +59,8 @@ class Rulebook:
     policies: Sequence[StoredPolicy] = ()
     channels: tuple[str, ...] = ()
     unreadable: tuple[int, ...] = ()
-    _found: dict[tuple[str, Subject], Applying] = field(default_factory=dict, compare=False, repr=False)
+    _found: dict[_Key, Applying] = field(default_factory=dict, compare=False, repr=False)
+    _named: dict[str, _Named] = field(default_factory=dict, compare=False, repr=False)
     _alike: dict[tuple[int, ...], Applying] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -63,15 +76,32 @@ class Rulebook:
         return self._applying(kind, subject).hearing(type_)
 
     def _applying(self, kind: str, subject: Subject) -> Applying:
-        """Remembered for each device; devices to which the same rules apply share them."""
-        found = self._found.get((kind, subject))
+        """Remembered for all devices to which no rule can make a difference; and those to which the same apply share them."""
+        named = self._named.get(kind) or self._names(kind)
+        key = (
+            kind,
+            subject.zone_id,
+            subject.resident_id if subject.resident_id in named.residents else None,
+            subject.device_id if subject.device_id in named.devices else None,
+            subject.installation_id if subject.installation_id in named.installations else None,
+        )
+        found = self._found.get(key)
         if found is None:
             if len(self._found) > REMEMBERED:
                 self._found.clear()
             rules = nearest(self.rules.get(kind, ()), kind, subject, self.ancestry.get(subject.zone_id, ()))
             found = self._alike.setdefault(tuple(rule.id for rule in rules), Applying(rules))
-            self._found[kind, subject] = found
+            self._found[key] = found
         return found
+
+    def _names(self, kind: str) -> _Named:
+        rules = self.rules.get(kind, ())
+        named = self._named[kind] = _Named(
+            frozenset(rule.resident_id for rule in rules),
+            frozenset(rule.device_id for rule in rules),
+            frozenset(rule.installation_id for rule in rules),
+        )
+        return named
 
     def following(self, watch: Watch) -> Rule | None:
         """The rule that judges a watch now; None where none of its name applies any more, or of another type."""
@@ -120,7 +150,7 @@ class Rulebook:
         )
 
 
-REMEMBERED = 50_000
-"""Devices whose rules are remembered."""
+REMEMBERED = 20_000
+"""Zones, and devices that rules name, for which it is remembered which rules apply."""
 MOST_TYPES = 200
 """Types of message whose rules are remembered."""

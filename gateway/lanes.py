@@ -45,7 +45,7 @@ ASK_AGAIN = 0.2
 FINISHED_WITHIN = 5.0
 """Seconds that what is in hand may take when a lane is given back. Longer, and it is left: the next holder gets it again."""
 LONGEST_BACK_OFF = 2.0
-BATCH = {Lane.ALARM: 500, Lane.BULK: 1500}
+BATCH = {Lane.ALARM: 500, Lane.BULK: 500}
 """Messages in one transaction, at most. What is behind a batch of alarms waits for it."""
 PART = 100
 """Messages that are decoded at once: a millisecond or two."""
