@@ -16,7 +16,7 @@ install = echo "installing $(1) …"; \
 WORKERS ?= 4
 TESTS ?=
 FUZZ ?= 1000000
-MESSAGES ?= 200000
+MESSAGES ?= 600000
 BENCH ?=
 TIMES ?= 100
 SEED ?= 7
@@ -41,7 +41,7 @@ test: .venv/.installed-dev ## everything, on real servers (TESTS=tests/devices f
 fuzz: .venv/.installed-dev ## a million pieces of junk for the decoders and for redaction (FUZZ=10000000 for more)
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 0 -k junk tests/devices
 
-bench: .venv/.installed-dev ## what it takes, how fast an alarm is through, beside peers; minutes (MESSAGES=600000, BENCH="--only drain")
+bench: .venv/.installed-dev ## what it takes, how fast an alarm is through, beside peers; minutes (MESSAGES=200000, BENCH="--only drain")
 	$(BIN)/python -m tests.bench --messages $(MESSAGES) $(BENCH)
 
 torture: .venv/.installed-dev ## everything is killed, frozen and cut off under load: is anything lost? (TIMES=1000 SEED=8 for another)
