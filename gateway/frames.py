@@ -18,7 +18,7 @@ from typing import NamedTuple
 PUBLISH = 0x30
 PUBACK = 0x40
 MOST_LENGTH_BYTES = 4
-LARGEST_ID = 65_535
+LONGEST_TOPIC = 65_535
 
 
 class BrokenPacket(Exception):
@@ -99,8 +99,8 @@ def acknowledgements(packet_ids: Iterable[int]) -> bytes:
 def publication(topic: str, payload: bytes, five: bool) -> bytes:  # noqa: FBT001 - see take_apart
     """Something to publish at QoS 0. ValueError for a topic that no packet can hold."""
     name = topic.encode()
-    if len(name) > LARGEST_ID:
-        raise ValueError(f"a topic of {len(name)} bytes; at most {LARGEST_ID} can be sent")
+    if len(name) > LONGEST_TOPIC:
+        raise ValueError(f"a topic of {len(name)} bytes; at most {LONGEST_TOPIC} can be sent")
     body = b"".join((len(name).to_bytes(2), name, b"\x00" if five else b"", payload))
     return b"\x30" + _length_of(len(body)) + body
 

@@ -152,9 +152,10 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
-    known |= await standing.register.known(connection, site, _spoke(batch, rejected), now)
+    spoke = _spoke(batch, rejected)
+    known |= await standing.register.known(connection, site, spoke, now)
     heard = await store_new(connection, observed, known, now)
-    await note_signs(connection, observed, known, _spoke(batch, rejected))
+    await note_signs(connection, observed, known, spoke)
     failures: list[Failure] = []
     judged = await judging.judge_batch(connection, heard, book, now, failures)
     refused = await _quarantine(connection, site, known, rejected)

@@ -294,11 +294,8 @@ class _Reader:
 @asynccontextmanager
 async def connect(settings: BrokerSettings, client_id: str, clock: Clock) -> AsyncIterator[Link]:
     """Connect with a persistent session. LinkLost when it cannot be done."""
-    client, five = _client(settings, client_id), settings.version == 5
-    session = _SessionPresent(client)
-    arrivals = _Arrivals(_Reader(client, clock, five=five))
-    async with client:
-        yield Link(client, arrivals, resumed=session.present, five=five)
+    async with try_out(settings, client_id, clock) as trying:
+        yield trying.link
 
 
 async def reach(settings: BrokerSettings, client_id: str) -> None:

@@ -135,4 +135,4 @@ def test_junk_never_does_anything_else(junk: bytes, five: bool) -> None:
 
 def test_a_topic_that_no_packet_can_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 65535"):
-        publication("a" * (frames.LARGEST_ID + 1), b"", five=True)
+        publication("a" * (frames.LONGEST_TOPIC + 1), b"", five=True)
