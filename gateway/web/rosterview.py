@@ -166,7 +166,7 @@ def zone_options(tree: Sequence[ZoneView], depth: int = 0) -> list[ZoneOption]:
 def stretch(each: StretchView | OwnShift, language: str, zone: ZoneInfo) -> str:
     """From and until, as people write it."""
     begins, ends = each.begins.astimezone(zone), each.ends.astimezone(zone)
-    last = "HH:mm" if ends - begins <= timedelta(hours=24) else "EEE d. MMM HH:mm"
+    last = "HH:mm" if ends - begins < timedelta(hours=24) else "EEE d. MMM HH:mm"
     start = format_datetime(begins, "EEE d. MMM HH:mm", locale=language)
     return f"{start}–{format_datetime(ends, last, locale=language)}"
 
