@@ -99,9 +99,16 @@ async def reachable(
     now: datetime,
     local: tzinfo,
     channels: Sequence[str],
+    *,
+    foreseen: bool = False,
 ) -> People:
-    """Who can be reached for an alert of a zone at a moment, and how these persons can be, by the channels set up."""
-    found = await _present(connection, await roster(connection, zone_id, now, now), now, local, channels)
+    """Who can be reached for an alert of a zone at a moment, and how these persons can be, by the channels set up.
+
+    ``foreseen``: the moment is to come, and nobody can have checked in to it yet: as if everybody had.
+    """
+    found = await roster(connection, zone_id, now, now)
+    if not foreseen:
+        found = await _present(connection, found, now, local, channels)
     called = _targets(found, now, local)
     everyone = {person for each in called.values() for person in each} | set(persons)
     contacts = await _contacts(connection, sorted(everyone), channels)
