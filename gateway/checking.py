@@ -6,7 +6,7 @@ Rules
     A zone's own shifts are looked at when one begins or ends and when somebody's time to check in is over, as every row that
     may need attention has a time at which it is due. Whoever is missed is an alert for those who lead the zone: technical, as
     no resident waits behind it, with steps of its own (``alerts.policy``), and over by itself once they check in or the shift
-    is over. Once for each shift: what a lead has closed stays closed. Whether others are paged in their place is decided when an alert's step fires (``alerts.checkin``).
+    is over. Once, as long as they do not come and go: what a lead has closed stays closed. Whether others are paged in their place is decided when an alert's step fires (``alerts.checkin``).
 """
 
 from __future__ import annotations
@@ -139,13 +139,17 @@ async def _look_at(connection: Connection, zone: int, now: datetime, book: Ruleb
 
     changed = await act(connection, [Clear(each, Evidence("checked_in", now, now)) for each in sorted(over)], now, book)
     for person in missed:
-        if _key(zone, person.person_id) not in known and not await rosters.was_missed(
-            connection, _key(zone, person.person_id), person.since
-        ):
+        key, since = _key(zone, person.person_id), _since(person, checks.get(person.person_id))
+        if key not in known and not await rosters.was_missed(connection, zone, key, since):
             changed |= await _miss(connection, zone, person.person_id, now, book)
     following = _next(roster, own, checks, now, book.local) if 0 in roster.graces else None
     await rosters.look_next(connection, zone, following)
     return changed
+
+
+def _since(missed: OnRoster, last: CheckIn | None) -> datetime:
+    """Since when somebody is missed for this reason: the beginning of their duty, or when they last came or went."""
+    return max(missed.since, *(at for at in (last.in_at, last.out_at) if at is not None)) if last else missed.since
 
 
 def _own_duty(roster: Roster, now: datetime, local: tzinfo) -> list[OnRoster]:

@@ -233,12 +233,14 @@ async def missed_keys(connection: Connection, prefix: str) -> list[str]:
     return [row["key"] for row in rows]
 
 
-async def was_missed(connection: Connection, key: str, since: datetime) -> bool:
-    """Whether an alert of this key was raised since then, be it closed by now."""
-    asked = {"key": key, "since": since}
-    return bool(
-        await _rows(connection, "SELECT 1 FROM alert WHERE key = %(key)s AND raised_at >= %(since)s LIMIT 1", asked)
+async def was_missed(connection: Connection, zone_id: int, key: str, since: datetime) -> bool:
+    """Whether an alert of this key was raised in a zone since then, be it closed by now."""
+    rows = await _rows(
+        connection,
+        "SELECT 1 FROM alert WHERE zone_id = %(zone)s AND key = %(key)s AND raised_at >= %(since)s LIMIT 1",
+        {"zone": zone_id, "key": key, "since": since},
     )
+    return bool(rows)
 
 
 async def site_for(connection: Connection, zone_id: int) -> int | None:
