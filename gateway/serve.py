@@ -21,7 +21,8 @@ from gateway.embedded import EmbeddedPostgres
 from gateway.errors import GatewayError, SettingError
 from gateway.settings import Role, Settings
 from gateway.store.db import DatabaseGone
-from gateway.store.migrate import Told, What, migrate
+from gateway.store.migrate import migrate
+from gateway.store.stepping import Told, What
 from gateway.tasks import end
 from gateway.web import demo
 

@@ -22,7 +22,7 @@ class ExtensionMissing(GatewayError):
 
 async def created(connection: psycopg.AsyncConnection[Any]) -> frozenset[str]:
     """The extensions that this database has."""
-    cursor = await connection.execute("SELECT array_agg(extname::text) AS names FROM pg_extension", prepare=False)
+    cursor = await connection.execute("SELECT array_agg(extname::text) AS names FROM pg_extension")
     row = await cursor.fetchone()
     names = (row["names"] if isinstance(row, dict) else row[0]) if row else None
     return frozenset(names or ())

@@ -3,10 +3,7 @@
 A file that was applied never changes: its hash is kept and compared. One runner at a time, by an advisory lock; a process
 that lacks nothing waits for none.
 
-**Under load.** Whoever waits for a strong lock stands in front of everybody who comes after: an ``ALTER TABLE`` behind a long
-report would stop the alarms. So a runner waits for locks for two seconds only, gives way, and tries again, each time a
-little later (``Patience``). Where that does not end, it stops and says who holds them. Concurrent builds wait in nobody's way,
-and as long as it takes. Batches rest as long as they worked.
+How a step gets through without holding up others is in ``stepping.py``; what the files may say of themselves in ``migration.py``.
 
 **Cut short** anywhere, a file is run again by the next runner: in its transaction nothing of it is there; outside, its
 statements bear it, and an index that was left broken is dropped first.
@@ -17,33 +14,39 @@ say so. A file that takes away what we use says since which release (``-- contra
 
 from __future__ import annotations
 
-import random
+import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import version
 
 import psycopg
-from psycopg import errors, sql
-from psycopg.rows import TupleRow
+from psycopg import sql
 
 from gateway.clock import monotonic, pause
 from gateway.errors import GatewayError
 from gateway.store import extension
 from gateway.store.db import Connection, conninfo
 from gateway.store.migration import Migration, Way, breaking, migrations, waiting_for
+from gateway.store.stepping import (
+    Link,
+    MigrationStopped,
+    Patience,
+    Tell,
+    Told,
+    What,
+    giving_way,
+    in_batches,
+    limit,
+    silent,
+)
 
 __all__ = ["Migration", "migrate", "migrations", "pending"]
-
-Link = psycopg.AsyncConnection[TupleRow]
 
 LOCK = 7_305_816_042
 LOCK_WAIT = 600.0
 LOCK_POLL = 0.1
-STATEMENT_SECONDS = 300
-"""How long one statement may take, a batch too. Concurrent builds may take longer."""
 SMALL = 10_000
 """A table with more rows than that becomes a hypertable when somebody asks for it (gateway/store/convert.py)."""
 ASIDE = "_set_aside"
@@ -53,7 +56,6 @@ HISTORY = """
         name text PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
 """
 RECORD = "INSERT INTO schema_migration (name, hash, contracts) VALUES (%s, %s, %s)"
-IN_THE_WAY = (errors.LockNotAvailable, errors.DeadlockDetected)
 _CONCURRENT_INDEX = re.compile(
     r"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE
 )
@@ -63,48 +65,8 @@ class MigrationChanged(GatewayError):
     """A migration that was already applied has another content now; add a new file instead."""
 
 
-class MigrationStopped(GatewayError):
-    """A migration did not get through; what it has done so far stands, and the next run goes on."""
-
-
 class DatabaseTooNew(GatewayError):
     """A newer release has taken away what this one uses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds: for a lock, between tries (growing from first to longest), and until it stops."""
-
-    lock: float = 2.0
-    first: float = 0.5
-    longest: float = 15.0
-    whole: float = 600.0
-
-
-class What(StrEnum):
-    """What a runner tells of."""
-
-    BEGINS = "begins"
-    APPLIED = "applied"
-    AGAIN = "again"
-    MOVED = "moved"
-    WAITS = "waits"
-    BUSY = "busy"
-    NEWER = "newer"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Something that a runner does, or waits for."""
-
-    what: What
-    name: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        if self.what is What.APPLIED:
-            return f"applied {self.name} {self.detail}"
-        return f"{self.name}: {self.detail or self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +79,7 @@ class Standing:
     unknown: dict[str, str | None]
 
 
-Tell = Callable[[Told], None]
-
-
-def silent(_: Told) -> None:
-    """Nobody listens."""
+Compared = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 
 async def migrate(
@@ -133,7 +91,7 @@ async def migrate(
     if any(each.requires for each in wanted):
         await extension.create_where_offered(url)
     found = await standing(url, wanted)
-    _refuse_too_new(found)
+    refuse_too_new(found)
     if found.unknown:
         tell(Told(What.NEWER, ", ".join(sorted(found.unknown)), "of a newer release: this one runs on it"))
     if not found.missing:
@@ -151,15 +109,15 @@ async def pending(url: str, every: Sequence[Migration] | None = None) -> list[st
 async def standing(url: str, every: Sequence[Migration] | None = None) -> Standing:
     """How far a database is, without a change to it. MigrationChanged."""
     wanted = migrations() if every is None else every
-    async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+    async with await _connected(url) as connection:
         rows = await _rows(connection)
-        applied = _known(rows, wanted)
+        known = _known(rows, wanted)
         extensions = await extension.created(connection)
         missing: list[str] = []
         waiting: list[tuple[str, str]] = []
         held: set[str] = set()
         for each in wanted:
-            if each.name not in applied:
+            if each.name not in known:
                 why = await _waits(connection, each, extensions, held)
                 if why is None:
                     missing.append(each.name)
@@ -167,7 +125,7 @@ async def standing(url: str, every: Sequence[Migration] | None = None) -> Standi
                     waiting.append((each.name, why))
         ours = {each.name for each in wanted}
         unknown = {name: contracts for name, (_, contracts) in rows.items() if name not in ours}
-        return Standing(applied, tuple(missing), tuple(waiting), unknown)
+        return Standing(known, tuple(missing), tuple(waiting), unknown)
 
 
 async def newer(connection: Connection) -> dict[str, str | None]:
@@ -191,7 +149,7 @@ def outdated(unknown: dict[str, str | None]) -> list[str]:
 @asynccontextmanager
 async def sole_runner(url: str, tell: Tell) -> AsyncIterator[Link]:
     """A connection outside of a transaction, while no other runner has one."""
-    connection = await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True)
+    connection = await _connected(url)
     async with connection:
         await _lock(connection, tell)
         try:
@@ -205,11 +163,11 @@ async def sole_runner(url: str, tell: Tell) -> AsyncIterator[Link]:
 async def apply_missing(connection: Link, wanted: Sequence[Migration], tell: Tell, patience: Patience) -> list[str]:
     """What another runner has applied meanwhile is looked for anew."""
     extensions = await extension.created(connection)
-    applied = _known(await _rows(connection), wanted)
+    known = await applied(connection, wanted)
     held: set[str] = set()
     done: list[str] = []
     for each in wanted:
-        if each.name in applied:
+        if each.name in known:
             continue
         why = await _waits(connection, each, extensions, held)
         if why is not None:
@@ -220,8 +178,15 @@ async def apply_missing(connection: Link, wanted: Sequence[Migration], tell: Tel
     return done
 
 
-async def apply(connection: Link, migration: Migration, tell: Tell, patience: Patience) -> None:
-    """Run one file, and note it down. MigrationStopped."""
+async def applied(connection: Link, wanted: Sequence[Migration]) -> frozenset[str]:
+    """The names of what was applied. MigrationChanged."""
+    return _known(await _rows(connection), wanted)
+
+
+async def apply(
+    connection: Link, migration: Migration, tell: Tell, patience: Patience, compared: Compared = contextlib.nullcontext
+) -> None:
+    """Run one file, and note it down. MigrationStopped. ``compared``: around the statements, in the same transaction."""
     began = monotonic()
     tell(Told(What.BEGINS, migration.name, f"begins, {migration.way}"))
     note = (migration.name, migration.hash, migration.contracts)
@@ -229,60 +194,24 @@ async def apply(connection: Link, migration: Migration, tell: Tell, patience: Pa
 
         async def whole() -> None:
             async with connection.transaction():
-                await connection.execute(migration.statements.encode())
-                await connection.execute(RECORD, note, prepare=False)
+                async with compared():
+                    await connection.execute(migration.statements.encode())
+                await connection.execute(RECORD, note)
 
         await giving_way(connection, migration.name, whole, tell, patience)
     else:
         for statement in migration.parts:
             await _outside(connection, migration, statement, tell, patience)
-        await connection.execute(RECORD, note, prepare=False)
+        await connection.execute(RECORD, note)
     tell(Told(What.APPLIED, migration.name, f"in {monotonic() - began:.1f} s"))
 
 
-async def giving_way(
-    connection: Link, name: str, work: Callable[[], Awaitable[None]], tell: Tell, patience: Patience
-) -> None:
-    """Do the work; where somebody holds what it needs, again and again, until the patience is at its end. MigrationStopped."""
-    until = monotonic() + patience.whole
-    wait, times = patience.first, 1
-    while True:
-        await _limit(connection, patience.lock)
-        try:
-            return await work()
-        except IN_THE_WAY as error:
-            holder = await _oldest(connection)
-            if monotonic() > until:
-                raise MigrationStopped(f"{name}: not let in after {times} tries: {_line(error)}{holder}") from None
-            tell(Told(What.AGAIN, name, f"gives way ({_line(error)}){holder}; again in {wait:.1f} s (try {times + 1})"))
-        except errors.QueryCanceled as error:
-            raise MigrationStopped(f"{name}: {_line(error)} (a statement has {STATEMENT_SECONDS} s)") from None
-        await pause(wait * random.uniform(0.8, 1.2))  # noqa: S311 - spreads tries, no secret
-        wait, times = min(wait * 2, patience.longest), times + 1
-
-
-async def in_batches(connection: Link, name: str, statement: str, tell: Tell, patience: Patience) -> int:
-    """Run a statement until it touches nothing; answers the rows. It rests as long as it worked: others come through."""
-    rows, last_told = 0, monotonic()
-    touched = 1
-
-    async def once() -> None:
-        nonlocal touched
-        touched = (await connection.execute(statement.encode())).rowcount
-
-    while touched > 0:
-        began = monotonic()
-        await giving_way(connection, name, once, tell, patience)
-        rows += touched
-        if touched and monotonic() - last_told > 5:
-            last_told = monotonic()
-            tell(Told(What.MOVED, name, f"{rows:,} rows so far"))
-        await pause(min(monotonic() - began, 1.0) if touched > 0 else 0)
-    tell(Told(What.MOVED, name, f"{rows:,} rows"))
-    return rows
-
-
 # ----------------------------------------------------------------------------------------------------------------------
+
+
+async def _connected(url: str) -> Link:
+    """Outside of a transaction. Nothing is prepared: what is planned on one schema is run on the next."""
+    return await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True, prepare_threshold=None)
 
 
 async def _outside(connection: Link, migration: Migration, statement: str, tell: Tell, patience: Patience) -> None:
@@ -294,7 +223,7 @@ async def _outside(connection: Link, migration: Migration, statement: str, tell:
     async def one() -> None:
         if index is not None:
             await _drop_broken_index(connection, index.group(1))
-            await _limit(connection, None)
+            await limit(connection, None)
         await connection.execute(statement.encode())
 
     await giving_way(connection, migration.name, one, tell, patience)
@@ -302,31 +231,12 @@ async def _outside(connection: Link, migration: Migration, statement: str, tell:
 
 async def _drop_broken_index(connection: Link, name: str) -> None:
     """A concurrent build that was cut short leaves an invalid index behind, which IF NOT EXISTS would take for done."""
-    await _limit(connection, None)
+    await limit(connection, None)
     cursor = await connection.execute(
-        "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid", (name,), prepare=False
+        "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid", (name,)
     )
     if await cursor.fetchone():
         await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(name)))
-
-
-async def _limit(connection: Link, lock_seconds: float | None) -> None:
-    """None: it is in nobody's way, and may wait and work as long as it takes."""
-    lock = int((lock_seconds or 0) * 1000)
-    statement = STATEMENT_SECONDS * 1000 if lock_seconds is not None else 0
-    await connection.execute(f"SET lock_timeout = {lock}; SET statement_timeout = {statement}")
-
-
-async def _oldest(connection: Link) -> str:
-    """Who most likely holds what we wait for; as far as we may see."""
-    cursor = await connection.execute(
-        """SELECT pid, application_name, extract(epoch FROM clock_timestamp() - xact_start)::int FROM pg_stat_activity
-           WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
-           ORDER BY xact_start LIMIT 1""",
-        prepare=False,
-    )
-    row = await cursor.fetchone()
-    return f"; the oldest open transaction is {row[0]}'s ({row[1] or 'no name'}), {row[2]} s" if row else ""
 
 
 async def _lock(connection: Link, tell: Tell) -> None:
@@ -348,8 +258,7 @@ async def _prepare_history(connection: Link) -> None:
     """Nothing is done where it is as it should be: who may only read and write can run on a database that is up to date."""
     cursor = await connection.execute(
         """SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('schema_migration')
-                          AND attname = 'contracts' AND NOT attisdropped)""",
-        prepare=False,
+                          AND attname = 'contracts' AND NOT attisdropped)"""
     )
     row = await cursor.fetchone()
     if not (row and row[0]):
@@ -359,13 +268,11 @@ async def _prepare_history(connection: Link) -> None:
 
 async def _rows(connection: Link) -> dict[str, tuple[str, str | None]]:
     """What was applied: name, hash and what it contracts. Databases of earlier days have no such column."""
-    cursor = await connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL", prepare=False)
+    cursor = await connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL")
     row = await cursor.fetchone()
     if not (row and row[0]):
         return {}
-    cursor = await connection.execute(
-        "SELECT name, hash, to_jsonb(m) ->> 'contracts' FROM schema_migration m", prepare=False
-    )
+    cursor = await connection.execute("SELECT name, hash, to_jsonb(m) ->> 'contracts' FROM schema_migration m")
     return {str(name): (str(hash_), _text(contracts)) for name, hash_, contracts in await cursor.fetchall()}
 
 
@@ -394,7 +301,7 @@ async def _large(connection: Link, migration: Migration) -> str | None:
     """A table that this file makes a hypertable of, and that has too many rows for that to happen by itself, or is on its way."""
     for table in migration.converts:
         cursor = await connection.execute(
-            "SELECT to_regclass(%s) IS NOT NULL, to_regclass(%s) IS NOT NULL", (table, f"{table}{ASIDE}"), prepare=False
+            "SELECT to_regclass(%s) IS NOT NULL, to_regclass(%s) IS NOT NULL", (table, f"{table}{ASIDE}")
         )
         there, aside = await cursor.fetchone() or (False, False)
         if aside:
@@ -404,13 +311,14 @@ async def _large(connection: Link, migration: Migration) -> str | None:
         count = sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT {}) few").format(
             sql.Identifier(table), sql.Literal(SMALL + 1)
         )
-        row = await (await connection.execute(count, prepare=False)).fetchone()
+        row = await (await connection.execute(count)).fetchone()
         if row and row[0] > SMALL:
             return table
     return None
 
 
-def _refuse_too_new(found: Standing) -> None:
+def refuse_too_new(found: Standing) -> None:
+    """DatabaseTooNew."""
     gone = outdated(found.unknown)
     if gone:
         release = version("hjemmevakt")
@@ -423,10 +331,6 @@ def _refuse_too_new(found: Standing) -> None:
 def _tell_waiting(found: Standing, tell: Tell) -> None:
     for name, why in found.waiting:
         tell(Told(What.WAITS, name, why))
-
-
-def _line(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error)).strip()
 
 
 def _text(value: object) -> str | None:

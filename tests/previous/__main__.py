@@ -25,7 +25,7 @@ def main() -> int:
     try:
         with short_folder() as folder:
             ref = asked or previous()
-            return _try(ref, unpacked(ref, folder / "release"), folder)
+            return _try(ref or "the work tree", unpacked(ref, folder / "release"), folder)
     except (Unknown, EmbeddedError) as error:
         print(f"previous: {error}", file=sys.stderr)
         return WRONG

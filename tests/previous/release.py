@@ -1,4 +1,6 @@
-"""Another release's code, beside ours: unpacked by `git archive`, and run with the packages of this environment."""
+"""Another release's code, beside ours: unpacked by `git archive`, and run with the packages of this environment.
+
+As long as there is no release, a copy of the work tree stands in for it: what is tried then is that this can be tried."""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import tarfile
 import tomllib
 from pathlib import Path
 
+from tests.docs.checkout import checkout
 from tests.docs.reference import ROOT
 
 CODE = ("devices", "alerts", "gateway", "simulators", "pyproject.toml")
@@ -17,22 +20,23 @@ class Unknown(RuntimeError):
     """git does not know what was asked for, or there is no git."""
 
 
-def previous(root: Path = ROOT) -> str:
-    """The newest tag ``v*`` before this commit; where there is none, what is committed last."""
+def previous(root: Path = ROOT) -> str | None:
+    """The newest tag ``v*`` before this commit, if there is one. Unknown."""
     here = _git(root, "rev-parse", "HEAD")
     for tag in _git(root, "tag", "--merged", "HEAD", "--sort=-version:refname", "--list", "v*").splitlines():
         if _git(root, "rev-parse", f"{tag}^{{commit}}") != here:
             return tag
-    return "HEAD"
+    return None
 
 
-def unpacked(ref: str, folder: Path, root: Path = ROOT) -> Path:
+def unpacked(ref: str | None, folder: Path) -> Path:
     """Its code below a new folder, which goes in front of what is installed; with its own number, as importlib.metadata
     reads it."""
-    folder.mkdir()
-    done = _run(root, "archive", "--format=tar", ref, *CODE)
-    with tarfile.open(fileobj=io.BytesIO(done)) as archive:
-        archive.extractall(folder, filter="data")
+    if ref is None:
+        checkout(folder)
+    else:
+        with tarfile.open(fileobj=io.BytesIO(_run(ROOT, "archive", "--format=tar", ref, *CODE))) as archive:
+            archive.extractall(folder, filter="data")
     number = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     about = folder / f"hjemmevakt-{number}.dist-info"
     about.mkdir()

@@ -14,8 +14,9 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.store.extension import created
-from gateway.store.migrate import LOCK, DatabaseTooNew, MigrationChanged, Told, What, migrate, pending
+from gateway.store.migrate import LOCK, DatabaseTooNew, MigrationChanged, migrate, pending
 from gateway.store.migration import Migration, Way, migrations, split
+from gateway.store.stepping import Told, What
 
 TABLE = Migration("0001_table.sql", "CREATE TABLE thing (id bigint PRIMARY KEY, name text);")
 ROW = Migration("0002_row.sql", "INSERT INTO thing VALUES (1, 'one');")

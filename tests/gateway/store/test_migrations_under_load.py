@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from itertools import count
 
 import psycopg
 import pytest
 
-from devices.model import Lane
-from gateway.store.migrate import Migration, MigrationStopped, Patience, Told, What, migrate, migrations
-from tests.gateway.place import NOW, Place, fall, heartbeat, place
+from gateway.store.migrate import migrate
+from gateway.store.migration import Migration, migrations
+from gateway.store.stepping import MigrationStopped, Patience, Told, What
+from tests.gateway.ingesting import Ingest
+from tests.gateway.place import place
 
 QUICK = Patience(lock=0.1, first=0.05, longest=0.1)
 COLUMN = Migration("9001_column.sql", "ALTER TABLE alert ADD COLUMN more text; ALTER TABLE device_state ADD more text;")
@@ -30,45 +28,6 @@ BATCHES = Migration(
     "-- batches\nUPDATE device_state SET more = 'x' WHERE device_id IN"
     " (SELECT device_id FROM device_state WHERE more IS NULL LIMIT 1);",
 )
-
-
-class Ingest:
-    """Homes that say something all the time; every message is counted when it is stored."""
-
-    def __init__(self, town: Place) -> None:
-        self.town = town
-        self.stored = 0
-        self._going = True
-
-    @contextlib.asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
-        held, bulk = await self.town.held(), await self.town.held(Lane.BULK)
-
-        async def talk() -> None:
-            for number in count():
-                if not self._going:
-                    return
-                at = NOW + timedelta(seconds=number)
-                home = self.town.homes[number % len(self.town.homes)]
-                lane, said = (
-                    (held, fall(home, f"f{number}", at))
-                    if number % 10 == 0
-                    else (bulk, heartbeat(home, f"h{number}", at))
-                )
-                self.stored += (await self.town.store(lane, [said], at)).new
-
-        talking = asyncio.create_task(talk())
-        try:
-            yield
-        finally:
-            self._going = False
-            await talking
-
-    async def stores(self, more: int) -> None:
-        """Waits until so many more are stored: with the test's own time-out, for ever."""
-        goal = self.stored + more
-        while self.stored < goal:
-            await asyncio.sleep(0.01)
 
 
 async def test_a_strong_lock_gives_way_until_the_reader_is_done_and_ingest_never_waits_for_it(
