@@ -24,6 +24,8 @@ Order = Literal["address", "worst"]
 State = Literal["silent", "attention"]
 LOW_BATTERY = 20
 """Percent. As the default rules have it (``devices.health``)."""
+WEAK_SIGNAL = -100
+"""dBm, below which a device is hardly heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,27 @@ async def silent(connection: Connection, asked: Search, known: Known, now: datet
     )
     row = await cursor.fetchone()
     return (row["silent"], row["attention"]) if row else (0, 0)
+
+
+async def fleet(connection: Connection, asked: Search, known: Known, now: datetime) -> list[dict[str, Any]]:
+    """How many devices of each zone and kind there are, and how many are how."""
+    cursor = await connection.execute(
+        f"""{_WITH}
+            SELECT zone_uid, zone, kind, count(*) AS devices, count(*) FILTER (WHERE NOT registered) AS unregistered,
+                   count(installation_id) AS fitted, count(*) FILTER (WHERE silent) AS silent,
+                   count(*) FILTER (WHERE online IS FALSE AND installation_id IS NOT NULL) AS disconnected,
+                   count(*) FILTER (WHERE {_number("battery")} <= %(low)s AND installation_id IS NOT NULL) AS battery_low,
+                   count(*) FILTER (WHERE {_number("rssi")} < %(weak)s AND installation_id IS NOT NULL) AS signal_weak,
+                   count(*) FILTER (WHERE open_alerts > 0 AND installation_id IS NOT NULL) AS with_alerts
+            FROM standing s WHERE %(zone)s::uuid IS NULL OR zone_id IN (SELECT id FROM below)
+            GROUP BY 1, 2, 3 ORDER BY zone, zone_uid, kind""",
+        {**_arguments(asked, known, now), "weak": WEAK_SIGNAL},
+    )
+    return await cursor.fetchall()
+
+
+def _number(field: str) -> str:
+    return f"CASE jsonb_typeof(s.state -> '{field}') WHEN 'number' THEN (s.state ->> '{field}')::numeric END"
 
 
 async def shown(

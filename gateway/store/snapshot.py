@@ -6,7 +6,7 @@ Read from ``pg_catalog``: types, sequences, each table with its columns, constra
 functions, sorted by name, so that a change of the schema is a change that can be read. Left out is what differs between
 servers: NOT NULL constraints (PostgreSQL 18 keeps them as rows, earlier ones do not; the columns say it), the table's name
 before a view's columns (the same), and the insides of TimescaleDB. Plain PostgreSQL is what is described; a hypertable has
-the same columns.
+the same columns, and so has a rollup (``gateway.store.rollups``), of which nothing else is told.
 """
 
 from __future__ import annotations
@@ -86,10 +86,14 @@ _SEQUENCES = f"""
     ORDER BY c.relname COLLATE "C" """
 _VIEWS = f"""
     SELECT CASE c.relkind WHEN 'm' THEN 'materialized ' ELSE '' END || 'view ' || c.relname
-           || coalesce(' with ' || array_to_string(c.reloptions, ', '), '') || E'\\n    '
-           || replace(btrim(regexp_replace(pg_get_viewdef(c.oid, true), '\\m[a-z_0-9]+\\.([a-z_])', '\\1', 'g'), E' ;\\n'),
-                      E'\\n', E'\\n    ') AS line
+           || coalesce(' with ' || array_to_string(c.reloptions, ', '), '') || E'\\n    ' || replace(
+               CASE WHEN to_regclass(c.relname || '_kept') IS NOT NULL
+                    THEN (SELECT string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod), E'\\n' ORDER BY attnum)
+                          FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
+                    ELSE btrim(regexp_replace(pg_get_viewdef(c.oid, true), '\\m[a-z_0-9]+\\.([a-z_])', '\\1', 'g'), E' ;\\n') END,
+               E'\\n', E'\\n    ') AS line
     FROM pg_class c WHERE c.relnamespace = {_HERE} AND c.relkind IN ('v', 'm') AND {_NOT_OF_AN_EXTENSION.format("c")}
+      AND NOT (c.relname LIKE '%\\_live' AND to_regclass(regexp_replace(c.relname, '_live$', '_kept')) IS NOT NULL)
     ORDER BY c.relname COLLATE "C" """
 _FUNCTIONS = f"""
     SELECT concat_ws(' ', CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
