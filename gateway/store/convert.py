@@ -7,8 +7,8 @@ for a hundred million, and for that hour no alarm would be stored. So, table by 
 2. the migration that waited for the extension runs: it makes a hypertable of those few, in one short transaction;
 3. the rows are *brought back*, in the same way, the newest first.
 
-Meanwhile messages are stored and judged as always; what devices said before is not shown until it is back. The name of the
-table, its views, indexes and sequences stay. It needs the room of the tables once more on disk.
+Meanwhile messages are stored and judged as always; what devices said before is not shown, and nothing is counted (rollups)
+until it is back. The table, its name, views, indexes and sequences stay. It needs the room of the tables once more on disk.
 
 What is the same is counted, not believed: a ledger has, for each table, how many rows were set aside and how many came back,
 and the sum of a hash of their whole content; both are written in the transaction that moves the rows. The few are compared
@@ -27,10 +27,11 @@ from typing import Any
 
 from psycopg import sql
 
-from gateway.clock import monotonic
-from gateway.store import extension
+from gateway.clock import monotonic, pause
+from gateway.store import extension, rollups
+from gateway.store.aside import ASIDE, under_way
 from gateway.store.extension import TIMESCALE
-from gateway.store.migrate import ASIDE, SMALL, applied, apply, refuse_too_new, sole_runner, standing
+from gateway.store.migrate import LOCK_POLL, SMALL, applied, apply, refuse_too_new, sole_runner, standing
 from gateway.store.migration import Migration, migrations
 from gateway.store.stepping import (
     TELL_EVERY,
@@ -86,16 +87,20 @@ async def convert(
     wanted = migrations() if every is None else every
     await extension.create(url)
     refuse_too_new(await standing(url, wanted))
-    async with sole_runner(url, tell) as connection:
+    async with sole_runner(url, tell) as connection, _nobody_counts(connection):
         return await _Conversion(connection, tell, patience or Patience()).run(wanted)
 
 
-async def under_way(connection: Link) -> list[str]:
-    """The tables of which rows are set aside: whoever looks for a person's data has to look there, too."""
-    if not await _value(connection, "SELECT to_regclass('set_aside') IS NOT NULL"):
-        return []
-    cursor = await connection.execute("SELECT name FROM set_aside ORDER BY name")
-    return [str(name) for (name,) in await cursor.fetchall()]
+@asynccontextmanager
+async def _nobody_counts(connection: Link) -> AsyncIterator[None]:
+    """No rollup is reckoned, and no person erased, while rows are in two places: whoever is at it now ends it first."""
+    while not await _value(connection, f"SELECT pg_try_advisory_lock({rollups.LOCK})"):
+        await pause(LOCK_POLL)
+    try:
+        yield
+    finally:
+        if not connection.broken:
+            await connection.execute(f"SELECT pg_advisory_unlock({rollups.LOCK})")
 
 
 @dataclass

@@ -27,8 +27,9 @@ from psycopg import sql
 from gateway.clock import monotonic, pause
 from gateway.errors import GatewayError
 from gateway.store import extension
+from gateway.store.aside import under_way
 from gateway.store.db import Connection, conninfo
-from gateway.store.migration import Migration, Way, breaking, migrations, waiting_for
+from gateway.store.migration import Migration, Way, breaking, migrations
 from gateway.store.stepping import (
     Link,
     MigrationStopped,
@@ -49,8 +50,6 @@ LOCK_WAIT = 600.0
 LOCK_POLL = 0.1
 SMALL = 10_000
 """A table with more rows than that becomes a hypertable when somebody asks for it (gateway/store/convert.py)."""
-ASIDE = "_set_aside"
-"""The end of the name of a table's rows while it becomes one."""
 HISTORY = """
     CREATE TABLE IF NOT EXISTS schema_migration (
         name text PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
@@ -285,35 +284,35 @@ def _known(rows: dict[str, tuple[str, str | None]], wanted: Sequence[Migration])
 
 async def _waits(connection: Link, migration: Migration, extensions: frozenset[str], held: set[str]) -> str | None:
     """What a file waits for, in words. Once one waits, all later ones of that extension do: they build on it."""
-    needed = waiting_for(migration, extensions, held)
-    large = None if needed else await _large(connection, migration)
-    if needed is None and large is None:
+    needed = migration.requires
+    if needed is None:
         return None
-    assert migration.requires is not None
-    held.add(migration.requires)
-    if migration.requires not in extensions:
-        return f"waits for the extension {migration.requires}"
-    what = f"{large} has more than {SMALL:,} rows, or is half way" if large else "builds on one that waits"
-    return f"{what}: run `hjemmevakt migrate --to-hypertables`"
+    if needed not in extensions:
+        held.add(needed)
+        return f"waits for the extension {needed}"
+    why = "builds on one that waits" if needed in held else await _large(connection, migration)
+    if why is None:
+        return None
+    held.add(needed)
+    return f"{why}: run `hjemmevakt migrate --to-hypertables`"
 
 
 async def _large(connection: Link, migration: Migration) -> str | None:
-    """A table that this file makes a hypertable of, and that has too many rows for that to happen by itself, or is on its way."""
+    """Why this file does not make hypertables by itself, or None: a table has too many rows, or some are set aside."""
+    half_way = await under_way(connection)
+    if half_way:
+        return f"{half_way[0]} is half way"
     for table in migration.converts:
-        cursor = await connection.execute(
-            "SELECT to_regclass(%s) IS NOT NULL, to_regclass(%s) IS NOT NULL", (table, f"{table}{ASIDE}")
-        )
-        there, aside = await cursor.fetchone() or (False, False)
-        if aside:
-            return table
-        if not there:
+        cursor = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
+        row = await cursor.fetchone()
+        if not (row and row[0]):
             continue
         count = sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT {}) few").format(
             sql.Identifier(table), sql.Literal(SMALL + 1)
         )
         row = await (await connection.execute(count)).fetchone()
         if row and row[0] > SMALL:
-            return table
+            return f"{table} has more than {SMALL:,} rows"
     return None
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -107,12 +107,6 @@ def split(sql: str) -> Iterator[str]:
 def breaking(unknown: dict[str, str | None], release: str) -> list[str]:
     """Of migrations that are none of ours, those that took away what this release uses. ``unknown``: name and what it contracts."""
     return [name for name, since in sorted(unknown.items()) if since and _number(release) < _number(since)]
-
-
-def waiting_for(migration: Migration, extensions: Collection[str], held: Collection[str]) -> str | None:
-    """The extension that a file waits for, or None. ``held``: extensions of which an earlier file waits."""
-    needed = migration.requires
-    return needed if needed is not None and (needed not in extensions or needed in held) else None
 
 
 def _number(release: str) -> tuple[int, ...]:

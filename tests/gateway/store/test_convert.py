@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
 from devices.model import Lane
-from gateway.store import snapshot
-from gateway.store.convert import Content, _Conversion, convert, under_way
+from gateway.store import rollups, snapshot
+from gateway.store.aside import HalfWay, under_way
+from gateway.store.convert import Content, _Conversion, convert
+from gateway.store.db import Database
 from gateway.store.extension import ExtensionMissing
 from gateway.store.migrate import SMALL, migrate, sole_runner, standing
 from gateway.store.migration import Migration, migrations
 from gateway.store.stepping import Patience, Told, What, silent
 from tests.gateway.ingesting import Ingest
-from tests.gateway.place import Place, fall, heartbeat, place
+from tests.gateway.place import NOW, Place, fall, heartbeat, place
+from tests.gateway.store.test_rollups import reckon, told
 from tests.gateway.store.test_said import generate
 from tests.support.timescale_server import forget_prepared, in_one_session
 
+HOUR = timedelta(hours=1)
 SAID = ("observation", "device_health", "raw_message")
 MINUTES = 5_200
 """A word of each of two homes: of heartbeats more than become a hypertable by themselves, of bytes fewer."""
@@ -61,11 +68,26 @@ def contents(url: str) -> dict[str, TupleRow]:
     return {table: rows(url, query.format(table))[0] for table in SAID}
 
 
+@asynccontextmanager
+async def opened(town: Place, url: str) -> AsyncIterator[Place]:
+    """The town again, after others have had the only connection."""
+    forget_prepared(url)
+    database = Database(url, 1)
+    await database.open()
+    try:
+        yield replace(town, database=database)
+    finally:
+        await database.close()
+        forget_prepared(url)
+
+
 async def story(url: str, every: Sequence[Migration], size: int) -> None:
     """From the moment before to the moment after, cut short twice on the way."""
     await migrate(url, [each for each in every if each.requires is None])
     async with place(url, homes=2, size=size) as town:
         await filled(town)
+        await reckon(town, NOW + HOUR)
+        counted = await told(town)
     forget_prepared(url)
     before = contents(url)
     assert before["device_health"][0] > SMALL
@@ -80,12 +102,19 @@ async def story(url: str, every: Sequence[Migration], size: int) -> None:
     with pytest.raises(Cut):
         await convert(url, every, Listener("moved to device_health_set_aside"))
     assert rows(url, "SELECT count(*) FROM device_health")[0][0] <= SMALL
+    async with opened(town, url) as town:
+        assert await reckon(town, NOW + 2 * HOUR) == 0, "what is half away is not counted"
+        with pytest.raises(HalfWay, match="rows of device_health are set aside"):
+            await town.run(lambda each: rollups.forget(each, [town.homes[0].installation]))
     assert (await standing(url, every)).missing == (), "who starts now does not go on with it; who asks for it does"
     with pytest.raises(Cut):
         await convert(url, every, Listener("device_health_set_aside: moved to device_health"))
 
     assert all(each.aside == each.back for each in await convert(url, every))
     assert contents(url) == before
+    async with opened(town, url) as town:
+        await reckon(town, NOW + HOUR)
+        assert await told(town) == counted
     for table, least in (("observation", 2), ("device_health", 4), ("raw_message", 4)):
         assert rows(url, f"SELECT count(*) FROM show_chunks('{table}')")[0][0] >= least
         assert rows(url, f"SELECT count(*) FROM ONLY {table}") == [(0,)]
