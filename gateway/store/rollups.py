@@ -35,7 +35,7 @@ from gateway.store.db import Connection
 
 DAYS_IN = ZoneInfo("Europe/Oslo")
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
-HOUR, SIX_HOURS = timedelta(hours=1), timedelta(hours=6)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GRACE = timedelta(minutes=2)
 """After the end of an hour, for what is on its way into the database."""
 LATE = HOUR
@@ -83,7 +83,7 @@ class Rollup:
     def windows(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Whole hours or days, so many as are reckoned at once."""
         while since < until:
-            end = self.after(since) if self.daily else min(since + SIX_HOURS, until)
+            end = self.after(since) if self.daily else min(since + DAY, until)
             yield since, end
             since = end
 
