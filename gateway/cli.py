@@ -18,6 +18,7 @@ from gateway.broker import command as broker_command
 from gateway.clock import SystemClock
 from gateway.embedded import EmbeddedError
 from gateway.errors import GatewayError, SettingError
+from gateway.person import command as person_command
 from gateway.settings import Role, Settings, load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A welfare-technology gateway.")
@@ -149,6 +150,7 @@ def simulate(context: typer.Context) -> None:
 
 
 app.add_typer(broker_command.app, name="broker")
+app.add_typer(person_command.app, name="person")
 
 
 @app.command()
