@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway import seed as seeding
+from gateway.backup import command as backup_command
 from gateway.broker import command as broker_command
 from gateway.clock import SystemClock
 from gateway.embedded import EmbeddedError
@@ -167,6 +168,10 @@ def demo(
     from gateway.demo.start import run  # noqa: PLC0415
 
     raise typer.Exit(run(folder, port, mqtt_port))
+
+
+app.command()(backup_command.backup)
+app.command()(backup_command.restore)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from gateway.errors import GatewayError
 from gateway.person import ledger
 from gateway.store import audit, belonging, devices, erasing, erasures, homes
 from gateway.store.audit import Audited
-from gateway.store.belonging import Stretch
+from gateway.store.belonging import Scope, Stretch
 from gateway.store.db import Connection, Database
 from gateway.store.erasures import Record, Standing, UnderWay
 
@@ -70,6 +70,18 @@ async def erase(
     return await _go_on(database, begun, now, kept)
 
 
+async def erase_again(database: Database, resident_id: int, before: Record, now: datetime) -> Record:
+    """Remove somebody who was erased and came back with a backup, whatever was open when it was made."""
+
+    async def begin(connection: Connection) -> UnderWay:
+        scope = await _scope(connection, resident_id)
+        await _end(connection, await erasures.standing(connection, scope, now), now)
+        scope = await _scope(connection, resident_id)
+        return await erasures.begin(connection, scope, "restore", now, before.salt)
+
+    return await _go_on(database, await database.run(begin), now, None, whatever_is_open=True)
+
+
 async def go_on(database: Database, now: datetime, kept: Path | None) -> list[Record]:
     """Finish what was cut short."""
     return [await _go_on(database, each, now, kept) for each in await database.run(erasures.under_way)]
@@ -78,18 +90,23 @@ async def go_on(database: Database, now: datetime, kept: Path | None) -> list[Re
 async def _begin(
     connection: Connection, resident_id: int, operator: str, now: datetime, *, end_first: bool
 ) -> UnderWay:
-    await erasures.lock(connection, resident_id)
-    scope = await belonging.scope(connection, resident_id)
-    if scope is None:
-        raise NobodyThere("there is no such resident")
+    scope = await _scope(connection, resident_id)
     standing = await erasures.standing(connection, scope, now)
     found = [each for each in hindrances(standing) if not (end_first and each.ends)]
     if found:
         raise NotYet(found)
     if end_first:
         await _end(connection, standing, now)
-        scope = await belonging.scope(connection, resident_id) or scope
+        scope = await _scope(connection, resident_id)
     return await erasures.begin(connection, scope, operator, now)
+
+
+async def _scope(connection: Connection, resident_id: int) -> Scope:
+    await erasures.lock(connection, resident_id)
+    scope = await belonging.scope(connection, resident_id)
+    if scope is None:
+        raise NobodyThere("there is no such resident")
+    return scope
 
 
 async def _end(connection: Connection, standing: Standing, now: datetime) -> None:
@@ -100,12 +117,14 @@ async def _end(connection: Connection, standing: Standing, now: datetime) -> Non
         await devices.take_down(connection, device, now)
 
 
-async def _go_on(database: Database, begun: UnderWay, now: datetime, kept: Path | None) -> Record:
+async def _go_on(
+    database: Database, begun: UnderWay, now: datetime, kept: Path | None, *, whatever_is_open: bool = False
+) -> Record:
     if kept is not None:
         ledger.note(kept, begun)
     if not begun.register_gone:
         await _what_was_said(database, begun)
-        await database.run(lambda each: _register(each, begun, now))
+        await database.run(lambda each: _register(each, begun, now, whatever_is_open=whatever_is_open))
     sites = [each.site_id for each in begun.scope.stretches]
     await database.run(lambda each: erasures.all_heard(each, sites))
     await _what_was_said(database, begun)
@@ -130,9 +149,11 @@ async def _clear_bytes(connection: Connection, begun: UnderWay, part: Stretch) -
     await erasures.count(connection, begun.id, await erasing.bytes_alone(connection, part))
 
 
-async def _register(connection: Connection, begun: UnderWay, now: datetime) -> None:
+async def _register(connection: Connection, begun: UnderWay, now: datetime, *, whatever_is_open: bool) -> None:
     await erasing.begin_lawful(connection)
     await erasures.lock(connection, begun.scope.resident)
+    if not whatever_is_open:
+        await erasing.require_closed(connection, begun.scope)
     counts = await erasing.everything_else(connection, begun.scope)
     await erasures.count(connection, begun.id, counts)
     await erasures.register_gone(connection, begun.id)

@@ -214,6 +214,12 @@ async def open_alerts(connection: Connection, scope: Scope) -> list[tuple[UUID, 
     return [(row["uid"], row["condition"]) for row in await cursor.fetchall()]
 
 
+async def require_closed(connection: Connection, scope: Scope) -> None:
+    """StillOpen where an alert was raised since it was looked."""
+    if await open_alerts(connection, scope):
+        raise StillOpen("an alert was raised meanwhile: deal with it, then erase again")
+
+
 async def everything_else(connection: Connection, scope: Scope) -> Counts:
     """All but what was said: afterwards no list has them, and no row leads to them."""
     spelled = [*scope.terms, *(json.dumps(each)[1:-1] for each in scope.terms)]
@@ -221,8 +227,6 @@ async def everything_else(connection: Connection, scope: Scope) -> Counts:
     given["rules"] = await _ids(
         connection, "SELECT id FROM rule WHERE resident_id = %(resident)s OR installation_id = ANY(%(own)s)", given
     )
-    if await open_alerts(connection, scope):
-        raise StillOpen("an alert was raised meanwhile: deal with it, then erase again")
     given["alerts"] = await _ids(connection, f"{_THEIR_ALERTS} ORDER BY a.id FOR UPDATE OF a", given)
     given["commands"] = await _ids(connection, f"SELECT c.id FROM command c WHERE {_THEIR_COMMANDS}", given)
     given["doses"] = await _ids(connection, "SELECT id FROM dose_schedule WHERE installation_id = ANY(%(own)s)", given)

@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -87,9 +86,12 @@ async def standing(connection: Connection, scope: Scope, now: datetime) -> Stand
     )
 
 
-async def begin(connection: Connection, scope: Scope, operator: str, now: datetime) -> UnderWay:
-    """An erasure is under way, with what belongs to it as of now; one that had begun goes on."""
-    salt = secrets.token_bytes(SALT_BYTES)
+async def begin(
+    connection: Connection, scope: Scope, operator: str, now: datetime, salt: bytes | None = None
+) -> UnderWay:
+    """An erasure is under way, with what belongs to it as of now; one that had begun goes on. ``salt``: of the record by
+    which somebody is erased again."""
+    salt = salt or secrets.token_bytes(SALT_BYTES)
     await connection.execute(
         """INSERT INTO erasure AS e (resident_id, begun_at, operator, salt, mark, scope) VALUES (%s, %s, %s, %s, %s, %s)
            ON CONFLICT (resident_id) DO UPDATE SET scope = excluded.scope""",
@@ -143,11 +145,14 @@ async def records(connection: Connection) -> list[Record]:
     return await cursor.fetchall()
 
 
-async def marked(connection: Connection, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The residents that these records are about: there should be none, but in a database that is older than they are."""
-    cursor = await connection.execute("SELECT id, uid, name FROM resident ORDER BY id")
+async def marked(connection: Connection, records: Sequence[Record]) -> list[tuple[int, Record]]:
+    """The residents that these records are about, each with the record: there should be none, but in a database that is
+    older than they are."""
+    if not records:
+        return []
+    cursor = await connection.execute("SELECT id, uid FROM resident ORDER BY id")
     rows = await cursor.fetchall()
-    return [row for row in rows if any(mark_of(row["uid"], each.salt) == each.mark for each in records)]
+    return [(row["id"], each) for row in rows for each in records if mark_of(row["uid"], each.salt) == each.mark]
 
 
 async def all_heard(connection: Connection, sites: Sequence[int]) -> None:

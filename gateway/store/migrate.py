@@ -19,6 +19,7 @@ from psycopg import sql
 
 from gateway.clock import pause
 from gateway.errors import GatewayError
+from gateway.store import backups
 from gateway.store.db import conninfo
 
 LOCK = 7_305_816_042
@@ -65,6 +66,7 @@ def migrations() -> tuple[Migration, ...]:
 
 async def migrate(url: str, every: Sequence[Migration] | None = None) -> list[str]:
     """Apply what is missing of ours (or of these); answers the names applied. MigrationChanged, or what the server says."""
+    await backups.refuse_half(url)
     wanted = migrations() if every is None else every
     async with _sole_runner(url) as connection:
         await connection.execute(HISTORY)
@@ -79,6 +81,7 @@ async def migrate(url: str, every: Sequence[Migration] | None = None) -> list[st
 
 async def pending(url: str, every: Sequence[Migration] | None = None) -> list[str]:
     """The names of migrations that this database lacks; those that wait for an extension are not missed."""
+    await backups.refuse_half(url)
     wanted = migrations() if every is None else every
     connection = await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True)
     async with connection:

@@ -11,7 +11,7 @@ import pytest
 from devices.model import Lane
 from gateway.person import erase as person
 from gateway.person import ledger
-from gateway.store import devices, erasing, erasures, homes, municipality
+from gateway.store import backups, devices, erasing, erasures, homes, municipality
 from gateway.store.db import Connection, Database, as_json
 from tests.gateway.place import NOW, Place, fall, heartbeat, place
 from tests.support.dumped import every_row
@@ -208,3 +208,12 @@ async def test_on_timescaledb_too(hypertable_url: str) -> None:
     whole = await every_row(hypertable_url)
     assert [each for each in (row["name"], str(row["uid"]), SAID_OF_HER) if each in whole] == []
     assert "Beboer 2" in whole
+
+    # What a restore asks of TimescaleDB. (pg_dump does not come through to this server: it ends with the first COPY.)
+    async with backups.patient(hypertable_url) as connection:
+        _, version, offered = await backups.versions(connection)
+        assert version in offered
+        await backups.before_restore(connection, version)
+        await backups.after_restore(connection, version)
+        assert (await backups.counts(connection))["observation"] == 1
+        assert await backups.broken(connection) == []
