@@ -5,7 +5,8 @@
 Read from ``pg_catalog``, each table with its columns, constraints, indexes and triggers, then views and functions, sorted
 by name, so that a change of the schema is a change that can be read. Left out is what differs between servers: NOT NULL
 constraints (PostgreSQL 18 keeps them as rows, earlier ones do not; the columns say it), and the insides of TimescaleDB. Plain
-PostgreSQL is what is described; a hypertable has the same columns.
+PostgreSQL is what is described; a hypertable has the same columns, and so has a rollup (``gateway.store.rollups``), of which
+nothing else is told.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _INDEXES = """
 _TRIGGERS = """
     SELECT 'trigger ' || tgname || ': '
            || regexp_replace(pg_get_triggerdef(oid), 'CREATE TRIGGER \\S+ (.*) ON \\S+', '\\1') AS line
-    FROM pg_trigger WHERE tgrelid = %s AND NOT tgisinternal AND tgname <> 'ts_insert_blocker' ORDER BY tgname COLLATE "C" """
+    FROM pg_trigger WHERE tgrelid = %s AND NOT tgisinternal AND tgname !~ '^ts_' ORDER BY tgname COLLATE "C" """
 _FUNCTIONS = """
     SELECT 'function ' || p.proname || '(' || pg_get_function_arguments(p.oid) || ') returns '
            || pg_get_function_result(p.oid) || ' language ' || l.lanname || E'\\n    '
@@ -59,8 +60,12 @@ _FUNCTIONS = """
 
 
 _VIEWS = """
-    SELECT 'view ' || c.relname || E'\\n    ' || replace(btrim(pg_get_viewdef(c.oid, true)), E'\\n', E'\\n    ') AS line
+    SELECT 'view ' || c.relname || E'\\n    ' || CASE WHEN to_regclass(c.relname || '_kept') IS NULL
+               THEN replace(btrim(pg_get_viewdef(c.oid, true)), E'\\n', E'\\n    ')
+               ELSE (SELECT string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod), E'\\n    ' ORDER BY attnum)
+                     FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) END AS line
     FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'v'
+      AND NOT (c.relname LIKE '%\\_live' AND to_regclass(regexp_replace(c.relname, '_live$', '_kept')) IS NOT NULL)
       AND NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.objid = c.oid AND e.deptype = 'e')
     ORDER BY c.relname COLLATE "C" """
 
