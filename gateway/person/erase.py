@@ -137,6 +137,7 @@ async def _what_was_said(database: Database, begun: UnderWay) -> None:
         await database.run(partial(_clear_bytes, begun=begun, part=part))
         for times in await database.run(partial(erasing.windows, device_id=part.device_id)):
             await database.run(partial(_clear, begun=begun, part=part, times=times))
+        await database.run(partial(_clear_counted, begun=begun, part=part))
 
 
 async def _clear(connection: Connection, begun: UnderWay, part: Stretch, times: tuple[datetime, datetime]) -> None:
@@ -147,6 +148,11 @@ async def _clear(connection: Connection, begun: UnderWay, part: Stretch, times: 
 async def _clear_bytes(connection: Connection, begun: UnderWay, part: Stretch) -> None:
     await erasing.begin_lawful(connection)
     await erasures.count(connection, begun.id, await erasing.bytes_alone(connection, part))
+
+
+async def _clear_counted(connection: Connection, begun: UnderWay, part: Stretch) -> None:
+    await erasing.begin_lawful(connection)
+    await erasures.count(connection, begun.id, await erasing.counted(connection, part))
 
 
 async def _register(connection: Connection, begun: UnderWay, now: datetime, *, whatever_is_open: bool) -> None:

@@ -20,6 +20,7 @@ from uuid import UUID
 from psycopg import errors, sql
 
 from gateway.errors import GatewayError
+from gateway.store import rollups
 from gateway.store.belonging import AS_ALONE, AS_STRETCHES, Scope, Stretch, within
 from gateway.store.db import Connection
 
@@ -123,6 +124,12 @@ async def bytes_alone(connection: Connection, part: Stretch) -> Counts:
         {"device": part.device_id, "since": part.since, "until": part.until},
     )
     return {RAW: cursor.rowcount}
+
+
+async def counted(connection: Connection, part: Stretch) -> Counts:
+    """What was counted of a stretch, per hour and per day. After what was said is gone: else it is counted again."""
+    since, until = (None, None) if part.own else (part.since, part.until)
+    return {"rollups": await rollups.forget_between(connection, part.device_id, part.installation_id, since, until)}
 
 
 # The register, and all that hangs on it -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from devices.model import Lane
 from gateway.person import erase as person
 from gateway.person import ledger
-from gateway.store import backups, devices, erasing, erasures, homes, municipality
+from gateway.store import backups, devices, erasing, erasures, homes, municipality, rollups
 from gateway.store.db import Connection, Database, as_json
 from tests.gateway.place import NOW, Place, fall, heartbeat, place
 from tests.support.dumped import every_row
@@ -64,6 +64,17 @@ async def leaves(town: Place, resident: int, at: datetime = NOW) -> None:
         await town.rows(query, at, resident)
 
 
+async def reckon(town: Place) -> None:
+    await town.database.apart(lambda each: rollups.refresh(each, NOW + A_DAY, A_DAY * 90))
+
+
+async def counted(town: Place, rollup: str, device: int) -> list[int]:
+    """How many days ago something is counted of a device."""
+    query = f"""SELECT r.bucket FROM {rollup} r JOIN installation i ON i.id = r.installation_id
+                WHERE i.device_id = %s ORDER BY 1"""
+    return [int((NOW - row["bucket"]) / A_DAY) for row in await town.rows(query, device)]
+
+
 async def test_of_two_in_one_home_only_what_is_hers_goes(migrated_url: str) -> None:
     async with place(migrated_url, homes=2) as town:
         door, _ = await two_in_one_home(town)
@@ -75,8 +86,14 @@ async def test_of_two_in_one_home_only_what_is_hers_goes(migrated_url: str) -> N
         await says(town, hers.device, 40, note="Beboer 1 er navnet")  # before it was fitted, and named all the same
         await says(town, his.device, 40)
         await leaves(town, hers.resident)
+        await reckon(town)
+        assert await counted(town, "activity_daily", door) == [25, 15, 5]
         await person.erase(town.database, hers.resident, "somebody", NOW, None)
+        await reckon(town)
         assert await left(town, door) == [15, 5], "alone she was 25 days ago"
+        assert await counted(town, "activity_daily", door) == [15, 5]
+        assert await counted(town, "activity_hourly", hers.device) == []
+        assert await counted(town, "activity_hourly", his.device) == [25, 15, 5]
         assert await left(town, hers.device) == []
         assert await left(town, his.device) == [40, 25, 15, 5]
         (dwelling,) = await town.rows("SELECT address, access FROM dwelling WHERE id = %s", hers.dwelling)
@@ -123,7 +140,7 @@ class _Cut(Exception):
 
 async def test_what_is_cut_short_anywhere_goes_on(migrated_url: str, tmp_path: Path) -> None:
     """After each of its transactions in turn, each time with another resident."""
-    kept, transactions = tmp_path / "erased.jsonl", 9
+    kept, transactions = tmp_path / "erased.jsonl", 11
     async with place(migrated_url, homes=transactions) as town:
         for home in town.homes:
             for days_ago in (1, 29):
@@ -196,10 +213,15 @@ async def test_on_timescaledb_too(hypertable_url: str) -> None:
         await town.store(held, [fall(gone, "f"), fall(stays, "f")])
         await town.rows("UPDATE alert SET stage = 'closed', due_at = NULL, due_for = NULL, closed_at = %s", NOW)
         await leaves(town, gone.resident)
+        await reckon(town)
         for table in (*erasing.SAID, erasing.RAW):
             await town.rows(f"SELECT compress_chunk(c) FROM show_chunks('{table}') c")
         await person.erase(town.database, gone.resident, "somebody", NOW, None)
+        await reckon(town)
         assert len(await town.rows("SELECT 1 FROM alert")) == 1
+        for table in ("activity_hourly", "activity_daily", "device_health_hourly", "device_health_daily"):
+            told = await town.rows(f"SELECT DISTINCT installation_id AS id FROM {table}")
+            assert [each["id"] for each in told] == [stays.installation], table
         (left_,) = await town.rows("SELECT count(*) AS n FROM said")
         (bytes_,) = await town.rows("SELECT count(*) AS n FROM raw_message")
         assert (left_["n"], bytes_["n"]) == (4, 4)
