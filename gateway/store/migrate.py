@@ -26,7 +26,7 @@ from psycopg import sql
 
 from gateway.clock import monotonic, pause
 from gateway.errors import GatewayError
-from gateway.store import extension
+from gateway.store import backups, extension
 from gateway.store.aside import under_way
 from gateway.store.db import Connection, conninfo
 from gateway.store.migration import Migration, Way, breaking, migrations
@@ -86,6 +86,7 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing of ours (or of these); answers the names applied. MigrationChanged, MigrationStopped,
     DatabaseTooNew, or what the server says."""
+    await backups.refuse_half(url)
     wanted = migrations() if every is None else every
     if any(each.requires for each in wanted):
         await extension.create_where_offered(url)
@@ -102,11 +103,13 @@ async def migrate(
 
 async def pending(url: str, every: Sequence[Migration] | None = None) -> list[str]:
     """The names of migrations that this database lacks; those that wait for an extension are not missed."""
+    await backups.refuse_half(url)
     return list((await standing(url, every)).missing)
 
 
 async def standing(url: str, every: Sequence[Migration] | None = None) -> Standing:
     """How far a database is, without a change to it. MigrationChanged."""
+    await backups.refuse_half(url)
     wanted = migrations() if every is None else every
     async with await _connected(url) as connection:
         rows = await _rows(connection)

@@ -333,6 +333,25 @@ def _forgetting(rollup: Rollup, table: sql.Identifier) -> sql.Composed:
     return sql.SQL("DELETE FROM {} WHERE installation_id = ANY(%(fittings)s) " + by_device).format(table)
 
 
+async def forget_between(
+    connection: Connection, device_id: int, installation_id: int, since: datetime | None, until: datetime | None
+) -> int:
+    """The same of a part of a fitting (None: no such bound), with the hours and days in which it begins and ends."""
+    await connection.execute("SET LOCAL lock_timeout = '60s'")
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    gone = 0
+    for each in (each for each in ROLLUPS if each.personal):
+        by_device = "AND device_id = %(device)s" if "device_id" in each.key else ""
+        query = f"""WHERE installation_id = %(installation)s {by_device} AND bucket >= %(since)s
+                      AND bucket < coalesce(%(until)s::timestamptz, 'infinity')"""
+        begin = each.floor(since) if since is not None else FIRST
+        asked = {"device": device_id, "installation": installation_id, "since": begin, "until": until}
+        for table in await _tables(connection, each):
+            statement = sql.SQL("DELETE FROM {} " + query).format(table)
+            gone += (await connection.execute(statement, asked)).rowcount
+    return gone
+
+
 async def _tables(connection: Connection, rollup: Rollup) -> list[sql.Identifier]:
     """The tables in which its rows are: ours, and the one behind the continuous aggregate."""
     found = [sql.Identifier(f"{rollup.name}_kept")]
