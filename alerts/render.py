@@ -33,6 +33,7 @@ CONDITIONS = {
     "old_alarm": N_("An old alarm came, or a device's clock is wrong"),
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
+    "reach_gap": N_("Too few people to call"),
     "command_unconfirmed": N_("A lock did not do what it was asked to"),
 }
 """What no kind of device brings words for."""

@@ -1,6 +1,6 @@
-"""Staffing: zones, staff, who is on duty when, and the policies that call them, as people look at them.
+"""Staffing: zones, staff and who is on duty when, as people look at them.
 
-Zones and policies are no secret to whoever is signed in and has a role. Staff are for who leads; duty in a zone for
+Zones are no secret to whoever is signed in and has a role. Staff are for who leads; duty in a zone for
 whoever has a role there. Who is on duty is worked out by the code by which alerts find people (``people.Roster``).
 """
 
@@ -12,13 +12,12 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from alerts.policy import Policy
 from alerts.schedule import changes_of_duty
 from gateway import cursors
 from gateway.access import LEADERS, Who
 from gateway.api import schemas
 from gateway.errors import Invalid, NotFound
-from gateway.store import people, rules, staff, zones
+from gateway.store import people, staff, zones
 from gateway.store.db import Connection
 from gateway.store.people import Person, Roster
 from gateway.store.staff import StaffSearch
@@ -168,54 +167,6 @@ def _shift(row: Row) -> schemas.ShiftView:
         from_date=row["from_date"],
         to_date=row["to_date"],
     )
-
-
-# Policies -------------------------------------------------------------------------------------------------------------
-
-
-async def policies(connection: Connection) -> list[schemas.PolicyView]:
-    """Every policy as it stands."""
-    rows = await staff.policies(connection)
-    persons = await _authors(connection, rows)
-    return [_policy(row, persons) for row in rows]
-
-
-async def policy(connection: Connection, uid: UUID) -> schemas.PolicyDetail:
-    """One of them with its versions, else NotFound."""
-    rows = await staff.policy(connection, uid)
-    if not rows:
-        raise NotFound("policy", "there is no such policy", "choose one from the list")
-    persons = await _authors(connection, rows)
-    versions = [_version(row, persons) for row in rows]
-    return schemas.PolicyDetail(**_policy(rows[0], persons).model_dump(), versions=versions)
-
-
-async def _authors(connection: Connection, rows: Sequence[Row]) -> Mapping[int, Person]:
-    return await people.names(connection, sorted({row["created_by"] for row in rows} - {None}))
-
-
-def _policy(row: Row, persons: Mapping[int, Person]) -> schemas.PolicyView:
-    return schemas.PolicyView(id=row["uid"], name=row["name"], **_version(row, persons).model_dump())
-
-
-def _version(row: Row, persons: Mapping[int, Person]) -> schemas.PolicyVersion:
-    followed = rules.policy_of(row["spec"], row["version_id"])
-    by = persons.get(row["created_by"])
-    return schemas.PolicyVersion(
-        version=row["version"],
-        policy=followed,
-        readable=_readable(row["spec"]),
-        since=row["created_at"],
-        by=_ref(by) if by else None,
-    )
-
-
-def _readable(spec: Mapping[str, Any]) -> bool:
-    try:
-        Policy.model_validate(spec)
-    except ValueError:
-        return False
-    return True
 
 
 def _ref(person: Person) -> schemas.PersonRef:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, RULERS, SESSION_COOKIE, Role, Who
+from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, POLICY_MAKERS, RULERS, SESSION_COOKIE, Role, Who
 from gateway.api import schemas
 from gateway.errors import NotAllowed, NotSignedIn
 from gateway.front import Front
@@ -62,6 +62,7 @@ Overseer = Annotated[Who, Depends(Access(OVERSEERS))]
 Ruler = Annotated[Who, Depends(Access(RULERS))]
 Keeper = Annotated[Who, Depends(Access(KEEPERS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
+PolicyMaker = Annotated[Who, Depends(Access(POLICY_MAKERS))]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "content": {"application/problem+json": {}}}

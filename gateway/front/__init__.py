@@ -22,6 +22,7 @@ from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
+from gateway.front.policies import PolicyCalls
 from gateway.front.rules import RuleCalls
 from gateway.front.staffing import StaffingCalls
 from gateway.live import Live
@@ -48,7 +49,7 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front(RuleCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls):
+class Front(RuleCalls, PolicyCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls):
     """What people can do with the gateway."""
 
     def __init__(

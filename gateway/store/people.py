@@ -10,7 +10,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from alerts.alert import Contact, People
+from alerts import finding
+from alerts.alert import Contact
 from alerts.policy import Target
 from alerts.schedule import Shift, on_duty
 from gateway.store.db import Connection
@@ -59,27 +60,9 @@ async def roster(connection: Connection, zone_id: int, since: datetime, until: d
     return Roster(await _assigned(connection, zone_id, since, until), await _shifts(connection, zone_id))
 
 
-async def reachable(
-    connection: Connection,
-    zone_id: int,
-    persons: Sequence[int],
-    now: datetime,
-    local: tzinfo,
-    channels: Sequence[str],
-) -> People:
-    """Who can be reached for an alert of a zone at a moment, and how these persons can be, by the channels set up."""
-    called = await targets(connection, zone_id, now, local)
-    everyone = {person for each in called.values() for person in each} | set(persons)
-    contacts = await _contacts(connection, sorted(everyone), channels)
-    return People(
-        targets={target: _contacts_of(each, contacts) for target, each in called.items()},
-        persons={person: contacts.get(person, ()) for person in persons},
-    )
-
-
 async def targets(connection: Connection, zone_id: int, now: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
     """Whom each step calls for an alert of a zone at a moment, whether they can be reached or not."""
-    return _targets(await roster(connection, zone_id, now, now), now, local)
+    return finding.targets(await roster(connection, zone_id, now, now), now, local)
 
 
 async def on_duty_for(
@@ -89,29 +72,6 @@ async def on_duty_for(
     found = await roster(connection, zone_id, now, now)
     always = {each.person_id for each in found.assigned if each.role in ("lead", "centre") and each.role in roles}
     return frozenset(always.union(*(found.serving(role, now, local) for role in roles)))
-
-
-def _targets(found: Roster, now: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
-    def with_role(role: str) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(each.person_id for each in found.assigned if each.role == role))
-
-    def serving(role: str) -> tuple[int, ...]:
-        return found.serving(role, now, local)
-
-    leads = [each for each in found.assigned if each.role == "lead"]
-    nearest = min((each.nearness for each in leads), default=0)
-    return {
-        Target.FIRST_ON_DUTY: serving("responder")[:1],
-        Target.ALL_ON_DUTY: serving("responder"),
-        Target.ZONE_LEAD: tuple(each.person_id for each in leads if each.nearness == nearest),
-        Target.RESPONSE_CENTRE: with_role("centre"),
-        Target.TECHNICAL_ON_DUTY: serving("technical"),
-        Target.TECHNICAL_ALL: with_role("technical"),
-    }
-
-
-def _contacts_of(persons: Sequence[int], contacts: Mapping[int, tuple[Contact, ...]]) -> tuple[Contact, ...]:
-    return tuple(contact for person in persons for contact in contacts.get(person, ()))
 
 
 _ANCESTRY = """WITH RECURSIVE ancestry AS (
@@ -158,18 +118,20 @@ def _shift(row: Mapping[str, Any]) -> Shift:
     )
 
 
-async def _contacts(
+async def contacts(
     connection: Connection, persons: Sequence[int], channels: Sequence[str]
 ) -> dict[int, tuple[Contact, ...]]:
+    """How these persons can be reached, in their order: contacts that work, of channels that are set up."""
     cursor = await connection.execute(
-        """SELECT c.id, c.person_id FROM contact c JOIN person p ON p.id = c.person_id
+        """SELECT c.id, c.person_id, c.channel FROM contact c JOIN person p ON p.id = c.person_id
            WHERE c.person_id = ANY(%s) AND c.channel = ANY(%s) AND c.active AND c.broken_reason IS NULL AND p.active
            ORDER BY c.person_id, c.position, c.id""",
         (list(persons), list(channels)),
     )
     found: dict[int, tuple[Contact, ...]] = {}
     for row in await cursor.fetchall():
-        found[row["person_id"]] = (*found.get(row["person_id"], ()), Contact(row["id"], row["person_id"]))
+        contact = Contact(row["id"], row["person_id"], row["channel"])
+        found[row["person_id"]] = (*found.get(row["person_id"], ()), contact)
     return found
 
 

@@ -13,6 +13,7 @@ Theory
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Literal, NoReturn
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -32,12 +33,13 @@ from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import desk, devices, guard, how, lists, live, quarantine, rules, views, words
+from gateway.web import desk, devices, guard, how, lists, live, policies, quarantine, rules, views, words
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
@@ -70,6 +72,10 @@ KEPT = frozenset(
         "track",
         "waiting",
         "sort",
+        "policy",
+        "day",
+        "condition",
+        "at",
     ]
 )
 """What of an address leads back to the same page."""
@@ -97,7 +103,14 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    for method, path, name in (*rules.ROUTES, *desk.ROUTES, *devices.ROUTES, *how.ROUTES, *quarantine.ROUTES):
+    for method, path, name in (
+        *rules.ROUTES,
+        *policies.ROUTES,
+        *desk.ROUTES,
+        *devices.ROUTES,
+        *how.ROUTES,
+        *quarantine.ROUTES,
+    ):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
@@ -110,7 +123,7 @@ async def missing(front: Front[Any], clock: Clock, request: Request) -> Response
     return _problem_page(request, clock, _problem(404, "not_found"))
 
 
-class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
+class Pages(RulePages, PolicyPages, DevicePages, DeskPages, HowPages, QuarantinePages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -268,6 +281,9 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
         form = await form_of(request)
         guard.check_csrf(form.get("csrf_token", ""), who.csrf_token)
         return who, form
+
+    def _now(self) -> datetime:
+        return self._clock.now()
 
     def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
         return _render(request, self._clock, template, status, **shown)

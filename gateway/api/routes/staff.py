@@ -1,4 +1,4 @@
-"""Zones, staff, duty, policies, and the commands that were given."""
+"""Zones, staff, duty, and the commands that were given."""
 
 from __future__ import annotations
 
@@ -43,18 +43,6 @@ async def duty(
 ) -> schemas.DutyView:
     """Who is on duty for a zone of yours, from a time until another, as alerts find them."""
     return await front.duty(who, uid, query)
-
-
-@router.get("/policies", tags=["staff"])
-async def policies(who: Anybody, front: TheFront) -> list[schemas.PolicyView]:
-    """The steps that alerts climb, by track and severity."""
-    return await front.policies(who)
-
-
-@router.get("/policies/{uid}", tags=["staff"])
-async def policy(uid: UUID, who: Anybody, front: TheFront) -> schemas.PolicyDetail:
-    """One policy with its versions."""
-    return await front.policy(who, uid)
 
 
 @router.get("/commands", tags=["alerts"])

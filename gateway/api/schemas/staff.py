@@ -1,4 +1,4 @@
-"""Zones, staff with their roles, who is on duty when, and the steps that alerts climb."""
+"""Zones, staff with their roles, and who is on duty when."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from alerts.policy import Policy
 from gateway.api.schemas.base import Moment, Named, Paged, Part, PersonRef, Schema, Taken, WallTime
 
 RoleName = Literal["responder", "lead", "centre", "technical", "admin"]
@@ -103,26 +102,3 @@ class DutyView(Schema):
     role: Serving
     time_zone: str
     spans: list[DutySpan]
-
-
-class PolicyVersion(Schema):
-    """One version of a policy. ``policy``: as it is followed; ``readable``: else a default one is followed instead."""
-
-    version: int
-    policy: Policy
-    readable: bool
-    since: datetime
-    by: PersonRef | None
-
-
-class PolicyView(PolicyVersion):
-    """A policy as it stands."""
-
-    id: UUID
-    name: str
-
-
-class PolicyDetail(PolicyView):
-    """A policy with its versions, the newest first."""
-
-    versions: list[PolicyVersion]

@@ -50,6 +50,7 @@ NOUNS = {
     "people": "person",
     "rosters": "zone",
     "policies": "policy",
+    "teams": "team",
     "commands": "command",
     "quarantine": "quarantine",
     "rules": "rule",
@@ -71,6 +72,10 @@ async def ids(it: Served) -> dict[str, list[str]]:
            SELECT gen_random_uuid(), i.id, '09:00', '{0,1}', '2026-01-01', %s FROM installation i WHERE device_id = %s""",
         it.town.now,
         home.dispenser.id,
+    )
+    await it.town.rows(
+        "INSERT INTO team (uid, zone_id, name, version) VALUES (gen_random_uuid(), %s, 'Natt', 1)",
+        it.town.zones["Sone"],
     )
     found = {}
     for table in {*NOUNS.values(), *FIELDS.values()}:
