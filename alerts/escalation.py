@@ -72,6 +72,7 @@ from alerts.ladder import (
     page,
     persons_of,
     reached_by,
+    told_of,
     wants_help,
 )
 from alerts.model import Entry
@@ -215,8 +216,7 @@ def _page_step(alert: Alert, now: datetime, people: People) -> Step:
     contacts = reached_by(alert, stands_on, people)
     if not contacts:
         return climb(alert, now, people)
-    params = {"step": stands_on, "target": alert.policy.steps[stands_on].target, "persons": persons_of(contacts)}
-    return page(alert, contacts, "step_paged_again", params)
+    return page(alert, contacts, "step_paged_again", {**told_of(alert, stands_on), "persons": persons_of(contacts)})
 
 
 def _reopened(alert: Alert, now: datetime) -> Alert:

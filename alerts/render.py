@@ -34,6 +34,7 @@ CONDITIONS = {
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
     "not_checked_in": N_("Somebody on duty has not checked in"),
+    "reach_gap": N_("Too few people to call"),
     "command_unconfirmed": N_("A lock did not do what it was asked to"),
 }
 """What no kind of device brings words for."""

@@ -77,11 +77,14 @@ LINES: Mapping[str, Line] = {
 
 TARGETS = {
     Target.FIRST_ON_DUTY: N_("first on duty"),
+    Target.NEXT_ON_DUTY: N_("the others on duty"),
     Target.ALL_ON_DUTY: N_("all on duty"),
     Target.ZONE_LEAD: N_("zone lead"),
     Target.RESPONSE_CENTRE: N_("response centre"),
     Target.TECHNICAL_ON_DUTY: N_("technical services on duty"),
     Target.TECHNICAL_ALL: N_("all technical services"),
+    Target.PERSON: N_("a certain person"),
+    Target.TEAM: N_("a team"),
 }
 
 CHANNELS = {"in_app": N_("in the app"), "email": N_("e-mail")}

@@ -15,6 +15,8 @@ SAID = {
     "undecodable": N_("A message that could not be read"),
     "rule_failed": N_("A rule failed"),
     "nothing_heard": N_("The site is not heard"),
+    "too_few_people": N_("Too few people can be reached"),
+    "people_enough": N_("Enough people can be reached again"),
     "session_lost": N_("The broker has forgotten what it kept for us"),
     "broker_tried": N_("The broker was tried, and does not keep what it takes"),
     "broker_keeps": N_("The broker was tried again, and keeps what it takes"),

@@ -38,6 +38,8 @@ TECHNICIANS = frozenset({Role.TECHNICAL, Role.ADMIN})
 """Who is shown a message as it came: see :mod:`gateway.observing`."""
 RULERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who may set rules, each those of their track: see :mod:`gateway.ruling`."""
+POLICY_MAKERS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who sets policies and keeps teams: see :mod:`gateway.policing`."""
 KEEPERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who keeps the register: homes, residents, devices, where they are fitted, planned doses."""
 PLANNERS = frozenset({Role.LEAD, Role.ADMIN})

@@ -11,12 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from alerts.alert import Alert, Cleared, Event, Joined, People, Raised, Refused, Repeated, Step
+from alerts.choosing import Case, choose
 from alerts.escalation import step
 from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
-from alerts.policy import choose
 from alerts.rulebook import Rulebook
 from gateway.store import alerts as alert_store
-from gateway.store import audit, facts, pages, people
+from gateway.store import audit, facts, pages, reachable
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
@@ -58,7 +58,8 @@ async def _act_on(
 
 
 async def _open(connection: Connection, raised: Raise, now: datetime, book: Rulebook) -> tuple[StoredAlert, Changed]:
-    policy = choose(list(book.policies), raised.track, raised.severity, raised.condition)
+    around = book.ancestry.get(raised.subject.zone_id, (raised.subject.zone_id,))
+    policy = choose(book.policies, Case.of(raised), around, now, book.local)
     fresh = Alert(policy=policy.policy, severity=raised.severity)
     stored = await alert_store.add(connection, raised, policy, fresh, now)
     first = Entry("raised", {"condition": raised.condition, "evidence": raised.evidence.as_json()})
@@ -109,7 +110,8 @@ async def _people(
 ) -> People:
     named = {stored.alert.holder, stored.alert.offered_to, *also} - {None}
     persons = sorted(each for each in named if each is not None)
-    return await people.reachable(connection, stored.zone_id, persons, now, book.local, book.channels)
+    wanted = reachable.Wanted(stored.zone_id, book.channels, (stored.alert.policy,), persons)
+    return await reachable.reachable(connection, wanted, stored.alert.policy, now, book.local)
 
 
 async def _apply(

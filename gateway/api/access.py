@@ -13,6 +13,7 @@ from gateway.access import (
     LEADERS,
     OVERSEERS,
     PLANNERS,
+    POLICY_MAKERS,
     RESPONDERS,
     RULERS,
     SESSION_COOKIE,
@@ -75,6 +76,7 @@ Keeper = Annotated[Who, Depends(Access(KEEPERS))]
 Planner = Annotated[Who, Depends(Access(PLANNERS))]
 Responder = Annotated[Who, Depends(Access(RESPONDERS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
+PolicyMaker = Annotated[Who, Depends(Access(POLICY_MAKERS))]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "content": {"application/problem+json": {}}}

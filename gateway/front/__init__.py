@@ -22,6 +22,7 @@ from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
+from gateway.front.policies import PolicyCalls
 from gateway.front.rosters import RosterCalls
 from gateway.front.rules import RuleCalls
 from gateway.front.staffing import StaffingCalls
@@ -52,6 +53,7 @@ class SignedIn:
 
 class Front(
     RuleCalls,
+    PolicyCalls,
     DeskCalls,
     ObservationCalls,
     HomeCalls,

@@ -34,12 +34,13 @@ from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import desk, devices, guard, how, lists, live, quarantine, rosters, rules, views, words
+from gateway.web import desk, devices, guard, how, lists, live, policies, quarantine, rosters, rules, views, words
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.rosters import RosterPages
 from gateway.web.rosterview import PRESENCE
@@ -76,6 +77,10 @@ KEPT = frozenset(
         "sort",
         "week",
         "role",
+        "policy",
+        "day",
+        "condition",
+        "at",
     ]
 )
 """What of an address leads back to the same page."""
@@ -105,6 +110,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         made.add_api_route(path, handler, methods=[method])
     for method, path, name in (
         *rules.ROUTES,
+        *policies.ROUTES,
         *desk.ROUTES,
         *devices.ROUTES,
         *how.ROUTES,
@@ -123,7 +129,7 @@ async def missing(front: Front[Any], clock: Clock, request: Request) -> Response
     return _problem_page(request, clock, _problem(404, "not_found"))
 
 
-class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, RosterPages):
+class Pages(RulePages, PolicyPages, DevicePages, DeskPages, HowPages, QuarantinePages, RosterPages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:

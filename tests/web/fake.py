@@ -19,7 +19,8 @@ from alerts.words import asked, said
 from gateway.api import schemas
 from gateway.desk import ladders
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
-from tests.web import fake_said
+from tests.web import fake_policies, fake_said
+from tests.web.fake_policies import FakePolicies
 from tests.web.fake_rosters import FakeRosters
 from tests.web.fake_rules import FakeRules
 
@@ -66,7 +67,8 @@ class FakeFront(FakeRosters):
     taken: list[tuple[UUID, schemas.AnswerRequest, str]] = field(default_factory=list)
     asked: list[tuple[UUID, schemas.CommandRequest, str]] = field(default_factory=list)
     desk_asked: list[schemas.DeskQuery] = field(default_factory=list)
-    policies: Sequence[Policy] = DEFAULT_POLICIES
+    ladder_policies: Sequence[Policy] = DEFAULT_POLICIES
+    policed: FakePolicies = field(default_factory=FakePolicies)
     refuse: str | None = None
     ruled: FakeRules = field(default_factory=FakeRules)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -119,7 +121,52 @@ class FakeFront(FakeRosters):
         )
 
     async def ladders(self, who: Who) -> list[schemas.Ladder]:
-        return ladders(self.policies)
+        return ladders([(each, "") for each in self.ladder_policies], language=who.language)
+
+    async def zones(self, who: Who) -> list[schemas.ZoneView]:
+        roles = sorted(each for each in who.roles if each in ("lead", "technical", "responder"))
+        below = [
+            schemas.ZoneView.model_validate(
+                {"id": each.id, "kind": "zone", "name": each.name, "roles": roles, "below": []}
+            )
+            for each in ZONES[1:]
+        ]
+        top = {"id": ZONES[0].id, "kind": "municipality", "name": ZONES[0].name, "roles": roles, "below": below}
+        return [schemas.ZoneView.model_validate(top)]
+
+    async def residents(self, who: Who, query: schemas.ResidentQuery) -> schemas.ResidentPage:
+        found = schemas.ResidentItem(
+            id=fake_policies.RESIDENT.id, name=fake_policies.RESIDENT.name, phone="", home=None, zone=fake_policies.ZONE
+        )
+        return schemas.ResidentPage(
+            residents=[found] if query.q.lower() in found.name.lower() else [], next_cursor=None
+        )
+
+    async def policies(self, who: Who) -> list[schemas.PolicyView]:
+        return self.policed.listed(who.language)
+
+    async def policy(self, who: Who, uid: UUID) -> schemas.PolicyDetail:
+        return self.policed.detail(uid, who.language)
+
+    async def policy_options(self, who: Who, scope: schemas.PolicyScopeRequest) -> schemas.PolicyOptions:
+        return self.policed.options(scope, who.language)
+
+    async def add_policy(self, who: Who, request: schemas.PolicyRequest) -> schemas.PolicyView:
+        return self.policed.add(request, who.language)
+
+    async def change_policy(self, who: Who, uid: UUID, request: schemas.PolicyChange) -> schemas.PolicyView:
+        return self.policed.change(request, who.language)
+
+    async def withdraw_policy(self, who: Who, uid: UUID, version: int) -> schemas.PolicyView:
+        return self.policed.withdraw(uid, version, who.language)
+
+    async def rehearsal(self, who: Who, query: schemas.RehearsalQuery) -> schemas.Rehearsal:
+        self.policed.asked.append(query)
+        return fake_policies.rehearsal(query, who.language)
+
+    async def reach(self, who: Who) -> schemas.ReachView:
+        _oversees(who)
+        return fake_policies.reach(who.language)
 
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
         for each in (*self.alerts, *self.closed):

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from gateway.clock import ControlledClock
 from gateway.settings import load
 from gateway.web import demo, pages
-from tests.web import fake, fake_demo, fake_rosters, fake_rules
+from tests.web import fake, fake_demo, fake_policies, fake_rosters, fake_rules
 
 NO_PAGES = {
     "/": "leads to the list",
@@ -41,6 +41,16 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
     "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
+    "/policies/edit": (
+        f"/policies/edit?zone={fake_policies.ZONE.id}",
+        f"/policies/edit?policy={fake_policies.NIGHT_ID}",
+    ),
+    "/policies/{uid}": (f"/policies/{fake_policies.NIGHT_ID}",),
+    "/rehearsal": (
+        f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",
+        "/rehearsal",
+    ),
+    "/reach": ("/reach", "/reach?track=technical&day=2026-11-24"),
     "/devices/{uid}": (
         f"/devices/{fake_rules.DEVICE.id}",
         f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
-from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, PLANNERS, RESPONDERS, RULERS, Role
+from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, PLANNERS, POLICY_MAKERS, RESPONDERS, RULERS, Role
 from gateway.api.access import Access
 from gateway.api.app import check_declared
 from gateway.embedded import Broker
@@ -88,6 +88,17 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("DELETE", f"{API}/feeds/{{uid}}"): ANYBODY,
     ("GET", f"{API}/policies"): ANYBODY,
     ("GET", f"{API}/policies/{{uid}}"): ANYBODY,
+    ("POST", f"{API}/policies"): POLICY_MAKERS,
+    ("PUT", f"{API}/policies/{{uid}}"): POLICY_MAKERS,
+    ("POST", f"{API}/policies/{{uid}}/withdraw"): POLICY_MAKERS,
+    ("GET", f"{API}/policy-options"): POLICY_MAKERS,
+    ("GET", f"{API}/rehearsal"): OVERSEERS,
+    ("GET", f"{API}/reach"): OVERSEERS,
+    ("GET", f"{API}/teams"): LEADERS,
+    ("POST", f"{API}/teams"): POLICY_MAKERS,
+    ("GET", f"{API}/teams/{{uid}}"): LEADERS,
+    ("PUT", f"{API}/teams/{{uid}}"): POLICY_MAKERS,
+    ("POST", f"{API}/teams/{{uid}}/withdraw"): POLICY_MAKERS,
     ("GET", f"{API}/commands"): ANYBODY,
     ("GET", f"{API}/commands/{{uid}}"): ANYBODY,
     ("GET", f"{API}/statistics/fleet"): OVERSEERS,
@@ -128,6 +139,13 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/rules/edit"): PAGE,
     ("GET", "/rules/{uid}"): PAGE,
     ("POST", "/rules/{uid}/withdraw"): PAGE,
+    ("GET", "/policies"): PAGE,
+    ("GET", "/policies/edit"): PAGE,
+    ("POST", "/policies/edit"): PAGE,
+    ("GET", "/policies/{uid}"): PAGE,
+    ("POST", "/policies/{uid}/withdraw"): PAGE,
+    ("GET", "/reach"): PAGE,
+    ("GET", "/rehearsal"): PAGE,
     ("GET", "/devices"): PAGE,
     ("GET", "/devices/{uid}"): PAGE,
     ("GET", "/rosters"): PAGE,
@@ -179,6 +197,14 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{API}/absences": {"json": {"person": str(uuid4())}},
     f"{API}/absences/{{uid}}": {"json": {"version": 1, "withdraw": True}},
     f"{API}/feeds": {"json": {"zone": str(uuid4())}},
+    f"{API}/policies": {"json": {"scope": {"zone": str(uuid4())}, "policy": {}}},
+    f"{API}/policies/{{uid}}": {"json": {"policy": {}, "version": 1}},
+    f"{API}/policies/{{uid}}/withdraw": {"json": {"version": 1}},
+    f"{API}/policy-options": {"params": {"zone": str(uuid4())}},
+    f"{API}/rehearsal": {"params": {"zone": str(uuid4())}},
+    f"{API}/teams": {"json": {"zone": str(uuid4()), "name": "Nattpatruljen"}},
+    f"{API}/teams/{{uid}}": {"json": {"name": "Nattpatruljen", "members": [], "version": 1}},
+    f"{API}/teams/{{uid}}/withdraw": {"json": {"version": 1}},
     f"{API}/rules/preview": {"json": RULE},
     f"{API}/rules/{{uid}}/withdraw": {"json": {"version": 1}},
     f"{API}/alerts/{{uid}}/answers": {"json": {"answer": "on_way"}, "headers": {"Idempotency-Key": "k"}},

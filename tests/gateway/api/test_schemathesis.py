@@ -59,6 +59,7 @@ NOUNS = {
     "absences": "absence",
     "feeds": "roster_feed",
     "policies": "policy",
+    "teams": "team",
     "commands": "command",
     "quarantine": "quarantine",
     "rules": "rule",
@@ -84,6 +85,10 @@ async def ids(it: Served) -> dict[str, list[str]]:
         home.dispenser.id,
     )
     await plan(it)
+    await it.town.rows(
+        "INSERT INTO team (uid, zone_id, name, version) VALUES (gen_random_uuid(), %s, 'Natt', 1)",
+        it.town.zones["Sone"],
+    )
     found = {}
     for table in {*NOUNS.values(), *FIELDS.values()}:
         rows = await it.town.rows(f"SELECT uid FROM {table} ORDER BY id LIMIT 4")
