@@ -24,6 +24,7 @@ from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
+from gateway.lifting import pass_time
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, devices, observations, positions, sessions, sites, versions, watches
@@ -52,10 +53,11 @@ class Passed:
     watches: int = 0
     alerts: int = 0
     commands: int = 0
+    silences: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.watches or self.alerts or self.commands)
+        return bool(self.watches or self.alerts or self.commands or self.silences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Timekeeper:
         look = Looked(there.rulebook, there.newest_fitting, now, monotonic())
         alerts = await self._part(self._alerts, errors) if there.alerts else 0
         commands = await self._part(self._commands, errors) if there.commands else 0
+        silences = await self._part(self._silences, errors) if there.silences else 0
         await self._part(self._sites, errors)
         lacking = self._looked is None or look.is_needed_after(self._looked)
         if there.schedules or lacking:
@@ -124,7 +127,7 @@ class Timekeeper:
                 break
         if errors:
             raise errors[0]
-        return Passed(watches=total, alerts=alerts, commands=commands)
+        return Passed(watches=total, alerts=alerts, commands=commands, silences=silences)
 
     async def prune(self) -> None:
         """Forget positions that are old, and identities, settled watches and sessions that nothing can concern any more."""
@@ -252,6 +255,11 @@ class Timekeeper:
         """What a device was asked and has not answered in time."""
         book = await self._cache.read(connection)
         return await expire(connection, self._clock.now(), book, MANY)
+
+    async def _silences(self, connection: Connection) -> int:
+        """What silences come to, and the leads who are told of them."""
+        book = await self._cache.read(connection)
+        return await pass_time(connection, self._clock.now(), book, SOME)
 
     # Sites ----------------------------------------------------------------------------------------------------------
 
