@@ -40,6 +40,8 @@ RULERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who may set rules, each those of their track: see :mod:`gateway.ruling`."""
 KEEPERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who keeps the register: homes, residents, devices, where they are fitted, planned doses."""
+CONSENTERS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who may agree to a silence that takes two: see :mod:`gateway.silencing`."""
 LEADERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
 """Who sees which staff there is, with their roles."""
 

@@ -126,13 +126,20 @@ async def _summarise(connection: Connection, row: Mapping[str, Any], now: dateti
     return await _raise(connection, key, IN_FORCE, zone, None, evidence, (), now, book)
 
 
-async def notify(connection: Connection, silence: Silence, code: str, now: datetime, book: Rulebook) -> Changed:
-    """Tell the leads, and its owner, something about a silence. Its alert says no more than that there is something."""
+async def notify(
+    connection: Connection,
+    silence: Silence,
+    code: str,
+    now: datetime,
+    book: Rulebook,
+    also: tuple[int, ...] | None = None,
+) -> Changed:
+    """Tell the leads something about a silence, and these persons, else its owner. The alert says no more than that there is
+    something."""
+    called = (silence.owner_id,) if also is None else also
     evidence = Evidence(code, silence.since, now, {"until": silence.until.isoformat()})
     resident = silence.resident_id
-    return await _raise(
-        connection, _key(code, silence), code, silence.zone_id, resident, evidence, (silence.owner_id,), now, book
-    )
+    return await _raise(connection, _key(code, silence), code, silence.zone_id, resident, evidence, called, now, book)
 
 
 async def take_back(

@@ -23,6 +23,7 @@ from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
 from gateway.front.rules import RuleCalls
+from gateway.front.silences import SilenceCalls
 from gateway.front.staffing import StaffingCalls
 from gateway.live import Live
 from gateway.rulebook import RulebookCache
@@ -48,7 +49,7 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front(RuleCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls):
+class Front(RuleCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls, SilenceCalls):
     """What people can do with the gateway."""
 
     def __init__(

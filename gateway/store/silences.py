@@ -340,6 +340,29 @@ async def shown(connection: Connection, uid: UUID, asked: Search) -> dict[str, A
     return await cursor.fetchone()
 
 
+async def about(
+    connection: Connection,
+    asked: Search,
+    device_id: int | None,
+    installation_id: int | None,
+    resident_id: int | None,
+    around: Sequence[int],
+) -> list[dict[str, Any]]:
+    """Those that are not over and concern a device as it is fitted, a resident, or a zone among these; which ends last,
+    first."""
+    cursor = await connection.execute(
+        f"""{_SHOWN} AND s.ended_at IS NULL
+            AND (s.device_id = %(device_id)s AND s.installation_id IS NOT DISTINCT FROM %(installation_id)s
+                 OR s.resident_id = %(resident_id)s
+                 OR num_nonnulls(s.device_id, s.resident_id) = 0 AND s.zone_id = ANY(%(around)s))
+            ORDER BY s.until DESC, s.id""",
+        asked.arguments(
+            device_id=device_id, installation_id=installation_id, resident_id=resident_id, around=list(around)
+        ),
+    )
+    return await cursor.fetchall()
+
+
 async def count(connection: Connection, asked: Search, now: datetime) -> dict[str, int]:
     """How many are not over, how many of those wait for somebody to agree or to say that a resident is back, and how much
     they have held back since yesterday."""

@@ -25,14 +25,15 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from alerts.model import Track
 from alerts.render import LANGUAGES, translations
 from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
-from gateway.access import OVERSEERS, SESSION_COOKIE
+from gateway.access import LEADERS, OVERSEERS, SESSION_COOKIE
 from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import desk, devices, guard, how, lists, live, quarantine, rules, views, words
+from gateway.web import desk, devices, guard, how, lists, live, quarantine, rules, silences, views, words
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
@@ -41,6 +42,7 @@ from gateway.web.maps import map_link
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
+from gateway.web.silences import ABOUT_SILENCES, SilencePages
 
 log = structlog.get_logger()
 
@@ -97,7 +99,14 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    for method, path, name in (*rules.ROUTES, *desk.ROUTES, *devices.ROUTES, *how.ROUTES, *quarantine.ROUTES):
+    for method, path, name in (
+        *rules.ROUTES,
+        *desk.ROUTES,
+        *devices.ROUTES,
+        *how.ROUTES,
+        *quarantine.ROUTES,
+        *silences.ROUTES,
+    ):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
@@ -110,7 +119,7 @@ async def missing(front: Front[Any], clock: Clock, request: Request) -> Response
     return _problem_page(request, clock, _problem(404, "not_found"))
 
 
-class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
+class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, SilencePages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -170,10 +179,19 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
         state: Literal["open", "closed"] = "closed" if request.query_params.get("state") == "closed" else "open"
         page = await self._front.alert_list(who, state, request.query_params.get("cursor"), PER_PAGE)
         deaf = [site for site in await self._front.sites(who) if site.deaf]
+        silenced = await self._front.silence_count(who)
         mine, others = lists.sections(page.alerts)
         waiting = sum(lists.waits(each) for each in page.alerts)
         return self._page(
-            request, "alerts.html", state=state, page=page, deaf=deaf, waiting=waiting, mine=mine, others=others
+            request,
+            "alerts.html",
+            state=state,
+            page=page,
+            deaf=deaf,
+            silenced=silenced,
+            waiting=waiting,
+            mine=mine,
+            others=others,
         )
 
     async def alert(self, request: Request, uid: UUID) -> Response:
@@ -225,6 +243,8 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
             "places": views.places(detail, agent, who.language, times),
             "away": views.away(detail),
             "map_link": lambda latitude, longitude: map_link(latitude, longitude, agent),
+            "about_silences": detail.condition in ABOUT_SILENCES,
+            "may_silence": bool(who.roles & LEADERS) and detail.track is Track.CARE,
             "timeline": detail.timeline,
             "holds": detail.holder is not None and detail.holder.id == who.uid,
             "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,
@@ -339,7 +359,9 @@ def _here(request: Request) -> str:
     known: str | None = getattr(request.state, "here", None)
     if known is not None:
         return known
-    path = request.url.path.removesuffix("/answer").removesuffix("/command").removesuffix("/withdraw")
+    path = request.url.path
+    for done in ("/answer", "/command", "/withdraw", "/end", "/extend", "/consent"):
+        path = path.removesuffix(done)
     kept = {name: value for name, value in request.query_params.items() if name in KEPT}
     return path + ("?" + "&".join(f"{name}={quote(value)}" for name, value in kept.items()) if kept else "")
 

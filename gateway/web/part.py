@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from gateway.clock import Clock
 from gateway.web.seam import Front
 
 
@@ -13,6 +14,7 @@ class Part:
     """Whoever asks, and the answer; :class:`gateway.web.pages.Pages` has both."""
 
     _front: Front[Any]
+    _clock: Clock
 
     async def _who(self, request: Request) -> Any:
         raise NotImplementedError
