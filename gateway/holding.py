@@ -143,7 +143,7 @@ def _shows_life(heard: Heard) -> bool:
 
 def _to_tell(there: Iterable[Heard], away: held.Away, now: datetime) -> list[Heard]:
     """That somebody comes in while nobody should be there: the newest of it, and not again and again."""
-    if now >= away.until or (away.told_at is not None and now - away.told_at < TOLD_AGAIN):
+    if not away.alone or now >= away.until or (away.told_at is not None and now - away.told_at < TOLD_AGAIN):
         return []
     entered = [each for each in there if each.observation.type in kinds()[each.observation.kind].entry]
     return entered[-1:]

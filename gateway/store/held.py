@@ -146,22 +146,28 @@ async def of_silences(connection: Connection, silences: Sequence[int], limit: in
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """A resident who is away, as somebody has said. ``told_at``: when a sign of life there was last raised."""
+    """A resident who is away, as somebody has said. ``alone``: nobody else lives there; ``told_at``: when a sign of life there
+    was last raised."""
 
     id: int
     resident_id: int
     since: datetime
     until: datetime
+    alone: bool
     told_at: datetime | None
 
 
 async def away(connection: Connection, residents: Collection[int], now: datetime) -> list[Away]:
     """Those of these residents who are said to be away."""
     cursor = await connection.execute(
-        """SELECT s.id, s.resident_id, s.since, s.until, l.told_at
+        """SELECT s.id, s.resident_id, s.since, s.until, l.told_at,
+                  NOT EXISTS (SELECT 1 FROM residency y JOIN residency o ON o.dwelling_id = y.dwelling_id
+                              WHERE y.resident_id = s.resident_id AND o.resident_id <> y.resident_id
+                                AND y.during @> %(now)s::timestamptz AND o.during @> %(now)s::timestamptz) AS alone
            FROM silence s LEFT JOIN sign_of_life l ON l.silence_id = s.id
-           WHERE s.resident_id = ANY(%s) AND s.kind = 'away' AND s.ended_at IS NULL AND s.since <= %s ORDER BY s.id""",
-        (sorted(residents), now),
+           WHERE s.resident_id = ANY(%(residents)s) AND s.kind = 'away' AND s.ended_at IS NULL AND s.since <= %(now)s
+           ORDER BY s.id""",
+        {"residents": sorted(residents), "now": now},
     )
     return [Away(**row) for row in await cursor.fetchall()]
 
