@@ -13,12 +13,12 @@ from datetime import datetime
 import structlog
 
 from alerts.judge import RULE_FAILED
-from alerts.model import Clear, Evidence, Heard, Inform, Raise, Severity, Signal, Subject, Track
+from alerts.model import Clear, Entry, Evidence, Heard, Inform, Raise, Severity, Signal, Subject, Track
 from alerts.rulebook import Rulebook
 from alerts.silence import Decision, Silence, Why, decide, rests_while_away
 from alerts.silence_ends import SOMEBODY_THERE, TOLD_AGAIN
 from devices.kinds import kinds
-from gateway.store import audit, held, silences
+from gateway.store import alerts, audit, held, silences
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 
@@ -64,6 +64,19 @@ async def hold(
         told = {"key": raised.key, "why": decision.why, "severity": int(raised.severity)}
         await audit.add(connection, now, (Audited("silence.held", "silence", decision.silence.id, params=told),))
     return Changed(frozenset({raised.subject.zone_id}))
+
+
+async def opened(connection: Connection, raised: Raise, alert_id: int, holding: Holding, now: datetime) -> None:
+    """An alert has been opened although something of the same is held back, as it grew more severe: both are one now."""
+    if not holding.silences:
+        return
+    for row in await held.settle_by_alert(connection, raised.key, alert_id, now):
+        await alerts.add_entries(connection, alert_id, (was_silenced(row["times"], row["first_at"]),), now)
+
+
+def was_silenced(times: int, since: datetime) -> Entry:
+    """That something was held back for a while."""
+    return Entry("was_silenced", {"times": times, "since": since.isoformat()})
 
 
 async def hear_end(connection: Connection, signal: Signal, holding: Holding, now: datetime) -> None:

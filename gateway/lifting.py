@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from alerts.model import Clear, Entry, Evidence, Raise, Severity, Signal, Subject, Track
+from alerts.model import Clear, Evidence, Raise, Severity, Signal, Subject, Track
 from alerts.rulebook import Rulebook
 from alerts.silence import Kind, Silence
 from alerts.silence_ends import (
@@ -32,6 +32,7 @@ from alerts.silence_ends import (
 )
 from gateway.access import OVERSEERS
 from gateway.engine import act
+from gateway.holding import was_silenced
 from gateway.store import alerts as alert_store
 from gateway.store import audit, held, silences
 from gateway.store.audit import Audited, Changed
@@ -62,17 +63,15 @@ async def _lift(connection: Connection, silence: Silence, each: HeldBack, now: d
     rule = book.by_id.get(each.raise_.rule_id or 0)
     lasting = rule is None or rule.spec.lasting
     what = fate(silence.kind, Held(each.raise_.track, each.newest_at, lasting, each.fitted), now)
+    await held.settle(connection, each.id, "passed" if what is Fate.PASSED else "held_on", None, now)
     if what is Fate.PASSED:
-        await held.settle(connection, each.id, what, None, now)
         return Changed()
     changed = await act(connection, [each.raise_], now, book)
     opened = (await alert_store.lock_open(connection, [each.raise_.key])).get(each.raise_.key)
-    if opened is None:
-        await held.settle(connection, each.id, "held_on", None, now)
-        return changed
-    since = {"times": each.times, "since": each.first_at.isoformat()}
-    await alert_store.add_entries(connection, opened.id, (Entry("was_silenced", since),), now)
-    await held.settle(connection, each.id, what, opened.id, now)
+    if opened is not None:
+        entry = was_silenced(each.times, each.first_at)
+        await alert_store.add_entries(connection, opened.id, (entry,), now)
+        await held.settle(connection, each.id, what, opened.id, now)
     return changed
 
 

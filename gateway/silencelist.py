@@ -66,7 +66,7 @@ async def detail(connection: Connection, who: Who, uid: UUID, now: datetime, boo
     row = await silences.shown(connection, uid, search(who, book))
     if row is None:
         raise NotFound("silence", "there is no such silence, or it is not yours to see")
-    kept = await held.of_silences(connection, [row["id"]], MOST_HELD)
+    kept = await held.of_silence(connection, row["id"], who.sight, MOST_HELD)
     changed = await silences.changes(connection, row["id"])
     (view,) = await views(connection, who, [row], now)
     residents = [each["resident_id"] for each in kept]

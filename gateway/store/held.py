@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from alerts.model import Evidence, Raise, Severity, Subject, Track
 from gateway.store.db import Connection, as_json
+from gateway.store.views import Sight
 
 
 async def hold(connection: Connection, silence_id: int, raised: Raise, now: datetime) -> int | None:
@@ -127,16 +128,28 @@ async def settle(connection: Connection, held_id: int, outcome: str, alert_id: i
     )
 
 
-async def of_silences(connection: Connection, silences: Sequence[int], limit: int) -> list[dict[str, Any]]:
-    """What these have held back, the newest first."""
+async def settle_by_alert(connection: Connection, key: str, alert_id: int, now: datetime) -> list[dict[str, Any]]:
+    """What is held back of a key is dealt with by an alert that was opened of the same; how often, and since when."""
+    cursor = await connection.execute(
+        """UPDATE held_back SET settled_at = %s, outcome = 'raised', alert_id = %s WHERE key = %s AND settled_at IS NULL
+           RETURNING times, first_at""",
+        (now, alert_id, key),
+    )
+    return await cursor.fetchall()
+
+
+async def of_silence(connection: Connection, silence_id: int, sight: Sight, limit: int) -> list[dict[str, Any]]:
+    """What a silence has held back, the newest first; what the reader would see if it had been raised."""
     cursor = await connection.execute(
         """SELECT h.silence_id, h.condition, h.vkp_code, h.severity, h.track, h.first_at, h.newest_at, h.times, h.outcome,
                   h.settled_at, h.evidence, d.uid AS device_uid, d.address AS device, d.kind AS device_kind,
                   t.uid AS resident_uid, t.name AS resident, z.name AS zone, a.uid AS alert_uid, h.resident_id
            FROM held_back h JOIN zone z ON z.id = h.zone_id LEFT JOIN device d ON d.id = h.device_id
            LEFT JOIN resident t ON t.id = h.resident_id LEFT JOIN alert a ON a.id = h.alert_id
-           WHERE h.silence_id = ANY(%s) ORDER BY h.newest_at DESC, h.id DESC LIMIT %s""",
-        (list(silences), limit),
+           WHERE h.silence_id = %(silence)s
+             AND h.zone_id = ANY(CASE h.track WHEN 'care' THEN %(care)s::bigint[] ELSE %(technical)s::bigint[] END)
+           ORDER BY h.newest_at DESC, h.id DESC LIMIT %(limit)s""",
+        sight.arguments(silence=silence_id, limit=limit),
     )
     return await cursor.fetchall()
 

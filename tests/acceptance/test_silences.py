@@ -106,8 +106,8 @@ async def test_what_is_over_is_not_raised_and_what_grew_worse_is(migrated_url: s
         await town.says(busy.fall_alarm, "button_pressed")
         before = await town.alert("button_pressed")
         assert await town.news() == ["Kari"]
-        for each in (home, busy):
-            await silences(town, "Siri", each.fall_alarm, 6)
+        quiet = await silences(town, "Siri", home.fall_alarm, 6)
+        await silences(town, "Siri", busy.fall_alarm, 6)
         await town.passes(minutes=1)
         assert await town.news() == ["Kari", "Ola"]
         await town.done("Ola", before["uid"])
@@ -117,8 +117,14 @@ async def test_what_is_over_is_not_raised_and_what_grew_worse_is(migrated_url: s
         await town.says(home.fall_alarm, "button_pressed")
         third = (await town.alerts("button_pressed"))[-1]
         assert (third["severity"], (await town.news())[0]) == (40, "Kari")
+        assert await town.entries(third["uid"], "was_silenced") != []
         await town.says(home.fall_alarm, "fall")
         assert await town.alert("fall")
+        await town.done("Kari", third["uid"])
+        await ends(town, "Siri", await look(town, quiet))
+        assert (
+            len(await town.alerts("button_pressed")) == 2
+        )  # both presses that were held back were told with the third
         await town.says(busy.fall_alarm, "waved", message_class="alarm")
         assert await town.alert("uninterpretable_alarm")
 
