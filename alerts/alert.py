@@ -146,7 +146,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The alert is new."""
+    """The alert is new. ``also``: persons who are paged besides the first step."""
+
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

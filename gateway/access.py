@@ -46,6 +46,8 @@ PLANNERS = frozenset({Role.LEAD, Role.ADMIN})
 """Who plans who is on duty: see :mod:`gateway.rostering`."""
 RESPONDERS = frozenset({Role.RESPONDER})
 """Who checks in to a shift."""
+CONSENTERS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who may agree to a silence that takes two: see :mod:`gateway.silencing`."""
 LEADERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
 """Who sees which staff there is, with their roles."""
 

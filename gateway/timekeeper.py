@@ -25,6 +25,7 @@ from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
+from gateway.lifting import pass_time
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, devices, observations, positions, sessions, sites, versions, watches
@@ -53,10 +54,11 @@ class Passed:
     watches: int = 0
     alerts: int = 0
     commands: int = 0
+    silences: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.watches or self.alerts or self.commands)
+        return bool(self.watches or self.alerts or self.commands or self.silences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Timekeeper:
         commands = await self._part(self._commands, errors) if there.commands else 0
         if there.rosters:
             await self._part(self._rosters, errors)
+        silences = await self._part(self._silences, errors) if there.silences else 0
         await self._part(self._sites, errors)
         lacking = self._looked is None or look.is_needed_after(self._looked)
         if there.schedules or lacking:
@@ -127,7 +130,7 @@ class Timekeeper:
                 break
         if errors:
             raise errors[0]
-        return Passed(watches=total, alerts=alerts, commands=commands)
+        return Passed(watches=total, alerts=alerts, commands=commands, silences=silences)
 
     async def prune(self) -> None:
         """Forget positions that are old, and identities, settled watches and sessions that nothing can concern any more."""
@@ -260,6 +263,11 @@ class Timekeeper:
         """Who is on duty and has not checked in."""
         book = await self._cache.read(connection)
         return await look(connection, self._clock.now(), book)
+
+    async def _silences(self, connection: Connection) -> int:
+        """What silences come to, and the leads who are told of them."""
+        book = await self._cache.read(connection)
+        return await pass_time(connection, self._clock.now(), book, SOME)
 
     # Sites ----------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Request
 
 from gateway.access import (
     ANYBODY,
+    CONSENTERS,
     KEEPERS,
     LEADERS,
     OVERSEERS,
@@ -75,6 +76,7 @@ Ruler = Annotated[Who, Depends(Access(RULERS))]
 Keeper = Annotated[Who, Depends(Access(KEEPERS))]
 Planner = Annotated[Who, Depends(Access(PLANNERS))]
 Responder = Annotated[Who, Depends(Access(RESPONDERS))]
+Consenter = Annotated[Who, Depends(Access(CONSENTERS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
 PolicyMaker = Annotated[Who, Depends(Access(POLICY_MAKERS))]
 

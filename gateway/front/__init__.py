@@ -25,6 +25,7 @@ from gateway.front.observations import ObservationCalls
 from gateway.front.policies import PolicyCalls
 from gateway.front.rosters import RosterCalls
 from gateway.front.rules import RuleCalls
+from gateway.front.silences import SilenceCalls
 from gateway.front.staffing import StaffingCalls
 from gateway.front.statistics import StatisticsCalls
 from gateway.live import Live
@@ -60,6 +61,7 @@ class Front(
     FittingCalls,
     StaffingCalls,
     RosterCalls,
+    SilenceCalls,
     StatisticsCalls,
 ):
     """What people can do with the gateway."""

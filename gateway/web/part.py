@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from gateway.clock import Clock
 from gateway.web import guard
 from gateway.web.seam import Front
 
@@ -18,6 +19,7 @@ class Part:
     """Whoever asks, and the answer; :class:`gateway.web.pages.Pages` has both."""
 
     _front: Front[Any]
+    _clock: Clock
 
     async def _who(self, request: Request) -> Any:
         raise NotImplementedError

@@ -23,6 +23,7 @@ from tests.web import fake_policies, fake_said
 from tests.web.fake_policies import FakePolicies
 from tests.web.fake_rosters import FakeRosters
 from tests.web.fake_rules import FakeRules
+from tests.web.fake_silences import DOOR, FakeSilences
 
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
 ME = schemas.PersonRef(id=UUID(int=1), name="Ingrid Aase")
@@ -71,6 +72,7 @@ class FakeFront(FakeRosters):
     policed: FakePolicies = field(default_factory=FakePolicies)
     refuse: str | None = None
     ruled: FakeRules = field(default_factory=FakeRules)
+    silenced: FakeSilences = field(default_factory=FakeSilences)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     watching: int = 0
 
@@ -276,8 +278,44 @@ class FakeFront(FakeRosters):
         if not who.roles & {"technical", "lead", "admin"}:
             raise NotAllowed("role", "for technical services")
         return self.ruled.device(NOW, who.language).model_copy(
-            update={"alerts": [_in_language(battery(), who.language)]}
+            update={
+                "alerts": [_in_language(battery(), who.language)],
+                "silences": self.silenced.every(NOW, who.language)[:1],
+            }
         )
+
+    # Silences ---------------------------------------------------------------------------------------------------------
+
+    async def silences(self, who: Who, query: schemas.SilenceQuery) -> schemas.SilencePage:
+        ended = query.state == "ended"
+        found = [each for each in self.silenced.every(NOW, who.language) if (each.state == "ended") is ended]
+        return schemas.SilencePage(silences=list(found), next_cursor=None)
+
+    async def silence_count(self, who: Who) -> schemas.SilenceCount:
+        return schemas.SilenceCount(silences=3, waiting=2, events=4)
+
+    async def silence(self, who: Who, uid: UUID) -> schemas.SilenceDetail:
+        return self.silenced.one(uid, NOW, who.language)
+
+    async def silence_draft(self, who: Who, asked: schemas.SilenceFor) -> schemas.SilenceDraft:
+        _oversees(who)
+        return self.silenced.draft(asked, NOW, who.language)
+
+    async def set_silence(self, who: Who, request: schemas.SilenceRequest) -> schemas.SilenceDetail:
+        if self.silenced.refuse is not None:
+            raise Conflict(self.silenced.refuse, "refused")
+        self.silenced.asked.append(request)
+        return self.silenced.one(DOOR, NOW, who.language)
+
+    async def consent(self, who: Who, uid: UUID, seen: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        return self.silenced.do("consent", uid, NOW, who.language)
+
+    async def extend(self, who: Who, uid: UUID, request: schemas.SilenceLonger) -> schemas.SilenceDetail:
+        self.silenced.longer.append(request)
+        return self.silenced.do("extend", uid, NOW, who.language)
+
+    async def end_silence(self, who: Who, uid: UUID, seen: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        return self.silenced.do("end", uid, NOW, who.language)
 
     async def changes(self, who: Who) -> AsyncIterator[None]:
         self.watching += 1

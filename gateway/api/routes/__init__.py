@@ -14,6 +14,7 @@ from gateway.api.routes import (
     rosters,
     rules,
     sessions,
+    silences,
     staff,
     statistics,
     technical,
@@ -33,6 +34,7 @@ for each in (
     homes,
     staff,
     rosters,
+    silences,
     statistics,
 ):
     router.include_router(each.router)

@@ -11,7 +11,18 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
-from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, PLANNERS, POLICY_MAKERS, RESPONDERS, RULERS, Role
+from gateway.access import (
+    ANYBODY,
+    CONSENTERS,
+    KEEPERS,
+    LEADERS,
+    OVERSEERS,
+    PLANNERS,
+    POLICY_MAKERS,
+    RESPONDERS,
+    RULERS,
+    Role,
+)
 from gateway.api.access import Access
 from gateway.api.app import check_declared
 from gateway.embedded import Broker
@@ -40,6 +51,14 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("PUT", f"{API}/rules"): RULERS,
     ("POST", f"{API}/rules/preview"): RULERS,
     ("POST", f"{API}/rules/{{uid}}/withdraw"): RULERS,
+    ("GET", f"{API}/silences"): ANYBODY,
+    ("POST", f"{API}/silences"): OVERSEERS,
+    ("GET", f"{API}/silences/count"): ANYBODY,
+    ("GET", f"{API}/silences/draft"): OVERSEERS,
+    ("GET", f"{API}/silences/{{uid}}"): ANYBODY,
+    ("POST", f"{API}/silences/{{uid}}/consent"): CONSENTERS,
+    ("POST", f"{API}/silences/{{uid}}/extend"): OVERSEERS,
+    ("POST", f"{API}/silences/{{uid}}/end"): ANYBODY,
     ("GET", f"{API}/devices"): OVERSEERS,
     ("POST", f"{API}/devices"): KEEPERS,
     ("GET", f"{API}/devices/{{uid}}"): OVERSEERS,
@@ -146,6 +165,13 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/policies/{uid}/withdraw"): PAGE,
     ("GET", "/reach"): PAGE,
     ("GET", "/rehearsal"): PAGE,
+    ("GET", "/silences"): PAGE,
+    ("GET", "/silences/new"): PAGE,
+    ("POST", "/silences/new"): PAGE,
+    ("GET", "/silences/{uid}"): PAGE,
+    ("POST", "/silences/{uid}/end"): PAGE,
+    ("POST", "/silences/{uid}/extend"): PAGE,
+    ("POST", "/silences/{uid}/consent"): PAGE,
     ("GET", "/devices"): PAGE,
     ("GET", "/devices/{uid}"): PAGE,
     ("GET", "/rosters"): PAGE,
@@ -167,6 +193,11 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{API}/statistics/activity": {"params": {"zone": str(uuid4())}},
     f"{API}/statistics/activity.csv": {"params": {"zone": str(uuid4())}},
     f"{API}/rules": {"json": RULE},
+    f"{API}/silences": {"json": {"zone": str(uuid4()), "reason": "visit", "until": "2026-03-04T06:00:00Z"}},
+    f"{API}/silences/draft": {"params": {"zone": str(uuid4())}},
+    f"{API}/silences/{{uid}}/consent": {"json": {"version": 1}},
+    f"{API}/silences/{{uid}}/extend": {"json": {"version": 1, "until": "2026-03-04T06:00:00Z"}},
+    f"{API}/silences/{{uid}}/end": {"json": {"version": 1}},
     f"{API}/devices": {"json": {"site": "nowhere", "address": "x", "kind": "fall_alarm"}},
     f"{API}/devices/{{uid}}": {"json": {}},
     f"{API}/devices/{{uid}}/fit": {"json": {"dwelling": str(uuid4())}},
