@@ -159,6 +159,12 @@ def as_json(value: Any) -> Jsonb:
     return Jsonb(value, dumps=_encode)
 
 
+def json_bytes(value: Any) -> bytes:
+    """A value as JSON for a column of a batch (``columns.jsons``) that the database casts to jsonb; several times faster than a
+    ``Jsonb`` each."""
+    return to_json(value, fallback=str)
+
+
 def json_text(value: Any) -> str:
-    """A value as JSON for a list that the database casts to jsonb; several times faster than a ``Jsonb`` each."""
-    return to_json(value, fallback=str).decode()
+    """The same as a text."""
+    return json_bytes(value).decode()
