@@ -254,7 +254,7 @@ def _view(row: Mapping[str, Any], language: str, *, raw: bool) -> schemas.Observ
         device_kind=row["kind"],
         text=words_of(row["type"], row["kind"], language),
         late_seconds=max(0, int(delay)),
-        raw=_text(bytes(row["raw"])) if raw else None,
+        raw=_text(bytes(row["raw"])) if raw and row["raw"] is not None else None,
         **{name: row[name] for name in same},
     )
 

@@ -1,4 +1,8 @@
-"""Observations, and what has been seen before."""
+"""What devices said, and what has been seen before.
+
+``observation``, ``device_health`` and ``raw_message`` share one sequence of ids; readers use the view ``said``
+(``gateway/store/said.py``).
+"""
 
 from __future__ import annotations
 
@@ -75,17 +79,26 @@ def _twice_among(ordered: Sequence[Identity]) -> frozenset[tuple[int, str]]:
 
 
 async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
-    """Store observations."""
+    """Store what was said: the states of devices apart from all else, and the bytes apart from both."""
     said = [each.observation for each in batch]
     await connection.execute(
-        """INSERT INTO observation (device_id, installation_id, kind, message_class, type, message_id, occurred_at,
-                                    received_at, flags, fields, raw)
-           SELECT device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
-                  string_to_array(flags, ' '), fields::jsonb, raw
-           FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
-                       %b::timestamptz[], %b::text[], %b::text[], %b::bytea[])
-                AS u (device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
-                      flags, fields, raw)""",
+        """WITH batch AS MATERIALIZED (
+               SELECT nextval('said_id') AS id, device_id, installation_id, kind, message_class, type, message_id,
+                      occurred_at, received_at, string_to_array(flags, ' ') AS flags, fields::jsonb AS fields, raw
+               FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[],
+                           %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[], %b::bytea[])
+                    AS u (device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
+                          flags, fields, raw)),
+           bytes AS (INSERT INTO raw_message SELECT id, device_id, received_at, raw FROM batch),
+           health AS (
+               INSERT INTO device_health
+               SELECT id, device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
+                      flags, fields
+               FROM batch WHERE message_class = 'status')
+           INSERT INTO observation
+           SELECT id, device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at, flags,
+                  fields
+           FROM batch WHERE message_class <> 'status'""",
         (
             bigints([each.device_id for each in batch]),
             bigints([each.installation_id for each in batch]),

@@ -2,9 +2,9 @@
 
     python -m gateway.store.snapshot        writes the file anew (`make schema`)
 
-Read from ``pg_catalog``, each table with its columns, constraints, indexes and triggers, sorted by name, so that a
-change of the schema is a change that can be read. Left out is what differs between servers: NOT NULL constraints
-(PostgreSQL 18 keeps them as rows, earlier ones do not; the columns say it), and the insides of TimescaleDB. Plain
+Read from ``pg_catalog``, each table with its columns, constraints, indexes and triggers, then views and functions, sorted
+by name, so that a change of the schema is a change that can be read. Left out is what differs between servers: NOT NULL
+constraints (PostgreSQL 18 keeps them as rows, earlier ones do not; the columns say it), and the insides of TimescaleDB. Plain
 PostgreSQL is what is described; a hypertable has the same columns.
 """
 
@@ -58,6 +58,13 @@ _FUNCTIONS = """
     ORDER BY p.proname COLLATE "C" """
 
 
+_VIEWS = """
+    SELECT 'view ' || c.relname || E'\\n    ' || replace(btrim(pg_get_viewdef(c.oid, true)), E'\\n', E'\\n    ') AS line
+    FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'v'
+      AND NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.objid = c.oid AND e.deptype = 'e')
+    ORDER BY c.relname COLLATE "C" """
+
+
 async def snapshot(connection: Connection) -> str:
     """The schema that this connection sees."""
     cursor = await connection.execute(_TABLES)
@@ -66,8 +73,9 @@ async def snapshot(connection: Connection) -> str:
         for row in await cursor.fetchall()
         if row["name"] != "schema_migration"
     ]
-    cursor = await connection.execute(_FUNCTIONS)
-    parts += [f"{row['line']}\n" for row in await cursor.fetchall()]
+    for query in (_VIEWS, _FUNCTIONS):
+        cursor = await connection.execute(query)
+        parts += [f"{row['line']}\n" for row in await cursor.fetchall()]
     return "\n".join([HEAD, *parts])
 
 

@@ -176,7 +176,7 @@ async def take_up(connection: Connection, kind: str, name: str, heard: Collectio
                SELECT w.key FROM watch w JOIN rule r ON r.id = w.rule_id
                WHERE r.kind = %(kind)s AND r.name = %(name)s AND w.state = 'met' AND w.due_at IS NULL
                  AND w.facts ? %(let_go)s::text AND w.since > %(now)s - %(within)s::interval
-                 AND NOT EXISTS (SELECT 1 FROM observation o
+                 AND NOT EXISTS (SELECT 1 FROM said o
                                  WHERE o.device_id = w.device_id AND o.type = ANY(%(heard)s)
                                    AND o.received_at > (w.facts ->> %(let_go)s::text)::timestamptz)
                ORDER BY w.key FOR UPDATE OF w))""",

@@ -174,7 +174,7 @@ async def test_one_device_says_one_thing_and_has_its_receipt(
         assert "fall-001: fall stored, receipt after" in found.out
         assert await gateway.stop() == 0
     with psycopg.connect(migrated_url) as connection:
-        stored = connection.execute("SELECT type, fields FROM observation").fetchall()
+        stored = connection.execute("SELECT type, fields FROM said").fetchall()
     assert stored == [("fall", {"impact_g": 4.5})]
     nobody = await command("simulate", "--port", str(own_broker.port), "--devices", str(devices), "--say", "x", "fall")
     assert (nobody.code, nobody.lines[0][:13]) == (2, "no device 'x'")

@@ -56,14 +56,12 @@ async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: 
         gateway.start()
         assert "receipt" in await waiting
         (fall,) = await alerts(migrated_url, "fall")
-        said = await rows(migrated_url, "SELECT message_id FROM observation WHERE type = 'fall' ORDER BY received_at")
+        said = await rows(migrated_url, "SELECT message_id FROM said WHERE type = 'fall' ORDER BY received_at")
         assert said[0]["message_id"] == receipt["id"]
         assert len(said) == 2, "the command's, and the program's"
 
         async def came_and_went() -> bool:
-            told = await rows(
-                migrated_url, "SELECT fields FROM observation WHERE type = 'presence' ORDER BY received_at"
-            )
+            told = await rows(migrated_url, "SELECT fields FROM said WHERE type = 'presence' ORDER BY received_at")
             online = [each["fields"]["online"] for each in told]
             return online[:1] == [True] and online[-1:] == [False]
 

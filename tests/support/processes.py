@@ -367,7 +367,7 @@ async def stored_once(url: str, words: Sequence[Word]) -> list[tuple[Word, int]]
     """What is not stored exactly once, and how often it is; empty when all is well."""
     found = await rows(
         url,
-        """SELECT d.address, o.message_id, count(*) AS times FROM observation o JOIN device d ON d.id = o.device_id
+        """SELECT d.address, o.message_id, count(*) AS times FROM said o JOIN device d ON d.id = o.device_id
            GROUP BY 1, 2""",
     )
     times = {Word(each["address"], each["message_id"]): each["times"] for each in found}

@@ -48,7 +48,7 @@ async def test_the_same_id_with_other_content_is_stored_judged_and_flagged(migra
         other = type(again)(again.topic, again.payload.replace(b'"fall"', b'"fall","impact_g":3'), again.received_at)
         stored = await town.store(held, [again, other, fall(town.homes[1], "1")])
         assert stored.new == 2
-        flags = await town.rows("SELECT flags FROM observation ORDER BY id")
+        flags = await town.rows("SELECT flags FROM said ORDER BY id")
         assert [each["flags"] for each in flags] == [[], ["id_reused"], []]
 
 

@@ -36,15 +36,19 @@ async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url
         stored = await town.store(held, [fall(one, "f1"), fall(one, "f1"), fall(two, "f2")])
         assert (stored.total, stored.new, stored.changed.pages) == (3, 2, True)
 
-        # The hypertable: a chunk a day, by when we received it.
-        (chunks,) = await town.rows("SELECT count(*) AS n FROM show_chunks('observation')")
-        (dimension,) = await town.rows(
-            "SELECT column_name, time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = 'observation'"
+        # The hypertables: a chunk a day or a week, by when we received it.
+        dimensions = await town.rows(
+            """SELECT hypertable_name AS name, column_name AS by, time_interval, num_chunks AS chunks
+               FROM timescaledb_information.hypertables JOIN timescaledb_information.dimensions USING (hypertable_name)
+               WHERE hypertable_name IN ('observation', 'device_health', 'raw_message') ORDER BY 1"""
         )
-        assert chunks["n"] == 3
-        assert dimension == {"column_name": "received_at", "time_interval": timedelta(days=1)}
+        assert [(each["by"], each["time_interval"].days, each["chunks"]) for each in dimensions] == [
+            ("received_at", 1, 3),
+            ("received_at", 7, 1),
+            ("received_at", 1, 3),
+        ]
         said = await town.rows(
-            "SELECT time_bucket('1 day', received_at) AS day, count(*) AS n FROM observation GROUP BY 1 ORDER BY 1"
+            "SELECT time_bucket('1 day', received_at) AS day, count(*) AS n FROM said GROUP BY 1 ORDER BY 1"
         )
         assert [each["n"] for each in said] == [2, 2, 4]
         assert await town.run(observations.newest_received_at) == NOW
