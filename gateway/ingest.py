@@ -26,9 +26,10 @@ from devices.dialects import dialect_of, dialects, lane_of
 from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
 from gateway import commanding, judging, positions, register
 from gateway.engine import act
+from gateway.parts import let_others
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
-from gateway.rulebook import RulebookCache
+from gateway.rulebook import RulebookCache, Standing
 from gateway.stamping import Read, note_signs, of_their_kind, store_new, subjects_of
 from gateway.store import audit, quarantine, sites
 from gateway.store.audit import Changed
@@ -138,13 +139,14 @@ async def store_batch(database: Database, held: Held, batch: Batch, now: datetim
 
 async def _store(connection: Connection, held: Held, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
     async with connection.pipeline():
-        await sites.fence(connection, held.site.id, held.lane, held.epoch)
-        return await take_in(connection, held.site, batch, now, cache)
+        fence = await sites.fence_asked(connection, held.site.id, held.lane, held.epoch)
+        standing = await cache.standing(connection)
+        await fence.is_held()
+        return await take_in(connection, held.site, batch, now, standing)
 
 
-async def take_in(connection: Connection, site: Site, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
+async def take_in(connection: Connection, site: Site, batch: Batch, now: datetime, standing: Standing) -> Stored:
     """All that becomes of a batch of a site, within the caller's transaction."""
-    standing = await cache.standing(connection)
     book = standing.book
     known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
@@ -152,7 +154,9 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
     heard = await store_new(connection, observed, known, now)
+    await let_others()
     await note_signs(connection, observed, known, spoke)
+    await let_others()
     failures: list[Failure] = []
     judged = await judging.judge_batch(connection, heard, book, now, failures)
     refused = await _quarantine(connection, site, known, rejected)
@@ -166,6 +170,7 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     changed |= await act(connection, signals, now, book)
     changed |= await positions.noticed(connection, observed, known, now)
     await audit.announce(connection, changed)
+    await let_others()
     return Stored(
         total=len(batch.read) + len(batch.rejected),
         new=len(heard),

@@ -16,6 +16,7 @@ from alerts.rulebook import Rulebook
 from alerts.rules import LastWord, Wanted
 from alerts.rules.dose import Dose
 from gateway.doses import open_doses
+from gateway.parts import let_others, parted
 from gateway.store import watches, words
 from gateway.store.db import Connection
 from gateway.store.watches import Wish
@@ -49,16 +50,21 @@ async def judge_batch(
     connection: Connection, heard: Sequence[Heard], book: Rulebook, now: datetime, failures: list[Failure]
 ) -> Judged:
     """What the rules make of a batch, in order; each sees watches and words as the one before left them."""
-    concerns = [concern(each, book) for each in heard]
+    concerns: list[Concern] = []
+    for part in parted(heard):
+        concerns += [concern(each, book) for each in part]
+        await let_others()
     ledger = await _gather(connection, concerns, book, now)
     known = frozenset(ledger.watches)
     signals: list[Signal] = []
     touched: set[str] = set()
-    for each in concerns:
-        judged = judge_concern(each, book, ledger, failures)
-        if judged is not NOTHING:
-            touched |= {watch.key for watch in judged.watches}
-            signals += judged.signals
+    for some in parted(concerns):
+        for concerned in some:
+            judged = judge_concern(concerned, book, ledger, failures)
+            if judged is not NOTHING:
+                touched |= {watch.key for watch in judged.watches}
+                signals += judged.signals
+        await let_others()
     return Judged(
         begun=[ledger.watches[key] for key in sorted(touched - known)],
         moved=[ledger.watches[key] for key in sorted(touched & known)],

@@ -18,6 +18,7 @@ from devices.kinds import kinds
 from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
 from devices.position import without_position
 from gateway import positions, register
+from gateway.parts import let_others
 from gateway.register import Known
 from gateway.store import devices, observations
 from gateway.store.db import Connection
@@ -69,8 +70,10 @@ async def store_new(
     speakers = [known[each.device] for each in fresh]
     subjects = await register.subjects(connection, speakers, [each.occurred_at for each in fresh])
     heard = list(map(Heard, fresh, subjects))
+    await let_others()
     moved = await _also_where_it_is_now(connection, heard)
     apart = await positions.set_apart(connection, [*heard, *moved])
+    await let_others()
     stamped = [
         Stamped(each.observation, device.id, each.subject.installation_id)
         for each, device in zip(apart, speakers, strict=False)  # without those that moved, which come behind
