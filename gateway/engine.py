@@ -16,7 +16,7 @@ from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
 from alerts.policy import choose
 from alerts.rulebook import Rulebook
 from gateway.store import alerts as alert_store
-from gateway.store import audit, pages, people
+from gateway.store import audit, facts, pages, people
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
@@ -58,7 +58,7 @@ async def _act_on(
 
 
 async def _open(connection: Connection, raised: Raise, now: datetime, book: Rulebook) -> tuple[StoredAlert, Changed]:
-    policy = choose(list(book.policies), raised.track, raised.severity)
+    policy = choose(list(book.policies), raised.track, raised.severity, raised.condition)
     fresh = Alert(policy=policy.policy, severity=raised.severity)
     stored = await alert_store.add(connection, raised, policy, fresh, now)
     first = Entry("raised", {"condition": raised.condition, "evidence": raised.evidence.as_json()})
@@ -130,6 +130,8 @@ async def _apply(
     if decided.pages:
         await pages.add(connection, after, decided.pages, now)
     await audit.add(connection, now, (_audited(stored.id, entry) for entry in entries))
+    if decided.alert.closed_at is not None and stored.alert.closed_at is None:
+        await facts.note(connection, stored.id)
     paged = frozenset(page.contact.person_id for page in decided.pages)
     if decided.alert.closed_at is not None:  # whoever was called may lay the phone down
         paged |= await pages.called(connection, stored.id)
