@@ -19,7 +19,7 @@ Cut short anywhere, the next run goes on from there. TimescaleDB is never undone
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -139,13 +139,13 @@ class _Conversion:
         few = sql.SQL("SELECT count(*) <= {} FROM (SELECT FROM {} LIMIT {}) few")
         few_left = few.format(sql.Literal(SMALL), sql.Identifier(table), sql.Literal(SMALL + 1))
         while not await self._value(few_left):
-            await self._open_ledger(table)
+            await self._giving_way(table, partial(self._open_ledger, table))
             await self._move(table, f"{table}{ASIDE}", range(0, await self._pages(table), PAGES))
 
     async def _bring_back(self, table: str) -> Converted:
         """All of it; then what was set aside is dropped. MigrationStopped where what came back is not what had gone."""
         locked = self.locked.get(table, Content())
-        await self.connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+        await self._giving_way(table, partial(self._execute, sql.SQL("ANALYZE {}").format(sql.Identifier(table))))
         if table not in await under_way(self.connection):
             return Converted(table, Content(), Content(), locked)
         aside = f"{table}{ASIDE}"
@@ -157,7 +157,7 @@ class _Conversion:
         left = await self._content(aside)
         if made.aside != made.back or left.rows:
             raise MigrationStopped(f"{made}; {left} are still in {aside}: nothing was dropped; please report this")
-        await self._close_ledger(table)
+        await self._giving_way(table, partial(self._close_ledger, table))
         return made
 
     async def _move(self, source: str, target: str, pages: Sequence[int]) -> None:
@@ -167,8 +167,7 @@ class _Conversion:
         for number, first in enumerate(pages):
             began = monotonic()
             bounds = (f"({first},0)", f"({first + PAGES},0)")
-            work = partial(self._execute, statement, bounds)
-            await giving_way(self.connection, source, work, self.tell, self.patience)
+            await self._giving_way(source, partial(self._execute, statement, bounds))
             if monotonic() - told > TELL_EVERY:
                 told = monotonic()
                 self.tell(Told(What.MOVED, source, f"{100 * (number + 1) // len(pages)} % moved to {target}"))
@@ -236,8 +235,11 @@ class _Conversion:
     async def _value(self, query: str | sql.Composed, *arguments: str) -> Any:
         return await _value(self.connection, query, *arguments)
 
-    async def _execute(self, statement: sql.SQL | sql.Composed, arguments: Sequence[str]) -> None:
+    async def _execute(self, statement: sql.SQL | sql.Composed, arguments: Sequence[str] | None = None) -> None:
         await self.connection.execute(statement, arguments)
+
+    async def _giving_way(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await giving_way(self.connection, name, work, self.tell, self.patience)
 
 
 def _moving(columns: Sequence[str], source: str, target: str) -> sql.Composed:
