@@ -14,10 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from gateway import seed as seeding
+from gateway.backup import command as backup_command
 from gateway.broker import command as broker_command
 from gateway.clock import SystemClock
 from gateway.embedded import EmbeddedError
 from gateway.errors import GatewayError, SettingError
+from gateway.person import command as person_command
 from gateway.settings import Role, Settings, load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A welfare-technology gateway.")
@@ -153,6 +155,7 @@ def simulate(context: typer.Context) -> None:
 
 
 app.add_typer(broker_command.app, name="broker")
+app.add_typer(person_command.app, name="person")
 
 
 @app.command()
@@ -169,6 +172,10 @@ def demo(
     from gateway.demo.start import run  # noqa: PLC0415
 
     raise typer.Exit(run(folder, port, mqtt_port))
+
+
+app.command()(backup_command.backup)
+app.command()(backup_command.restore)
 
 
 def main() -> None:

@@ -45,8 +45,8 @@ async def fleet_health(
     asked = Search(await _zones(connection, who, OVERSEERS, query.zone))
     known = Known(who.sight, {name: kind.silent_after.total_seconds() for name, kind in kinds().items()})
     rows = await devicelist.fleet(connection, asked, known, now)
-    lines = [schemas.FleetLine(zone=schemas.Named(id=row.pop("zone_uid"), name=row.pop("zone")), **row) for row in rows]
-    return schemas.FleetHealth(at=now, lines=lines)
+    lines = [{**row, "zone": {"id": row["zone_uid"], "name": row["zone"]}} for row in rows]
+    return schemas.FleetHealth.model_validate({"at": now, "lines": lines})
 
 
 async def activity(
@@ -86,23 +86,14 @@ async def alert_statistics(
     )
     if len(rows) > MOST_LINES:
         raise Invalid("too_much", f"that is more than {MOST_LINES} lines", "ask for less time, or for wider steps")
-    named = {
-        row["id"]: schemas.Named(id=row["uid"], name=row["name"]) for row in await zones.named(connection, covered)
-    }
-    rollup = "alert_daily" if query.step in ("day", "all") else "alert_hourly"
-    return schemas.AlertStatistics(
-        since=since,
-        until=until,
-        counted_until=await statistics.counted_until(connection, rollup),
-        lines=[schemas.AlertLine(**_placed(row, named)) for row in rows],
+    named = {row["id"]: {"id": row["uid"], "name": row["name"]} for row in await zones.named(connection, covered)}
+    lines = [{**row, "zone": named[row["zone_id"]]} for row in rows] if "zone" in query.per else rows
+    counted = await statistics.counted_until(
+        connection, "alert_daily" if query.step in ("day", "all") else "alert_hourly"
     )
-
-
-def _placed(row: Mapping[str, Any], named: Mapping[int, schemas.Named]) -> dict[str, Any]:
-    return {
-        **{name: value for name, value in row.items() if name != "zone_id"},
-        **({"zone": named[row["zone_id"]]} if "zone_id" in row else {}),
-    }
+    return schemas.AlertStatistics.model_validate(  # in one go: with thousands of lines it is several times as fast
+        {"since": since, "until": until, "counted_until": counted, "lines": lines}
+    )
 
 
 async def _zones(connection: Connection, who: Who, roles: frozenset[Role], zone: UUID | None) -> list[int]:

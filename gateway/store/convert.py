@@ -28,7 +28,7 @@ from typing import Any
 from psycopg import sql
 
 from gateway.clock import monotonic, pause
-from gateway.store import extension, rollups
+from gateway.store import aside, extension, rollups
 from gateway.store.aside import ASIDE, under_way
 from gateway.store.extension import TIMESCALE
 from gateway.store.migrate import LOCK_POLL, SMALL, applied, apply, refuse_too_new, sole_runner, standing
@@ -85,8 +85,8 @@ async def convert(
     """Make what is missing, and hypertables of what is to be one; answers those that were made now.
     ExtensionMissing, MigrationStopped, MigrationChanged, DatabaseTooNew."""
     wanted = migrations() if every is None else every
-    await extension.create(url)
     refuse_too_new(await standing(url, wanted))
+    await extension.create(url)
     async with sole_runner(url, tell) as connection, _nobody_counts(connection):
         return await _Conversion(connection, tell, patience or Patience()).run(wanted)
 
@@ -94,13 +94,16 @@ async def convert(
 @asynccontextmanager
 async def _nobody_counts(connection: Link) -> AsyncIterator[None]:
     """No rollup is reckoned, and no person erased, while rows are in two places: whoever is at it now ends it first."""
-    while not await _value(connection, f"SELECT pg_try_advisory_lock({rollups.LOCK})"):
-        await pause(LOCK_POLL)
+    locks = (aside.LOCK, rollups.LOCK)
+    for lock in locks:
+        while not await _value(connection, f"SELECT pg_try_advisory_lock({lock})"):
+            await pause(LOCK_POLL)
     try:
         yield
     finally:
         if not connection.broken:
-            await connection.execute(f"SELECT pg_advisory_unlock({rollups.LOCK})")
+            for lock in locks:
+                await connection.execute(f"SELECT pg_advisory_unlock({lock})")
 
 
 @dataclass
@@ -148,15 +151,15 @@ class _Conversion:
         await self._giving_way(table, partial(self._execute, sql.SQL("ANALYZE {}").format(sql.Identifier(table))))
         if table not in await under_way(self.connection):
             return Converted(table, Content(), Content(), locked)
-        aside = f"{table}{ASIDE}"
-        await self._move(aside, table, range(0, await self._pages(aside), PAGES)[::-1])
+        gone = f"{table}{ASIDE}"
+        await self._move(gone, table, range(0, await self._pages(gone), PAGES)[::-1])
         rows = "SELECT aside, aside_sum, back, back_sum FROM set_aside WHERE name = %s"
         row = await (await self.connection.execute(rows, (table,))).fetchone()
         assert row is not None
         made = Converted(table, Content(row[0], int(row[1])), Content(row[2], int(row[3])), locked)
-        left = await self._content(aside)
+        left = await self._content(gone)
         if made.aside != made.back or left.rows:
-            raise MigrationStopped(f"{made}; {left} are still in {aside}: nothing was dropped; please report this")
+            raise MigrationStopped(f"{made}; {left} are still in {gone}: nothing was dropped; please report this")
         await self._giving_way(table, partial(self._close_ledger, table))
         return made
 

@@ -27,7 +27,7 @@ from psycopg import sql
 
 from gateway.clock import monotonic, pause
 from gateway.errors import GatewayError
-from gateway.store import extension
+from gateway.store import backups, extension
 from gateway.store.aside import under_way
 from gateway.store.db import Connection, conninfo
 from gateway.store.migration import Migration, Way, breaking, migrations
@@ -87,6 +87,7 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing of ours (or of these); answers the names applied. MigrationChanged, MigrationStopped,
     DatabaseTooNew, or what the server says."""
+    await backups.refuse_half(url)
     wanted = migrations() if every is None else every
     if any(each.requires for each in wanted):
         await extension.create_where_offered(url)
@@ -107,7 +108,8 @@ async def pending(url: str, every: Sequence[Migration] | None = None) -> list[st
 
 
 async def standing(url: str, every: Sequence[Migration] | None = None) -> Standing:
-    """How far a database is, without a change to it. MigrationChanged."""
+    """How far a database is, without a change to it. MigrationChanged; or it is not whole (gateway/store/backups.py)."""
+    await backups.refuse_half(url)
     wanted = migrations() if every is None else every
     async with await _connected(url) as connection:
         rows = await _rows(connection)

@@ -30,12 +30,12 @@ from zoneinfo import ZoneInfo
 
 from psycopg import sql
 
-from gateway.store.aside import refuse, under_way
+from gateway.store.aside import under_way
 from gateway.store.db import Connection
 
 DAYS_IN = ZoneInfo("Europe/Oslo")
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
-HOUR, SIX_HOURS = timedelta(hours=1), timedelta(hours=6)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GRACE = timedelta(minutes=2)
 """After the end of an hour, for what is on its way into the database."""
 LATE = HOUR
@@ -83,7 +83,7 @@ class Rollup:
     def windows(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Whole hours or days, so many as are reckoned at once."""
         while since < until:
-            end = self.after(since) if self.daily else min(since + SIX_HOURS, until)
+            end = self.after(since) if self.daily else min(since + DAY, until)
             yield since, end
             since = end
 
@@ -309,10 +309,9 @@ async def _alone(connection: Connection) -> AsyncIterator[bool]:
 
 async def forget(connection: Connection, installations: Collection[int]) -> int:
     """Remove all that tells of these fittings; how many rows. In the transaction that removes what was said in them, or after it:
-    else it is reckoned again. Waits for whoever reckons just now, at most a minute. HalfWay while rows are in two places."""
+    else it is reckoned again. Waits for whoever reckons just now, at most a minute."""
     await connection.execute("SET LOCAL lock_timeout = '60s'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    await refuse(connection)
     fittings = sorted(set(installations))
     cursor = await connection.execute("SELECT id, device_id FROM installation WHERE id = ANY(%s)", (fittings,))
     known = {row["id"]: row["device_id"] for row in await cursor.fetchall()}
@@ -331,6 +330,25 @@ def _forgetting(rollup: Rollup, table: sql.Identifier) -> sql.Composed:
         "AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s))" if "device_id" in rollup.key else ""
     )
     return sql.SQL("DELETE FROM {} WHERE installation_id = ANY(%(fittings)s) " + by_device).format(table)
+
+
+async def forget_between(
+    connection: Connection, device_id: int, installation_id: int, since: datetime | None, until: datetime | None
+) -> int:
+    """The same of a part of a fitting (None: no such bound), with the hours and days in which it begins and ends."""
+    await connection.execute("SET LOCAL lock_timeout = '60s'")
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    gone = 0
+    for each in (each for each in ROLLUPS if each.personal):
+        by_device = "AND device_id = %(device)s" if "device_id" in each.key else ""
+        query = f"""WHERE installation_id = %(installation)s {by_device} AND bucket >= %(since)s
+                      AND bucket < coalesce(%(until)s::timestamptz, 'infinity')"""
+        begin = each.floor(since) if since is not None else FIRST
+        asked = {"device": device_id, "installation": installation_id, "since": begin, "until": until}
+        for table in await _tables(connection, each):
+            statement = sql.SQL("DELETE FROM {} " + query).format(table)
+            gone += (await connection.execute(statement, asked)).rowcount
+    return gone
 
 
 async def _tables(connection: Connection, rollup: Rollup) -> list[sql.Identifier]:

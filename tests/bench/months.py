@@ -110,7 +110,11 @@ def _states(connection: psycopg.Connection, months: Months) -> None:
            ON CONFLICT (device_id) DO UPDATE SET last_seen = excluded.last_seen, fields = excluded.fields""",
         {"now": months.now},
     )
-    connection.execute("UPDATE site_lane SET heard_until = %s", (months.now,))
+    connection.execute(
+        """INSERT INTO site_lane (site_id, lane, heard_until) SELECT s.id, lane, %(now)s FROM site s, unnest('{alarm,bulk}'::text[]) lane
+           ON CONFLICT (site_id, lane) DO UPDATE SET heard_until = excluded.heard_until""",
+        {"now": months.now},
+    )
 
 
 def _alerts(connection: psycopg.Connection, months: Months) -> None:

@@ -12,9 +12,9 @@ import pytest
 from psycopg.rows import TupleRow
 
 from devices.model import Lane
-from gateway.store import rollups, snapshot
+from gateway.store import erasing, snapshot
 from gateway.store.aside import HalfWay, under_way
-from gateway.store.convert import Content, _Conversion, convert
+from gateway.store.convert import Content, _Conversion, _nobody_counts, convert
 from gateway.store.db import Database
 from gateway.store.extension import ExtensionMissing
 from gateway.store.migrate import SMALL, migrate, sole_runner, standing
@@ -105,7 +105,7 @@ async def story(url: str, every: Sequence[Migration], size: int) -> None:
     async with opened(town, url) as town:
         assert await reckon(town, NOW + 2 * HOUR) == 0, "what is half away is not counted"
         with pytest.raises(HalfWay, match="rows of device_health are set aside"):
-            await town.run(lambda each: rollups.forget(each, [town.homes[0].installation]))
+            await town.run(erasing.begin_lawful)
     assert (await standing(url, every)).missing == (), "who starts now does not go on with it; who asks for it does"
     with pytest.raises(Cut):
         await convert(url, every, Listener("device_health_set_aside: moved to device_health"))
@@ -151,6 +151,9 @@ async def test_rows_go_and_come_back_while_messages_come_in(database_url: str) -
         async with ingest.going_on(), sole_runner(database_url, silent) as connection:
             conversion = _Conversion(connection, silent, Patience())
             before = ingest.stored
+            async with _nobody_counts(connection):
+                with pytest.raises(HalfWay, match="hypertables are being made"):
+                    await town.run(erasing.begin_lawful)
             await conversion._set_aside("device_health")
             assert await under_way(connection) == ["device_health"]
             assert rows(database_url, "SELECT count(*) FROM device_health")[0][0] <= SMALL
