@@ -20,8 +20,9 @@ MESSAGES ?= 600000
 BENCH ?=
 TIMES ?= 100
 SEED ?= 7
+REF ?=
 
-.PHONY: help venv check test fuzz bench torture format demo demo-reset contracts docs schema lock clean
+.PHONY: help venv check test fuzz bench torture previous format demo demo-reset contracts docs schema lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +47,9 @@ bench: .venv/.installed-dev ## what it takes, how fast an alarm is through, besi
 
 torture: .venv/.installed-dev ## everything is killed, frozen and cut off under load: is anything lost? (TIMES=1000 SEED=8 for another)
 	$(BIN)/python -m tests.torture --times $(TIMES) --seed $(SEED)
+
+previous: .venv/.installed-dev ## does the release before this one run on the schema of this one? (REF=v0.1.0 for another)
+	$(BIN)/python -m tests.previous $(REF)
 
 format: .venv/.installed-dev ## put the code into shape
 	$(BIN)/ruff check --fix-only --exit-zero

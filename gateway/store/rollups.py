@@ -30,7 +30,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg import sql
 
-from gateway.store.aside import refuse, under_way
+from gateway.store.aside import under_way
 from gateway.store.db import Connection
 
 DAYS_IN = ZoneInfo("Europe/Oslo")
@@ -309,10 +309,9 @@ async def _alone(connection: Connection) -> AsyncIterator[bool]:
 
 async def forget(connection: Connection, installations: Collection[int]) -> int:
     """Remove all that tells of these fittings; how many rows. In the transaction that removes what was said in them, or after it:
-    else it is reckoned again. Waits for whoever reckons just now, at most a minute. HalfWay while rows are in two places."""
+    else it is reckoned again. Waits for whoever reckons just now, at most a minute."""
     await connection.execute("SET LOCAL lock_timeout = '60s'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    await refuse(connection)
     fittings = sorted(set(installations))
     cursor = await connection.execute("SELECT id, device_id FROM installation WHERE id = ANY(%s)", (fittings,))
     known = {row["id"]: row["device_id"] for row in await cursor.fetchall()}
