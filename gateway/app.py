@@ -33,7 +33,7 @@ from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
-from gateway.store import commands, gateways, observations, pages, sites, watches
+from gateway.store import commands, gateways, migrate, observations, pages, sites, watches
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -244,6 +244,8 @@ class Gateway:
             "oldest_watch": await watches.oldest_overdue(connection, now),
             "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }
+        unknown = await migrate.newer(connection)
+        standing |= {"newer": sorted(unknown), "outdated": migrate.outdated(unknown)}
         standing["broker"] = [f"{each.words}; {each.mend}" for each in await broker_findings(connection)]
         hearings = await sites.site_hearings(connection)
         shown = [

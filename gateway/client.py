@@ -279,6 +279,26 @@ class Client:
     async def sites(self) -> list[schemas.SiteView]:
         return await self._call(list[schemas.SiteView], "GET", "/sites")
 
+    # Statistics -----------------------------------------------------------------------------------------------------
+
+    async def fleet_health(self, query: schemas.FleetQuery | None = None) -> schemas.FleetHealth:
+        return await self._call(schemas.FleetHealth, "GET", "/statistics/fleet", query=query)
+
+    async def fleet_health_csv(self, query: schemas.FleetQuery | None = None) -> str:
+        return (await self._send("GET", "/statistics/fleet.csv", query=query)).text
+
+    async def activity(self, query: schemas.ActivityQuery) -> schemas.ActivityMap:
+        return await self._call(schemas.ActivityMap, "GET", "/statistics/activity", query=query)
+
+    async def activity_csv(self, query: schemas.ActivityQuery) -> str:
+        return (await self._send("GET", "/statistics/activity.csv", query=query)).text
+
+    async def alert_statistics(self, query: schemas.AlertStatisticsQuery | None = None) -> schemas.AlertStatistics:
+        return await self._call(schemas.AlertStatistics, "GET", "/statistics/alerts", query=query)
+
+    async def alert_statistics_csv(self, query: schemas.AlertStatisticsQuery | None = None) -> str:
+        return (await self._send("GET", "/statistics/alerts.csv", query=query)).text
+
     # Quarantine and trials ------------------------------------------------------------------------------------------
 
     async def quarantine(

@@ -16,7 +16,7 @@ from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
 from alerts.policy import choose
 from alerts.rulebook import Rulebook
 from gateway.store import alerts as alert_store
-from gateway.store import audit, pages, people
+from gateway.store import audit, facts, pages, people
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
@@ -130,6 +130,8 @@ async def _apply(
     if decided.pages:
         await pages.add(connection, after, decided.pages, now)
     await audit.add(connection, now, (_audited(stored.id, entry) for entry in entries))
+    if decided.alert.closed_at is not None and stored.alert.closed_at is None:
+        await facts.note(connection, stored.id)
     paged = frozenset(page.contact.person_id for page in decided.pages)
     if decided.alert.closed_at is not None:  # whoever was called may lay the phone down
         paged |= await pages.called(connection, stored.id)

@@ -24,6 +24,7 @@ from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
 from gateway.front.rules import RuleCalls
 from gateway.front.staffing import StaffingCalls
+from gateway.front.statistics import StatisticsCalls
 from gateway.live import Live
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, people, sessions, views
@@ -48,7 +49,7 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front(RuleCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls):
+class Front(RuleCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls, StatisticsCalls):
     """What people can do with the gateway."""
 
     def __init__(

@@ -129,6 +129,10 @@ class Database:
     async def read(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """A single statement that changes nothing, without a transaction around it: one way to the server instead of three.
         For what is asked again and again."""
+        return await self.apart(work)
+
+    async def apart(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Do work that makes its own transactions, or must not be in one. It is not tried again."""
         async with self.connection() as connection:
             await connection.set_autocommit(True)
             try:

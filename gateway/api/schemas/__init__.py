@@ -136,6 +136,17 @@ from gateway.api.schemas.staff import (
     StaffQuery,
     ZoneView,
 )
+from gateway.api.schemas.statistics import (
+    ActivityDay,
+    ActivityMap,
+    ActivityQuery,
+    AlertLine,
+    AlertStatistics,
+    AlertStatisticsQuery,
+    FleetHealth,
+    FleetLine,
+    FleetQuery,
+)
 from gateway.api.schemas.technical import (
     DecodedAgain,
     DecodedAgainAll,
@@ -147,9 +158,15 @@ from gateway.api.schemas.technical import (
 )
 
 __all__ = [
+    "ActivityDay",
+    "ActivityMap",
+    "ActivityQuery",
     "AlertDetail",
+    "AlertLine",
     "AlertPage",
     "AlertQuery",
+    "AlertStatistics",
+    "AlertStatisticsQuery",
     "AlertSummary",
     "AnswerName",
     "AnswerReply",
@@ -204,6 +221,9 @@ __all__ = [
     "FitRequest",
     "FittedView",
     "FittingView",
+    "FleetHealth",
+    "FleetLine",
+    "FleetQuery",
     "Ladder",
     "LadderStep",
     "Language",
