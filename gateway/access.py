@@ -40,6 +40,10 @@ RULERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who may set rules, each those of their track: see :mod:`gateway.ruling`."""
 KEEPERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who keeps the register: homes, residents, devices, where they are fitted, planned doses."""
+PLANNERS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who plans who is on duty: see :mod:`gateway.rostering`."""
+RESPONDERS = frozenset({Role.RESPONDER})
+"""Who checks in to a shift."""
 LEADERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
 """Who sees which staff there is, with their roles."""
 

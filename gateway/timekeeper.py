@@ -20,6 +20,7 @@ from alerts.rulebook import Rulebook
 from alerts.rules import Moment, Start
 from devices.kinds import kinds
 from gateway import canary
+from gateway.checking import look
 from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
@@ -111,6 +112,8 @@ class Timekeeper:
         look = Looked(there.rulebook, there.newest_fitting, now, monotonic())
         alerts = await self._part(self._alerts, errors) if there.alerts else 0
         commands = await self._part(self._commands, errors) if there.commands else 0
+        if there.rosters:
+            await self._part(self._rosters, errors)
         await self._part(self._sites, errors)
         lacking = self._looked is None or look.is_needed_after(self._looked)
         if there.schedules or lacking:
@@ -243,6 +246,11 @@ class Timekeeper:
         """What a device was asked and has not answered in time."""
         book = await self._cache.read(connection)
         return await expire(connection, self._clock.now(), book, MANY)
+
+    async def _rosters(self, connection: Connection) -> int:
+        """Who is on duty and has not checked in."""
+        book = await self._cache.read(connection)
+        return await look(connection, self._clock.now(), book)
 
     # Sites ----------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, RULERS, SESSION_COOKIE, Role, Who
+from gateway.access import (
+    ANYBODY,
+    KEEPERS,
+    LEADERS,
+    OVERSEERS,
+    PLANNERS,
+    RESPONDERS,
+    RULERS,
+    SESSION_COOKIE,
+    Role,
+    Who,
+)
 from gateway.api import schemas
 from gateway.errors import NotAllowed, NotSignedIn
 from gateway.front import Front
@@ -61,6 +72,8 @@ Anybody = Annotated[Who, Depends(Access(ANYBODY))]
 Overseer = Annotated[Who, Depends(Access(OVERSEERS))]
 Ruler = Annotated[Who, Depends(Access(RULERS))]
 Keeper = Annotated[Who, Depends(Access(KEEPERS))]
+Planner = Annotated[Who, Depends(Access(PLANNERS))]
+Responder = Annotated[Who, Depends(Access(RESPONDERS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
