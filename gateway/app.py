@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -73,8 +73,7 @@ class Gateway:
         self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
-        keep = timedelta(days=settings.position_days)
-        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, keep)
+        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, settings.keeping)
         self.dispatcher = self._dispatcher()
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
         self.failing: dict[str, str] = {}

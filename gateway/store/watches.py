@@ -310,17 +310,6 @@ async def oldest_overdue(connection: Connection, now: datetime) -> datetime | No
     return row["oldest"] if row else None
 
 
-async def prune(connection: Connection, before: datetime, limit: int = 10_000) -> int:
-    """Forget settled watches from before a time; what was raised is not over before something says so, but a dose is."""
-    cursor = await connection.execute(
-        """DELETE FROM watch WHERE id = ANY(ARRAY(
-               SELECT id FROM watch WHERE due_at IS NULL AND since < %s AND (state <> 'raised' OR key LIKE 'dose:%%')
-               ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))""",
-        (before, limit),
-    )
-    return cursor.rowcount
-
-
 async def _schedules(
     connection: Connection, condition: str, arguments: dict[str, Any], limit: int | None = None
 ) -> list[Schedule]:
