@@ -50,6 +50,8 @@ DISPATCHER_TICK = 1.0
 COMMANDS_TICK = 1.0
 AUDITOR_TICK = 30.0
 PRUNE_EVERY = 3600.0
+RECKON_EVERY = 300.0
+"""Whether an hour has ended."""
 LONGEST_HOST = 32
 """Letters of a host name: with the rest it has to fit into what PostgreSQL shows of a connection."""
 ALL_ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
@@ -162,6 +164,7 @@ class Gateway:
             self._supervise("timekeeper", self._keep_time)
             self._supervise("pruning", self._prune)
             self._supervise("auditor", self._audit)
+            self._supervise("rollups", self._reckon)
             self._supervise("dispatcher", self._dispatch)
 
     async def _stop(self) -> None:
@@ -234,6 +237,11 @@ class Gateway:
         while True:
             await pause(AUDITOR_TICK)
             await self.auditor.run_once()
+
+    async def _reckon(self) -> None:
+        while True:
+            await self.timekeeper.reckon()
+            await pause(RECKON_EVERY)
 
     async def _dispatch(self) -> None:
         """At once when pages are announced, and now and then in any case."""

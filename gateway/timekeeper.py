@@ -30,7 +30,7 @@ from gateway.lifting import pass_time
 from gateway.retention import DEFAULT, Keep
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import audit, devices, sites, watches
+from gateway.store import audit, devices, rollups, sites, watches
 from gateway.store.audit import Changed
 from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone
 from gateway.store.sites import SiteHearing
@@ -96,6 +96,7 @@ class Timekeeper:
         self._clock = clock
         self._cache = cache
         self._limits = limits
+        self._keep = keep
         self._forgetting = Forgetting(database, keep)
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = (0, "")
@@ -135,6 +136,11 @@ class Timekeeper:
     async def prune(self) -> None:
         """Forget what is kept no longer (``gateway/forgetting.py``)."""
         await self._forgetting.run_once(self._clock.now())
+
+    async def reckon(self) -> int:
+        """Count the hours and days that have ended (``gateway/store/rollups.py``). How many rollups had something to be counted."""
+        now, kept, hours = self._clock.now(), timedelta(days=self._keep.counted), timedelta(days=self._keep.hourly)
+        return await self._database.apart(lambda each: rollups.refresh(each, now, kept, hours))
 
     async def _part(self, part: Callable[[Connection], Awaitable[int]], errors: list[Exception]) -> int:
         try:
