@@ -39,16 +39,9 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
     ),
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
-    "/policies/edit": (
-        f"/policies/edit?zone={fake_policies.ZONE.id}",
-        f"/policies/edit?policy={fake_policies.NIGHT_ID}",
-    ),
+    "/policies/edit": (f"/policies/edit?policy={fake_policies.NIGHT_ID}",),
     "/policies/{uid}": (f"/policies/{fake_policies.NIGHT_ID}",),
-    "/rehearsal": (
-        f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",
-        "/rehearsal",
-    ),
-    "/reach": ("/reach", "/reach?track=technical&day=2026-11-24"),
+    "/rehearsal": (f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",),
     "/devices/{uid}": (
         f"/devices/{fake_rules.DEVICE.id}",
         f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",
