@@ -41,16 +41,9 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
     "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
-    "/policies/edit": (
-        f"/policies/edit?zone={fake_policies.ZONE.id}",
-        f"/policies/edit?policy={fake_policies.NIGHT_ID}",
-    ),
+    "/policies/edit": (f"/policies/edit?policy={fake_policies.NIGHT_ID}",),
     "/policies/{uid}": (f"/policies/{fake_policies.NIGHT_ID}",),
-    "/rehearsal": (
-        f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",
-        "/rehearsal",
-    ),
-    "/reach": ("/reach", "/reach?track=technical&day=2026-11-24"),
+    "/rehearsal": (f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",),
     "/silences": ("/silences", "/silences?state=ended"),
     "/silences/new": (
         f"/silences/new?device={fake_rules.DEVICE.id}",
