@@ -40,6 +40,8 @@ RULERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who may set rules, each those of their track: see :mod:`gateway.ruling`."""
 KEEPERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who keeps the register: homes, residents, devices, where they are fitted, planned doses."""
+AUDITORS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who may read who has looked at a resident."""
 LEADERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
 """Who sees which staff there is, with their roles."""
 

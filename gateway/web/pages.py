@@ -27,18 +27,19 @@ from starlette.exceptions import HTTPException
 
 from alerts.render import LANGUAGES, translations
 from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
-from gateway.access import OVERSEERS, SESSION_COOKIE
+from gateway.access import AUDITORS, OVERSEERS, SESSION_COOKIE
 from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import desk, devices, guard, how, lists, live, quarantine, rules, views, words
+from gateway.web import desk, devices, guard, how, lists, live, quarantine, residents, rules, views, words
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
 from gateway.web.quarantine import QuarantinePages
+from gateway.web.residents import ResidentPages
 from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
 
@@ -97,7 +98,8 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    for method, path, name in (*rules.ROUTES, *desk.ROUTES, *devices.ROUTES, *how.ROUTES, *quarantine.ROUTES):
+    parts = (rules, desk, devices, how, quarantine, residents)
+    for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
@@ -110,7 +112,7 @@ async def missing(front: Front[Any], clock: Clock, request: Request) -> Response
     return _problem_page(request, clock, _problem(404, "not_found"))
 
 
-class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages):
+class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, ResidentPages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -325,6 +327,7 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
         "fragment": request.query_params.get("fragment") == "1",
         "here": _here(request),
         "sees_quarantine": who is not None and bool(who.roles & OVERSEERS),
+        "sees_looks": who is not None and bool(who.roles & AUDITORS),
         "translate": translations(language).gettext,
         "words": words,
         "views": views,

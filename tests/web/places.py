@@ -39,6 +39,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
     ),
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
+    "/residents/{uid}/access-log": (
+        f"/residents/{fake.RESIDENT}/access-log",
+        f"/residents/{UUID(int=404)}/access-log",
+    ),
     "/devices/{uid}": (
         f"/devices/{fake_rules.DEVICE.id}",
         f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",

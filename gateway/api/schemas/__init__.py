@@ -67,6 +67,8 @@ from gateway.api.schemas.devices import (
     TakeDown,
 )
 from gateway.api.schemas.homes import (
+    AccessLog,
+    AccessLogQuery,
     DwellingChange,
     DwellingDetail,
     DwellingItem,
@@ -76,6 +78,7 @@ from gateway.api.schemas.homes import (
     FittedView,
     Latitude,
     Longitude,
+    Look,
     MoveIn,
     MoveOut,
     ResidencyView,
@@ -158,6 +161,8 @@ from gateway.api.schemas.technical import (
 )
 
 __all__ = [
+    "AccessLog",
+    "AccessLogQuery",
     "ActivityDay",
     "ActivityMap",
     "ActivityQuery",
@@ -233,6 +238,7 @@ __all__ = [
     "LocalTime",
     "LockView",
     "Longitude",
+    "Look",
     "Me",
     "Measured",
     "Moment",

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
-from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, RULERS, Role
+from gateway.access import ANYBODY, AUDITORS, KEEPERS, LEADERS, OVERSEERS, RULERS, Role
 from gateway.api.access import Access
 from gateway.api.app import check_declared
 from gateway.embedded import Broker
@@ -55,6 +55,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", f"{API}/residents"): ANYBODY,
     ("POST", f"{API}/residents"): KEEPERS,
     ("GET", f"{API}/residents/{{uid}}"): ANYBODY,
+    ("GET", f"{API}/residents/{{uid}}/access-log"): AUDITORS,
     ("PATCH", f"{API}/residents/{{uid}}"): KEEPERS,
     ("POST", f"{API}/residents/{{uid}}/move-in"): KEEPERS,
     ("POST", f"{API}/residents/{{uid}}/move-out"): KEEPERS,
@@ -111,6 +112,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/rules/{uid}/withdraw"): PAGE,
     ("GET", "/devices"): PAGE,
     ("GET", "/devices/{uid}"): PAGE,
+    ("GET", "/residents/{uid}/access-log"): PAGE,
     ("GET", "/events"): PAGE,
 }
 RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall_alarm", "button_pressed")}
