@@ -53,6 +53,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "/silences/{uid}": tuple(
         f"/silences/{each}" for each in (fake_silences.DOOR, fake_silences.FIRE, fake_silences.AWAY, fake_silences.OVER)
     ),
+    "/residents/{uid}/access-log": (
+        f"/residents/{fake.RESIDENT}/access-log",
+        f"/residents/{UUID(int=404)}/access-log",
+    ),
     "/devices/{uid}": (
         f"/devices/{fake_rules.DEVICE.id}",
         f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",
