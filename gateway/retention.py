@@ -64,6 +64,8 @@ class Keep:
     quarantine: int = 90
     alert: int = 1096
     audit: int = 1827
+    hourly: int = 120
+    daily: int = 1096
     said: Mapping[Said, int] = field(default_factory=dict)
 
     def of(self, message_class: MessageClass) -> int:
@@ -77,6 +79,11 @@ class Keep:
     def shortest(self, table: Table) -> int:
         """What is younger is there whatever it is: as far back may be reckoned from it."""
         return min(self._days(table))
+
+    @property
+    def counted(self) -> int:
+        """As far back as rollups may be reckoned from what devices said."""
+        return min(self.shortest(Table.OBSERVATION), self.shortest(Table.HEALTH))
 
     def _days(self, table: Table) -> list[int]:
         classes = table.value.classes
@@ -168,6 +175,10 @@ def rest(keep: Keep, now: datetime) -> tuple[Rest, ...]:
         after("quarantine", keep.quarantine),
         after("alert", keep.alert),
         after("audit", keep.audit),
+        after("device_health_hourly", keep.hourly),
+        after("activity_hourly", keep.hourly),
+        after("device_health_daily", keep.daily),
+        after("activity_daily", keep.daily),
         Rest("session", 0),
         Rest("sign_in_failure", 1),
         Rest("register_change", 1),  # nobody remembers anything of the register that long without looking

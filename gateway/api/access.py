@@ -9,10 +9,12 @@ from fastapi import Depends, Query, Request
 
 from gateway.access import (
     ANYBODY,
+    CONSENTERS,
     KEEPERS,
     LEADERS,
     OVERSEERS,
     PLANNERS,
+    POLICY_MAKERS,
     RESPONDERS,
     RULERS,
     SESSION_COOKIE,
@@ -74,7 +76,9 @@ Ruler = Annotated[Who, Depends(Access(RULERS))]
 Keeper = Annotated[Who, Depends(Access(KEEPERS))]
 Planner = Annotated[Who, Depends(Access(PLANNERS))]
 Responder = Annotated[Who, Depends(Access(RESPONDERS))]
+Consenter = Annotated[Who, Depends(Access(CONSENTERS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
+PolicyMaker = Annotated[Who, Depends(Access(POLICY_MAKERS))]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "content": {"application/problem+json": {}}}

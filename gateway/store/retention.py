@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.retention import EPOCH, Cut, Rest, Table
+from gateway.store import rollups
 from gateway.store.db import Connection
 
 PATIENCE = "10min"
@@ -44,6 +45,10 @@ _REST = {
     "quarantine": ("received_at", "true"),
     "alert": ("closed_at", "closed_at IS NOT NULL"),
     "audit": ("at", "true"),
+    "device_health_hourly": ("bucket", "true"),
+    "activity_hourly": ("bucket", "true"),
+    "device_health_daily": ("bucket", "true"),
+    "activity_daily": ("bucket", "true"),
     "session": ("expires_at", "true"),
     "sign_in_failure": ("at", "true"),
     "register_change": ("at", "true"),
@@ -182,6 +187,8 @@ async def delete(connection: Connection, each: Rest) -> int:
     if each.name == "alert":
         return await _delete_alerts(connection, each)
     at, may_go = _REST[each.name]
+    if each.before is not None and at == "bucket":
+        return await rollups.prune(connection, each.name, each.before)
     cursor = await connection.execute(
         f"""DELETE FROM {each.name} WHERE ctid = ANY(ARRAY(
                 SELECT ctid FROM {each.name} WHERE {at} < {_BEFORE} AND {may_go} LIMIT %(some)s FOR UPDATE SKIP LOCKED))""",

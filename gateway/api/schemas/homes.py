@@ -10,6 +10,7 @@ from pydantic import Field
 
 from gateway.api.schemas.alerts import AlertSummary
 from gateway.api.schemas.base import Filled, Line, Moment, Named, Paged, Part, Schema, Taken, Text
+from gateway.api.schemas.silences import SilenceView
 
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -57,13 +58,14 @@ class FittedView(Schema):
 
 class ResidentDetail(ResidentItem):
     """A resident with all that concerns them now. ``born`` and ``notes``: for care staff only, else None. ``alerts``: open
-    ones that the reader may see."""
+    ones that the reader may see; ``silences``: theirs, and whether they are away."""
 
     born: date | None
     notes: str | None
     residencies: list[ResidencyView]
     devices: list[FittedView]
     alerts: list[AlertSummary]
+    silences: list[SilenceView]
 
 
 class ResidentQuery(Paged):
