@@ -156,6 +156,7 @@ class Raise:
     """A person must deal with this. Joins the open alert with the same key, else is a new one.
 
     ``repeats``: how often it has happened within a short time, where that calls more people at once; else 0.
+    ``notice``: word for whoever leads the zone, and for these persons; it climbs as :data:`alerts.silence.NOTICE` says.
     """
 
     key: str
@@ -167,15 +168,21 @@ class Raise:
     evidence: Evidence
     rule_id: int | None = None
     repeats: int = 0
+    notice: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Inform:
-    """Something that whoever deals with an open alert should know; pages nobody and clears nothing."""
+    """Something that whoever deals with an open alert should know; pages nobody and clears nothing.
+
+    ``over``: the device that said it (``device_id``) says with it that what it raised is over.
+    """
 
     key: str
     code: str
     evidence: Evidence
+    over: bool = False
+    device_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from alerts.judge import Failure, undecodable
 from alerts.model import Judgement, Signal
 from devices.dialects import dialect_of, dialects, lane_of
 from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
-from gateway import commanding, judging, positions, register
+from gateway import commanding, holding, judging, positions, register
 from gateway.engine import act
 from gateway.parts import let_others
 from gateway.rate import Flood, signal_of
@@ -165,6 +165,7 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
         *judged.signals,
         *(signal for each in refused for signal in each.signals),
         *await _of_floods(connection, known, batch.floods),
+        *await holding.signs_of_life(connection, heard, now),
     ]
     changed = await commanding.hear(connection, heard, signals, now, book)
     changed |= await act(connection, signals, now, book)

@@ -38,6 +38,10 @@ class State(RuleType):
 
     waits = True
 
+    @property
+    def lasting(self) -> bool:
+        return True
+
     def hears(self) -> frozenset[str]:
         return frozenset({*self.enters, *self.leaves})
 

@@ -22,7 +22,7 @@ from gateway.errors import GatewayError
 
 Link = psycopg.AsyncConnection[TupleRow]
 
-STATEMENT_SECONDS = 300
+STATEMENT_SECONDS = 600
 """How long one statement may take, a batch too. Concurrent builds may take longer."""
 TELL_EVERY = 5.0
 IN_THE_WAY = (errors.LockNotAvailable, errors.DeadlockDetected)
