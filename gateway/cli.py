@@ -99,6 +99,21 @@ def lanes() -> None:
 
 
 @app.command()
+def retention(*, apply: Annotated[bool, typer.Option("--apply", help="Let go what is due now.")] = False) -> None:
+    """Show what is kept for how long, and what would go now. The gateway lets it go by itself, every hour."""
+    from gateway import retentiontable  # noqa: PLC0415
+    from gateway.serve import database_of  # noqa: PLC0415
+
+    settings, now = load(), SystemClock().now()
+    with database_of(settings) as url:
+        if apply:
+            lines = retentiontable.told(asyncio.run(retentiontable.apply(url, settings.keeping, now)))
+        else:
+            lines = retentiontable.table(asyncio.run(retentiontable.look(url, settings.keeping, now)), settings.local)
+    typer.echo("\n".join(lines))
+
+
+@app.command()
 def decode(
     topic: Annotated[str, typer.Argument(help="As hv/v1/stavanger/fall_alarm/fall-001/alarm")],
     payload: Annotated[str, typer.Argument(help="The payload; - reads it from standard input.")],

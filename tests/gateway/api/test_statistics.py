@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from alerts.alert import Cause
+from alerts.model import Track
 from gateway.api import schemas
 from gateway.client import ProblemError
 from gateway.embedded import Broker
@@ -149,7 +151,7 @@ async def test_the_fleet_is_counted_as_the_list_of_devices_has_it(migrated_url: 
         town = it.town
         first = await town.home()
         await town.home(zone="Øy")
-        await it.fall()
+        fall = await it.fall()
         await town.says(first.fall_alarm, "heartbeat", battery=11, rssi=-104)
         await town.rows("UPDATE zone SET name = '=Sone' WHERE id = %s", town.zones["Sone"])
         await town.rows("UPDATE device SET silent_after_seconds = 3600 WHERE kind = 'fall_alarm'")
@@ -175,3 +177,13 @@ async def test_the_fleet_is_counted_as_the_list_of_devices_has_it(migrated_url: 
         table = list(csv.DictReader(io.StringIO(await siri.fleet_health_csv())))
         assert {each["zone"] for each in table} == {"'=Sone"}, "no formula for a spreadsheet"
         assert "Beboer" not in str(found)
+
+        # What becomes of the alert is counted by the gateway itself.
+        await town.answers("Kari", fall, "claim")
+        await town.done("Kari", fall)
+        await town.passes(hours=2)
+        assert await town.gateway.timekeeper.reckon() > 0
+        query = schemas.AlertStatisticsQuery(step="hour", per=("condition", "cause"), track=Track.CARE)
+        (line,) = (await siri.alert_statistics(query)).lines
+        assert (line.condition, line.count, line.answered, line.cause) == ("fall", 1, 1, Cause.REAL)
+        assert line.close_seconds > line.answer_seconds > 3600
