@@ -89,8 +89,8 @@ async def answers(town: Place) -> str:
     return json.dumps(plain, default=str, indent=1)
 
 
-async def test_both_databases_answer_alike(migrated_url: str, hypertable_url: str) -> None:
-    async with place(migrated_url, homes=2, size=1) as plain:
+async def test_both_databases_answer_alike(plain_url: str, hypertable_url: str) -> None:
+    async with place(plain_url, homes=2, size=1) as plain:
         await generate(plain, 4 * 24 * 60)
         expected = await answers(plain)
         assert json.loads(expected)[4][0]["count"] > 100
