@@ -40,7 +40,7 @@ def check(data: Mapping[str, Any], conditions: Collection[str], kinds: Collectio
     except ValidationError as error:
         every = error.errors()
         return Checked(None, tuple(_told(each) for each in every if not _follows(each, every)))
-    wrong = (*_codes(policy, conditions), *_contacts(policy, kinds), *_waits(policy))
+    wrong = (*_name(policy), *_codes(policy, conditions), *_contacts(policy, kinds), *_waits(policy))
     return Checked(None if wrong else policy, wrong)
 
 
@@ -66,6 +66,11 @@ def _told(error: Any) -> Wrong:
             return Wrong(field, "value", what.removeprefix("Value error, "), SEE)
         case _:
             return Wrong(field, "value", what, SEE)
+
+
+def _name(policy: Policy) -> Iterator[Wrong]:
+    if not policy.name.strip() or not policy.name.isprintable():
+        yield Wrong("name", "value", "a name is a text on one line that says something", "give it a name")
 
 
 def _codes(policy: Policy, conditions: Collection[str]) -> Iterator[Wrong]:

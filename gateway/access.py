@@ -48,6 +48,8 @@ RESPONDERS = frozenset({Role.RESPONDER})
 """Who checks in to a shift."""
 CONSENTERS = frozenset({Role.LEAD, Role.ADMIN})
 """Who may agree to a silence that takes two: see :mod:`gateway.silencing`."""
+AUDITORS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who may read who has looked at a resident."""
 LEADERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
 """Who sees which staff there is, with their roles."""
 

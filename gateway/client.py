@@ -155,6 +155,9 @@ class Client:
     async def resident(self, uid: UUID) -> schemas.ResidentDetail:
         return await self._call(schemas.ResidentDetail, "GET", f"/residents/{uid}")
 
+    async def access_log(self, uid: UUID, query: schemas.AccessLogQuery | None = None) -> schemas.AccessLog:
+        return await self._call(schemas.AccessLog, "GET", f"/residents/{uid}/access-log", query=query)
+
     async def add_resident(self, body: schemas.ResidentRequest) -> schemas.ResidentDetail:
         return await self._call(schemas.ResidentDetail, "POST", "/residents", body)
 

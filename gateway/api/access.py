@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Request
 
 from gateway.access import (
     ANYBODY,
+    AUDITORS,
     CONSENTERS,
     KEEPERS,
     LEADERS,
@@ -77,6 +78,7 @@ Keeper = Annotated[Who, Depends(Access(KEEPERS))]
 Planner = Annotated[Who, Depends(Access(PLANNERS))]
 Responder = Annotated[Who, Depends(Access(RESPONDERS))]
 Consenter = Annotated[Who, Depends(Access(CONSENTERS))]
+Auditor = Annotated[Who, Depends(Access(AUDITORS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
 PolicyMaker = Annotated[Who, Depends(Access(POLICY_MAKERS))]
 

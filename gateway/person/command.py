@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
 
+from alerts.render import LANGUAGES
 from gateway.clock import SystemClock
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, SettingError
+from gateway.person import accesslog, ledger
 from gateway.person import erase as erasing
-from gateway.person import ledger
+from gateway.person import export as exporting
 from gateway.settings import Settings, load
 from gateway.store import belonging
 from gateway.store.belonging import Row
@@ -33,6 +36,46 @@ class WhichResident(GatewayError):
 
 class OldSchema(GatewayError):
     """The database is not up to date: run hjemmevakt migrate."""
+
+
+@app.command("export")
+def export(
+    file: Annotated[Path, typer.Option("--to", help="The zip to write. One that is there is replaced.")],
+    resident: Who = None,
+    name: Name = None,
+) -> None:
+    """Write all that is stored of a resident into a zip of JSON and CSV, for whoever asks for their own data."""
+
+    async def work(database: Database) -> None:
+        row = await database.run(lambda each: find(each, resident, name))
+        counts = await exporting.export(database, row["id"], file, SystemClock().now())
+        typer.echo(
+            "\n".join([f"{row['name']}, {row['uid']}:", *(f"  {many:>8} {part}" for part, many in counts.items())])
+        )
+        typer.echo(f"{file}: personal data; what it is, and what is left out, says docs/privacy.md")
+
+    with_database(load(), work)
+
+
+@app.command("access-log")
+def access_log(
+    resident: Who = None,
+    name: Name = None,
+    language: Annotated[str, typer.Option(help="nb, nn or en.")] = "nb",
+) -> None:
+    """Show who looked at a resident, when, at what and because of which alert. That it was shown is in it the next time."""
+    settings = load()
+
+    async def work(database: Database) -> None:
+        row = await database.run(lambda each: find(each, resident, name))
+        for line in await database.run(
+            lambda each: accesslog.shown(each, row["id"], language, settings.local, SystemClock().now())
+        ):
+            typer.echo(line)
+
+    if language not in LANGUAGES:
+        raise SettingError(f"--language {language!r}: nb, nn or en")
+    with_database(settings, work)
 
 
 @app.command("erase")
@@ -70,6 +113,8 @@ def erase(
 
 async def find(connection: Connection, resident: str | None, name: str | None) -> Row:
     """Who is meant: by id, or the only one of a name. WhichResident with those whom it may be."""
+    if resident is None and name is None:
+        raise WhichResident("say who: the id, or --name")
     if resident is not None:
         try:
             row = await belonging.find(connection, UUID(resident))

@@ -10,6 +10,8 @@ Rules
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -71,11 +73,18 @@ class Scope(BaseModel):
         return sorted({each.installation_id for each in self.stretches if each.own})
 
     @property
+    def pattern(self) -> str:
+        """A pattern that finds in a text what they alone are known by."""
+        return "|".join(re.sub(r"([^\w\s])", r"\\\1", each) for each in self.terms)
+
+    @property
     def arguments(self) -> dict[str, Any]:
-        """For ``AS_STRETCHES`` and ``AS_ALONE``."""
+        """For the parts of queries below."""
         return {
             "resident": self.resident,
             "own": self.own,
+            "terms": self.pattern,
+            "spelled": [*self.terms, *(json.dumps(each)[1:-1] for each in self.terms)],
             "dwellings": list(self.dwellings),
             **{f"s_{name}": [getattr(each, name) for each in self.stretches] for name in Stretch.model_fields},
             **{f"a_{name}": [getattr(each, name) for each in self.alone] for name in Alone.model_fields},
@@ -96,6 +105,27 @@ def within(time: str, of: str) -> str:
     """SQL: whether a time is in a stretch or a period."""
     return f"({time} >= coalesce({of}.since, '-infinity') AND {time} < coalesce({of}.until, 'infinity'))"
 
+
+THEIR_ALERTS = f"""
+    SELECT a.id FROM alert a
+    WHERE a.resident_id = %(resident)s OR a.installation_id = ANY(%(own)s)
+       OR a.resident_id IS NULL AND (
+           EXISTS (SELECT 1 FROM {AS_STRETCHES}
+                   WHERE s.device_id = a.device_id AND {within("a.occurred_at", "s")}
+                     AND (a.installation_id IS NULL OR a.installation_id = s.installation_id))
+           OR EXISTS (SELECT 1 FROM {AS_ALONE} WHERE h.dwelling_id = a.dwelling_id AND {within("a.occurred_at", "h")}))"""
+
+THEIR_COMMANDS = f"""
+    (c.alert_id = ANY(%(alerts)s) OR c.installation_id = ANY(%(own)s) OR EXISTS (
+        SELECT 1 FROM {AS_STRETCHES} WHERE s.installation_id = c.installation_id AND {within("c.requested_at", "s")}))"""
+"""Whether a command ``c`` is theirs, once ``alerts`` has the ids of their alerts."""
+QUARANTINED = f"""
+    (EXISTS (SELECT 1 FROM {AS_STRETCHES} WHERE s.site_id = q.site_id AND s.address = q.address
+               AND s.ecosystem = coalesce(q.ecosystem, s.ecosystem) AND {within("q.received_at", "s")})
+     OR concat_ws(' ', q.topic, q.detail) ~* %(terms)s
+     OR EXISTS (SELECT 1 FROM unnest(%(spelled)s::text[]) AS t (term)
+                WHERE strpos(lower(encode(q.raw, 'escape')), lower(encode(convert_to(t.term, 'UTF8'), 'escape'))) > 0))"""
+"""Whether a message ``q`` in quarantine is theirs: their device said it, or it names them."""
 
 _ALONE = """
     alone AS MATERIALIZED (

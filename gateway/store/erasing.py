@@ -11,8 +11,6 @@ Rules
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -22,7 +20,16 @@ from psycopg import errors, sql
 from gateway.errors import GatewayError
 from gateway.store import rollups
 from gateway.store.aside import refuse
-from gateway.store.belonging import AS_ALONE, AS_STRETCHES, Scope, Stretch, within
+from gateway.store.belonging import (
+    AS_ALONE,
+    AS_STRETCHES,
+    QUARANTINED,
+    THEIR_ALERTS,
+    THEIR_COMMANDS,
+    Scope,
+    Stretch,
+    within,
+)
 from gateway.store.db import Connection
 
 SAID = ("observation", "device_health")
@@ -94,7 +101,7 @@ async def said(connection: Connection, scope: Scope, part: Stretch, since: datet
         "until": part.until,
         "from": since,
         "to": until,
-        "terms": _pattern(scope),
+        "terms": scope.pattern,
     }
     for table in SAID:
         cursor = await connection.execute(
@@ -137,19 +144,6 @@ async def counted(connection: Connection, part: Stretch) -> Counts:
 
 # The register, and all that hangs on it -----------------------------------------------------------------------------------
 
-_THEIR_ALERTS = f"""
-    SELECT a.id FROM alert a
-    WHERE a.resident_id = %(resident)s OR a.installation_id = ANY(%(own)s)
-       OR a.resident_id IS NULL AND (
-           EXISTS (SELECT 1 FROM {AS_STRETCHES}
-                   WHERE s.device_id = a.device_id AND {within("a.occurred_at", "s")}
-                     AND (a.installation_id IS NULL OR a.installation_id = s.installation_id))
-           OR EXISTS (SELECT 1 FROM {AS_ALONE} WHERE h.dwelling_id = a.dwelling_id AND {within("a.occurred_at", "h")}))"""
-
-_THEIR_COMMANDS = f"""
-    (c.alert_id = ANY(%(alerts)s) OR c.installation_id = ANY(%(own)s) OR EXISTS (
-        SELECT 1 FROM {AS_STRETCHES} WHERE s.installation_id = c.installation_id AND {within("c.requested_at", "s")}))"""
-
 _OF_DEVICE = f"""EXISTS (SELECT 1 FROM {AS_STRETCHES} WHERE s.device_id = x.device_id AND {{}})"""
 
 _FIRST = {
@@ -163,7 +157,7 @@ _FIRST = {
             WHERE s.installation_id = w.installation_id AND {within("w.since", "s")})""",
     "home_word": f"""DELETE FROM home_word x WHERE EXISTS (SELECT 1 FROM {AS_ALONE}
         WHERE h.dwelling_id = x.dwelling_id AND {within("x.occurred_at", "h")})""",
-    "command": f"DELETE FROM command c WHERE {_THEIR_COMMANDS}",
+    "command": f"DELETE FROM command c WHERE {THEIR_COMMANDS}",
     "page": "DELETE FROM page WHERE alert_id = ANY(%(alerts)s)",
     "answer": "DELETE FROM answer WHERE alert_id = ANY(%(alerts)s)",
     "alert_entry": "DELETE FROM alert_entry WHERE alert_id = ANY(%(alerts)s)",
@@ -218,7 +212,7 @@ class StillOpen(GatewayError):
 async def open_alerts(connection: Connection, scope: Scope) -> list[tuple[UUID, str]]:
     """Alerts that would go and are not over: uid and condition."""
     cursor = await connection.execute(
-        f"SELECT uid, condition FROM alert WHERE closed_at IS NULL AND id IN ({_THEIR_ALERTS}) ORDER BY id",
+        f"SELECT uid, condition FROM alert WHERE closed_at IS NULL AND id IN ({THEIR_ALERTS}) ORDER BY id",
         scope.arguments,
     )
     return [(row["uid"], row["condition"]) for row in await cursor.fetchall()]
@@ -232,15 +226,14 @@ async def require_closed(connection: Connection, scope: Scope) -> None:
 
 async def everything_else(connection: Connection, scope: Scope) -> Counts:
     """All but what was said: afterwards no list has them, and no row leads to them."""
-    spelled = [*scope.terms, *(json.dumps(each)[1:-1] for each in scope.terms)]
-    given = {**scope.arguments, "terms": _pattern(scope), "spelled": spelled}
+    given = scope.arguments
     given["rules"] = await _ids(
         connection, "SELECT id FROM rule WHERE resident_id = %(resident)s OR installation_id = ANY(%(own)s)", given
     )
-    given["alerts"] = await _ids(connection, f"{_THEIR_ALERTS} ORDER BY a.id FOR UPDATE OF a", given)
-    given["commands"] = await _ids(connection, f"SELECT c.id FROM command c WHERE {_THEIR_COMMANDS}", given)
+    given["alerts"] = await _ids(connection, f"{THEIR_ALERTS} ORDER BY a.id FOR UPDATE OF a", given)
+    given["commands"] = await _ids(connection, f"SELECT c.id FROM command c WHERE {THEIR_COMMANDS}", given)
     given["doses"] = await _ids(connection, "SELECT id FROM dose_schedule WHERE installation_id = ANY(%(own)s)", given)
-    given["quarantined"] = await _ids(connection, _QUARANTINED, given)
+    given["quarantined"] = await _ids(connection, f"SELECT q.id FROM quarantine q WHERE {QUARANTINED}", given)
     counts: Counts = {}
     for table, statement in _FIRST.items():
         counts[table] = (await connection.execute(statement, given)).rowcount
@@ -265,15 +258,6 @@ async def what_came_late(connection: Connection, scope: Scope) -> Counts:
     return {table: (await connection.execute(_FIRST[table], given)).rowcount for table in late}
 
 
-_QUARANTINED = f"""
-    SELECT q.id FROM quarantine q
-    WHERE EXISTS (SELECT 1 FROM {AS_STRETCHES} WHERE s.site_id = q.site_id AND s.address = q.address
-                    AND s.ecosystem = coalesce(q.ecosystem, s.ecosystem) AND {within("q.received_at", "s")})
-       OR concat_ws(' ', q.topic, q.detail) ~* %(terms)s
-       OR EXISTS (SELECT 1 FROM unnest(%(spelled)s::text[]) AS t (term)
-                  WHERE strpos(lower(encode(q.raw, 'escape')), lower(encode(convert_to(t.term, 'UTF8'), 'escape'))) > 0)"""
-
-
 async def _empty_dwellings(connection: Connection, scope: Scope) -> int:
     """A home that nothing is known of any more goes. One that somebody else had and nobody has now keeps its address; how
     to get in was told of whoever lived there."""
@@ -296,7 +280,7 @@ async def _empty_dwellings(connection: Connection, scope: Scope) -> int:
 
 async def _free_text(connection: Connection, scope: Scope) -> None:
     """What others wrote or were told keeps its sense without the name, the number and the uid."""
-    given = {"terms": _pattern(scope), "instead": ERASED}
+    given = {"terms": scope.pattern, "instead": ERASED}
     for columns, cast in ((FREE_TEXT, "text"), (FREE_JSON, "jsonb")):
         for table, column in columns:
             await connection.execute(
@@ -306,11 +290,6 @@ async def _free_text(connection: Connection, scope: Scope) -> None:
                 ).format(table=sql.Identifier(table), column=sql.Identifier(column), cast=sql.SQL(cast)),
                 given,
             )
-
-
-def _pattern(scope: Scope) -> str:
-    """A pattern that finds in a text what they alone are known by."""
-    return "|".join(re.sub(r"([^\w\s])", r"\\\1", each) for each in scope.terms)
 
 
 async def _ids(connection: Connection, query: str, given: dict[str, object]) -> list[int]:

@@ -30,7 +30,7 @@ from alerts.checkin import Presence
 from alerts.model import Track
 from alerts.render import LANGUAGES, translations
 from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
-from gateway.access import LEADERS, OVERSEERS, SESSION_COOKIE
+from gateway.access import AUDITORS, LEADERS, OVERSEERS, SESSION_COOKIE
 from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
@@ -44,6 +44,7 @@ from gateway.web import (
     live,
     policies,
     quarantine,
+    residents,
     rosters,
     rules,
     silences,
@@ -57,6 +58,7 @@ from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
 from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
+from gateway.web.residents import ResidentPages
 from gateway.web.rosters import RosterPages
 from gateway.web.rosterview import PRESENCE
 from gateway.web.rules import RulePages
@@ -124,16 +126,8 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    for method, path, name in (
-        *rules.ROUTES,
-        *policies.ROUTES,
-        *desk.ROUTES,
-        *devices.ROUTES,
-        *how.ROUTES,
-        *quarantine.ROUTES,
-        *rosters.ROUTES,
-        *silences.ROUTES,
-    ):
+    parts = (rules, policies, desk, devices, how, quarantine, residents, rosters, silences)
+    for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
 
@@ -146,7 +140,17 @@ async def missing(front: Front[Any], clock: Clock, request: Request) -> Response
     return _problem_page(request, clock, _problem(404, "not_found"))
 
 
-class Pages(RulePages, PolicyPages, DevicePages, DeskPages, HowPages, QuarantinePages, RosterPages, SilencePages):
+class Pages(
+    RulePages,
+    PolicyPages,
+    DevicePages,
+    DeskPages,
+    HowPages,
+    QuarantinePages,
+    ResidentPages,
+    RosterPages,
+    SilencePages,
+):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -379,6 +383,7 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
         "fragment": request.query_params.get("fragment") == "1",
         "here": _here(request),
         "sees_quarantine": who is not None and bool(who.roles & OVERSEERS),
+        "sees_looks": who is not None and bool(who.roles & AUDITORS),
         "translate": translations(language).gettext,
         "words": words,
         "views": views,

@@ -212,7 +212,7 @@ class PolicyPages(Part):
                 found = await self._front.rehearsal(who, _rehearsal_query(asked))
             except Invalid as problem:
                 refused = problem
-        name = asked["q"].strip()
+        name = asked["q"].replace("\x00", "").strip()
         residents = (
             (await self._front.residents(who, schemas.ResidentQuery(q=name[:100], limit=10))).residents if name else []
         )
@@ -371,4 +371,4 @@ def _falls_on(gap: schemas.ReachGap, day: date) -> bool:
 
 
 def _day_text(day: date, language: str) -> str:
-    return format_date(day, "EEE d. MMM", locale=language)
+    return format_date(day, "EEE d.", locale=language)

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alerts.policy import DEFAULT_POLICIES, Policy
+from alerts.policy import DEFAULT_POLICIES, Policy, PolicyStep, Target
 from gateway.web.ruleform import Answers
 
 MOST_STEPS = 20
 Spec = dict[str, Any]
+NEW_STEP = PolicyStep(target=Target.RESPONSE_CENTRE, wait_seconds=300).model_dump(mode="json")
 
 
 def fresh() -> Spec:
@@ -50,7 +51,7 @@ def done(spec: Spec, what: str) -> Spec:
     verb, _, which = what.partition(":")
     steps, number = list(spec["steps"]), int(which) if which.isdigit() else -1
     if verb == "add" and len(steps) < MOST_STEPS:
-        steps.append({"target": "response_centre", "wait_seconds": 300})
+        steps.append(NEW_STEP)
     elif verb == "remove" and 0 <= number < len(steps) and len(steps) > 1:
         del steps[number]
     elif verb in ("up", "down"):

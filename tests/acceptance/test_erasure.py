@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import zipfile
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,44 @@ async def erase(it: Served, folder: Path, *arguments: str, said: str = "") -> Fi
     return await command("person", "erase", *arguments, said=said.encode(), database_url=database, data_folder=folder)
 
 
+async def exported(it: Served, uid: str, file: Path) -> None:
+    """All of it is in the export that is given before, and nothing of anybody else."""
+    await it.town.person("Frida", "lead")
+    await it.town.contact("Frida", "email", "frida@kommune.example")
+    done = await command("person", "export", uid, "--to", str(file), database_url=it.town.gateway.database.url)
+    assert (done.code, done.err) == (0, "")
+    assert file.stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(file) as archive:
+        parts = {each: archive.read(each).decode() for each in archive.namelist()}
+    about, person = json.loads(parts["about.json"]), json.loads(parts["person.json"])
+    assert (about["schema"], about["resident"]) == ("hjemmevakt.person/1", uid)
+    assert (person["name"], person["phone"], person["notes"], person["born"]) == (NAME, PHONE, NOTE, TELLING[-1])
+    assert ACCESS in person["homes"][0]["access"]
+    assert {each["kind"] for each in person["devices"]} == {
+        "fall_alarm",
+        "medicine_dispenser",
+        "safety_alarm",
+        "e_lock",
+    }
+    assert ([each["local_time"] for each in person["doses"]], len(person["rules"])) == (["08:00:00", "20:00:00"], 1)
+    said = list(csv.DictReader(parts["observations.csv"].splitlines()))
+    assert {each["type"] for each in said} >= {"heartbeat", "fall", "position", "locked"}
+    assert all(PAYLOAD in each["message"] for each in said if each["type"] in {"heartbeat", "fall", "position"})
+    assert len(said) == about["rows"]["observations.csv"]
+    (position,) = csv.DictReader(parts["positions.csv"].splitlines())
+    assert position["latitude"] == "58.973"
+    (command_,) = csv.DictReader(parts["commands.csv"].splitlines())
+    assert (command_["name"], command_["requested_by"]) == ("unlock", "Kari")
+    assert len(list(csv.DictReader(parts["quarantine.csv"].splitlines()))) == 2
+    alerts = [json.loads(line) for line in parts["alerts.jsonl"].splitlines()]
+    fall = next(each for each in alerts if each["condition"] == "fall")
+    assert (fall["timeline"][0]["code"], fall["pages"][0]["to"]) == ("raised", "Kari")
+    looks = list(csv.DictReader(parts["access-log.csv"].splitlines()))
+    assert ("Siri", "resident.viewed") in {(each["who"], each["action"]) for each in looks}
+    everything = "".join(parts.values())
+    assert [each for each in ("Beboer 2", "Granveien 2", "nabo", "frida@", "argon2") if each in everything] == []
+
+
 async def refused(it: Served, home: Home, *, end_first: bool = False) -> list[str]:
     """The reasons why somebody is not erased."""
     database, now = it.town.gateway.database, it.town.now
@@ -120,6 +160,8 @@ async def test_nothing_tells_of_who_was_erased_and_the_others_live_on(
         before = dumped(migrated_url)
         assert [each for each in (*TELLING, uid) if each not in before] == [NAME.upper()]
         neighbour = await of_neighbour(town, stays)
+
+        await exported(it, uid, tmp_path / "hers.zip")
 
         assert await refused(it, gone) == ["lives_somewhere", *["fitted"] * 4]
         await town.says(gone.fall_alarm, "fall")

@@ -310,6 +310,8 @@ STEP = DATA["steps"][0]
         ({"repeat_seconds": LONGEST_REPEAT + 1}, [("repeat_seconds", "repeat")]),
         ({"colour": "red"}, [("colour", "unknown")]),
         ({"name": None}, [("name", "value")]),
+        ({"name": "a\x00b"}, [("name", "value")]),
+        ({"name": "  "}, [("name", "value")]),
         ({"min_severity": 40, "max_severity": 10}, [("policy", "value")]),
         ({"window": {"from_time": "22:00", "to_time": "06:00", "weekdays": []}}, [("window.weekdays", "value")]),
     ],

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from alerts.alert import Stage
 from alerts.command import Reason, State
+from alerts.looks import look_text
 from alerts.model import Severity, Track
 from alerts.policy import DEFAULT_POLICIES, Policy
 from alerts.render import SEVERITIES, condition_text, translations
@@ -317,6 +318,13 @@ class FakeFront(FakeRosters):
     async def end_silence(self, who: Who, uid: UUID, seen: schemas.SilenceSeen) -> schemas.SilenceDetail:
         return self.silenced.do("end", uid, NOW, who.language)
 
+    async def access_log(self, who: Who, uid: UUID, query: schemas.AccessLogQuery) -> schemas.AccessLog:
+        if not who.roles & {"lead", "admin"}:
+            raise NotAllowed("role", "for leads")
+        if uid != RESIDENT:
+            raise NotFound("resident", "there is no such resident")
+        return looks(who.language)
+
     async def changes(self, who: Who) -> AsyncIterator[None]:
         self.watching += 1
         try:
@@ -431,6 +439,32 @@ def evidence(
         fields=fields,
         flags=list(flags),
     )
+
+
+RESIDENT = UUID(int=100)
+
+
+def looks(language: str) -> schemas.AccessLog:
+    """Who looked at Solveig."""
+    told = [
+        (3, KARI, "resident.log_viewed", {}, None),
+        (5, KARI, "resident.viewed", {"alert": 1, "position_shown": True}, 10),
+        (70, None, "resident.exported", {}, None),
+        (3000, KARI, "resident.named", {}, None),
+    ]
+    title = condition_text("fall", "fall_alarm", language)
+    made = [
+        schemas.Look(
+            at=ago(minutes),
+            person=person,
+            what=action,
+            text=look_text(action, params, language),
+            alert=schemas.Named(id=UUID(int=number), name=title) if number else None,
+        )
+        for minutes, person, action, params, number in told
+    ]
+    resident = schemas.Named(id=RESIDENT, name="Solveig Haugland")
+    return schemas.AccessLog(resident=resident, looks=made, next_cursor="17")
 
 
 def alert(number: int = 10, **changed: Any) -> schemas.AlertDetail:

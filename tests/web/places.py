@@ -41,16 +41,9 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
     "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
-    "/policies/edit": (
-        f"/policies/edit?zone={fake_policies.ZONE.id}",
-        f"/policies/edit?policy={fake_policies.NIGHT_ID}",
-    ),
+    "/policies/edit": (f"/policies/edit?policy={fake_policies.NIGHT_ID}",),
     "/policies/{uid}": (f"/policies/{fake_policies.NIGHT_ID}",),
-    "/rehearsal": (
-        f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",
-        "/rehearsal",
-    ),
-    "/reach": ("/reach", "/reach?track=technical&day=2026-11-24"),
+    "/rehearsal": (f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",),
     "/silences": ("/silences", "/silences?state=ended"),
     "/silences/new": (
         f"/silences/new?device={fake_rules.DEVICE.id}",
@@ -59,6 +52,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "/silences/{uid}": tuple(
         f"/silences/{each}" for each in (fake_silences.DOOR, fake_silences.FIRE, fake_silences.AWAY, fake_silences.OVER)
+    ),
+    "/residents/{uid}/access-log": (
+        f"/residents/{fake.RESIDENT}/access-log",
+        f"/residents/{UUID(int=404)}/access-log",
     ),
     "/devices/{uid}": (
         f"/devices/{fake_rules.DEVICE.id}",

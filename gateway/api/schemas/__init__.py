@@ -67,6 +67,8 @@ from gateway.api.schemas.devices import (
     TakeDown,
 )
 from gateway.api.schemas.homes import (
+    AccessLog,
+    AccessLogQuery,
     DwellingChange,
     DwellingDetail,
     DwellingItem,
@@ -76,6 +78,7 @@ from gateway.api.schemas.homes import (
     FittedView,
     Latitude,
     Longitude,
+    Look,
     MoveIn,
     MoveOut,
     ResidencyView,
@@ -231,6 +234,8 @@ __all__ = [
     "AbsenceChange",
     "AbsenceRequest",
     "AbsenceView",
+    "AccessLog",
+    "AccessLogQuery",
     "ActivityDay",
     "ActivityMap",
     "ActivityQuery",
@@ -318,6 +323,7 @@ __all__ = [
     "LocalTime",
     "LockView",
     "Longitude",
+    "Look",
     "Me",
     "Measured",
     "MemberRequest",

@@ -340,7 +340,7 @@ class ImportRequest(Taken):
     same source brought before, for that time. ``people``: whom an attendee of the calendar means, where that is neither an
     e-mail address nor a name that we know. ``apply``: False only shows what would change."""
 
-    calendar: Annotated[str, Field(min_length=1, max_length=2_000_000)]
+    calendar: Annotated[str, Field(min_length=1, max_length=1_000_000)]
     source: Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[\w][\w .:-]*$")]
     role: Serving = "responder"
     since: Day

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount
 
 from gateway.access import (
     ANYBODY,
+    AUDITORS,
     CONSENTERS,
     KEEPERS,
     LEADERS,
@@ -74,6 +75,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", f"{API}/residents"): ANYBODY,
     ("POST", f"{API}/residents"): KEEPERS,
     ("GET", f"{API}/residents/{{uid}}"): ANYBODY,
+    ("GET", f"{API}/residents/{{uid}}/access-log"): AUDITORS,
     ("PATCH", f"{API}/residents/{{uid}}"): KEEPERS,
     ("POST", f"{API}/residents/{{uid}}/move-in"): KEEPERS,
     ("POST", f"{API}/residents/{{uid}}/move-out"): KEEPERS,
@@ -181,6 +183,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", "/my-shifts"): PAGE,
     ("POST", "/my-shifts"): PAGE,
     ("GET", "/calendar/{token}.ics"): PUBLIC,
+    ("GET", "/residents/{uid}/access-log"): PAGE,
     ("GET", "/events"): PAGE,
 }
 RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall_alarm", "button_pressed")}
