@@ -95,7 +95,7 @@ async def test_nothing_is_read_but_what_the_device_said_then(migrated_url: str) 
         await generate(town, 10_000)
         await town.rows("ANALYZE observation, device_health")
         home = town.homes[0]
-        asked = {**said._arguments([Stretch(home.device, home.installation)]), **WHEN.arguments}
+        asked = {**said.stretched([Stretch(home.device, home.installation)]), **WHEN.arguments}
 
         async def plan(connection: Connection, query: str) -> str:
             cursor = await connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}".encode(), asked)
