@@ -21,8 +21,9 @@ BENCH ?=
 ROWS ?= 20000000
 TIMES ?= 100
 SEED ?= 7
+REF ?=
 
-.PHONY: help venv check test fuzz bench bench-store torture format demo demo-reset contracts docs schema lock clean
+.PHONY: help venv check test fuzz bench bench-store torture previous format demo demo-reset contracts docs schema lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +51,9 @@ bench-store: .venv/.installed-dev ## how long it takes what people ask of months
 
 torture: .venv/.installed-dev ## everything is killed, frozen and cut off under load: is anything lost? (TIMES=1000 SEED=8 for another)
 	$(BIN)/python -m tests.torture --times $(TIMES) --seed $(SEED)
+
+previous: .venv/.installed-dev ## does the release before this one run on the schema of this one? (REF=v0.1.0 for another)
+	$(BIN)/python -m tests.previous $(REF)
 
 format: .venv/.installed-dev ## put the code into shape
 	$(BIN)/ruff check --fix-only --exit-zero

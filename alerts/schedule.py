@@ -1,4 +1,4 @@
-"""Local time: when a dose is due, and who is on duty.
+"""Local time: when a dose is due, and times of day that recur. Who is on duty: ``alerts.roster``.
 
 Rules
     People plan in local time; everything stored is UTC. A local time that a DST change skips happens when the clock
@@ -7,12 +7,12 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 ONE_DAY = timedelta(days=1)
 ONE_WEEK = timedelta(days=7)
@@ -24,6 +24,11 @@ def _in_order(days: tuple[int, ...]) -> tuple[int, ...]:
 
 Weekdays = Annotated[tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1), AfterValidator(_in_order)]
 """Days of the week; Monday is 0."""
+WallTime = Annotated[
+    time,
+    WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?$"}),
+]
+"""A time of day by the clock on the wall; JSON Schema's own ``time`` would have an offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,8 @@ class Window(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    from_time: time
-    to_time: time
+    from_time: WallTime
+    to_time: WallTime
     weekdays: Weekdays = tuple(range(7))
 
     def covers(self, at: datetime, zone: tzinfo) -> bool:
@@ -86,6 +91,19 @@ class Window(BaseModel):
         began_on = local_at.date() if began_today else local_at.date() - ONE_DAY
         return (began_today or wall < self.to_time) and began_on.weekday() in self.weekdays
 
+    def changes(self, since: datetime, until: datetime, zone: tzinfo) -> Iterator[datetime]:
+        """The times between (both left out) at which it may begin or end, in UTC: by the clock on the wall, each hour of the
+        days on which that is changed."""
+        day = since.astimezone(zone).date() - ONE_DAY
+        while day <= until.astimezone(zone).date():
+            hours = [time(hour) for hour in range(24)] if _clocks_change(day, zone) else []
+            for wall in (self.from_time, self.to_time, *hours):
+                for fold in (0, 1):
+                    at = datetime.combine(day, wall.replace(fold=fold), tzinfo=zone).astimezone(UTC)
+                    if since < at < until:
+                        yield at
+            day += ONE_DAY
+
     def first_within(self, at: datetime, zone: tzinfo) -> datetime:
         """``at`` where it is in the window, else the window's next beginning, in UTC."""
         if self.covers(at, zone):
@@ -95,50 +113,6 @@ class Window(BaseModel):
         return next(each for each in begins if each > at and self.covers(each, zone))
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """A weekly shift of a person: weekday (Monday is 0), local start and end; an end at or before the start is next day's.
-
-    ``position`` orders those on duty together: the lowest is paged first.
-    """
-
-    person_id: int
-    weekday: int
-    start: time
-    end: time
-    position: int = 0
-    from_date: date = date.min
-    to_date: date | None = None
-
-
-def on_duty(shifts: Sequence[Shift], now: datetime, zone: tzinfo) -> tuple[int, ...]:
-    """The persons on duty at ``now``, first the one to page first."""
-    serving = sorted((shift.position, shift.person_id) for shift in shifts if _serves(shift, now, zone))
-    return tuple(dict.fromkeys(person for _, person in serving))
-
-
-def changes_of_duty(shifts: Sequence[Shift], since: datetime, until: datetime, zone: tzinfo) -> tuple[datetime, ...]:
-    """The times between (both left out) at which a shift begins or ends, in UTC and in order."""
-    day, found = since.astimezone(zone).date() - ONE_DAY, set[datetime]()
-    while day <= until.astimezone(zone).date():
-        for shift in shifts:
-            if day.weekday() == shift.weekday:
-                found |= {local(day, shift.start, zone), local(_ends_on(shift, day), shift.end, zone)}
-        day += ONE_DAY
-    return tuple(sorted(each for each in found if since < each < until))
-
-
-def _serves(shift: Shift, now: datetime, zone: tzinfo) -> bool:
-    today = now.astimezone(zone).date()
-    return any(_covers(shift, day, now, zone) for day in (today - ONE_DAY, today))
-
-
-def _covers(shift: Shift, day: date, now: datetime, zone: tzinfo) -> bool:
-    planned = shift.from_date <= day and (shift.to_date is None or day <= shift.to_date)
-    if not planned or day.weekday() != shift.weekday:
-        return False
-    return local(day, shift.start, zone) <= now < local(_ends_on(shift, day), shift.end, zone)
-
-
-def _ends_on(shift: Shift, day: date) -> date:
-    return day if shift.end > shift.start else day + ONE_DAY
+def _clocks_change(day: date, zone: tzinfo) -> bool:
+    begins, ends = local(day, time(0), zone), local(day + ONE_DAY, time(0), zone)
+    return ends - begins != ONE_DAY

@@ -33,6 +33,8 @@ LINES: Mapping[str, Line] = {
     "raised": Line(N_("Alert raised"), "0"),
     "evidence_joined": Line(N_("It happened again (severity: {severity})"), "0"),
     "repeated": Line(N_("{times} times within a short time (severity: {severity}); calling more people at once"), "0"),
+    "was_silenced": Line(N_("It was held back by a silence until now ({times} times)")),
+    "owner_paged": Line(N_("{persons} paged, whose silence it is")),
     "home_occupied": Line(N_("Somebody seems to be at home, as a device there last said")),
     "home_empty": Line(N_("Nobody seems to be at home, as a device there last said")),
     "device_said": Line(N_("The device has since said: {said}")),
@@ -40,6 +42,9 @@ LINES: Mapping[str, Line] = {
     "step_paged_again": Line(N_("Step {number}, {target}: {persons} paged again")),
     "step_repeated": Line(N_("Nobody has answered; paged again: {persons}")),
     "step_skipped": Line(N_("Step {number}, {target}: nobody to reach, skipped")),
+    "passed_over_not_checked_in": Line(N_("Not paged, as they have not checked in: {persons}")),
+    "passed_over_checked_out": Line(N_("Not paged, as they have checked out: {persons}")),
+    "missed_at_check_in": Line(N_("Has not checked in: {persons}")),
     "nobody_reachable": Line(N_("Nobody at all can be reached; trying again every minute")),
     "attempt_failed": Line(N_("No page of this attempt got through; going on at once")),
     "page_failed": Line(N_("A page to {persons} did not get through ({channel})")),
@@ -74,11 +79,14 @@ LINES: Mapping[str, Line] = {
 
 TARGETS = {
     Target.FIRST_ON_DUTY: N_("first on duty"),
+    Target.NEXT_ON_DUTY: N_("the others on duty"),
     Target.ALL_ON_DUTY: N_("all on duty"),
     Target.ZONE_LEAD: N_("zone lead"),
     Target.RESPONSE_CENTRE: N_("response centre"),
     Target.TECHNICAL_ON_DUTY: N_("technical services on duty"),
     Target.TECHNICAL_ALL: N_("all technical services"),
+    Target.PERSON: N_("a certain person"),
+    Target.TEAM: N_("a team"),
 }
 
 CHANNELS = {"in_app": N_("in the app"), "email": N_("e-mail")}

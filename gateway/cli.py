@@ -14,10 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from gateway import seed as seeding
+from gateway.backup import command as backup_command
 from gateway.broker import command as broker_command
 from gateway.clock import SystemClock
 from gateway.embedded import EmbeddedError
 from gateway.errors import GatewayError, SettingError
+from gateway.person import command as person_command
 from gateway.settings import Role, Settings, load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A welfare-technology gateway.")
@@ -44,18 +46,22 @@ def serve(
 
 
 @app.command()
-def migrate(*, check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False) -> None:
-    """Bring the database up to date."""
+def migrate(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False,
+    to_hypertables: Annotated[
+        bool, typer.Option("--to-hypertables", help="Turn a plain database with data into one of TimescaleDB.")
+    ] = False,
+) -> None:
+    """Bring the database up to date, while gateways work on it."""
+    from gateway import migrating  # noqa: PLC0415
     from gateway.serve import database_of  # noqa: PLC0415
-    from gateway.store import migrate as migrating  # noqa: PLC0415
 
+    if check and to_hypertables:
+        raise SettingError("--check and --to-hypertables: one of them")
     with database_of(load()) as url:
-        if check:
-            missing = asyncio.run(migrating.pending(url))
-            typer.echo("\n".join(missing) or "up to date")
-            raise typer.Exit(1 if missing else 0)
-        applied = asyncio.run(migrating.migrate(url))
-        typer.echo("\n".join(f"applied {name}" for name in applied) or "up to date")
+        work = migrating.check if check else migrating.convert if to_hypertables else migrating.bring
+        raise typer.Exit(asyncio.run(work(url)))
 
 
 @app.command()
@@ -164,6 +170,7 @@ def simulate(context: typer.Context) -> None:
 
 
 app.add_typer(broker_command.app, name="broker")
+app.add_typer(person_command.app, name="person")
 
 
 @app.command()
@@ -180,6 +187,10 @@ def demo(
     from gateway.demo.start import run  # noqa: PLC0415
 
     raise typer.Exit(run(folder, port, mqtt_port))
+
+
+app.command()(backup_command.backup)
+app.command()(backup_command.restore)
 
 
 def main() -> None:

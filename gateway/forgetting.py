@@ -23,6 +23,7 @@ from gateway import retention
 from gateway.retention import Cut, Keep, Rest, Table
 from gateway.store import audit
 from gateway.store import retention as store
+from gateway.store.aside import under_way
 from gateway.store.audit import Audited
 from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone, TooMuch
 
@@ -77,7 +78,11 @@ class Forgetting:
     # What devices said ------------------------------------------------------------------------------------------------
 
     async def _said(self, cuts: Sequence[Cut], now: datetime) -> list[Gone]:
-        """Chunks go before rows, and what is left is compressed."""
+        """Chunks go before rows, and what is left is compressed. Nothing, while a plain database becomes one with chunks: rows of
+        a table are in two places then."""
+        if await self._database.run(under_way):
+            self._again = True
+            return []
         chunked = await self._database.run(store.hypertables)
         gone = [await self._cut(each, now, chunked=each.table.value.name in chunked) for each in cuts]
         for table in Table:

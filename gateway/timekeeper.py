@@ -20,11 +20,13 @@ from alerts.rulebook import Rulebook
 from alerts.rules import Moment, Start
 from devices.kinds import kinds
 from gateway import canary
+from gateway.checking import look
 from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
 from gateway.forgetting import Forgetting
+from gateway.lifting import pass_time
 from gateway.retention import DEFAULT, Keep
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
@@ -52,10 +54,11 @@ class Passed:
     watches: int = 0
     alerts: int = 0
     commands: int = 0
+    silences: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.watches or self.alerts or self.commands)
+        return bool(self.watches or self.alerts or self.commands or self.silences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,9 @@ class Timekeeper:
         look = Looked(there.rulebook, there.newest_fitting, now, monotonic())
         alerts = await self._part(self._alerts, errors) if there.alerts else 0
         commands = await self._part(self._commands, errors) if there.commands else 0
+        if there.rosters:
+            await self._part(self._rosters, errors)
+        silences = await self._part(self._silences, errors) if there.silences else 0
         await self._part(self._sites, errors)
         lacking = self._looked is None or look.is_needed_after(self._looked)
         if there.schedules or lacking:
@@ -125,7 +131,7 @@ class Timekeeper:
                 break
         if errors:
             raise errors[0]
-        return Passed(watches=total, alerts=alerts, commands=commands)
+        return Passed(watches=total, alerts=alerts, commands=commands, silences=silences)
 
     async def prune(self) -> None:
         """Forget what is kept no longer (``gateway/forgetting.py``)."""
@@ -253,6 +259,16 @@ class Timekeeper:
         """What a device was asked and has not answered in time."""
         book = await self._cache.read(connection)
         return await expire(connection, self._clock.now(), book, MANY)
+
+    async def _rosters(self, connection: Connection) -> int:
+        """Who is on duty and has not checked in."""
+        book = await self._cache.read(connection)
+        return await look(connection, self._clock.now(), book)
+
+    async def _silences(self, connection: Connection) -> int:
+        """What silences come to, and the leads who are told of them."""
+        book = await self._cache.read(connection)
+        return await pass_time(connection, self._clock.now(), book, SOME)
 
     # Sites ----------------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg import sql
 
+from gateway.store.aside import under_way
 from gateway.store.db import Connection
 
 DAYS_IN = ZoneInfo("Europe/Oslo")
@@ -218,9 +219,9 @@ async def refresh(
 ) -> int:
     """Reckon what has ended since last time. ``kept_for``: how long all raw data is kept at least; ``hours_kept_for``: how long hours
     are, of which days are made (None: no longer than that). How many rollups had something to be reckoned; 0 where another process
-    is at it. The connection makes its own transactions (autocommit)."""
+    is at it, or rows are set aside. The connection makes its own transactions (autocommit)."""
     async with _alone(connection) as alone:
-        if not alone:
+        if not alone or await under_way(connection):
             return 0
         standing, reckon = await _standing(connection), _refresh if await is_live(connection) else _fill
         due = [(each, _until(each, now)) for each in ROLLUPS if _until(each, now) != standing[each.name].reckoned_until]
@@ -336,6 +337,25 @@ def _forgetting(rollup: Rollup, table: sql.Identifier) -> sql.Composed:
         "AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s))" if "device_id" in rollup.key else ""
     )
     return sql.SQL("DELETE FROM {} WHERE installation_id = ANY(%(fittings)s) " + by_device).format(table)
+
+
+async def forget_between(
+    connection: Connection, device_id: int, installation_id: int, since: datetime | None, until: datetime | None
+) -> int:
+    """The same of a part of a fitting (None: no such bound), with the hours and days in which it begins and ends."""
+    await connection.execute("SET LOCAL lock_timeout = '60s'")
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    gone = 0
+    for each in (each for each in ROLLUPS if each.personal):
+        by_device = "AND device_id = %(device)s" if "device_id" in each.key else ""
+        query = f"""WHERE installation_id = %(installation)s {by_device} AND bucket >= %(since)s
+                      AND bucket < coalesce(%(until)s::timestamptz, 'infinity')"""
+        begin = each.floor(since) if since is not None else FIRST
+        asked = {"device": device_id, "installation": installation_id, "since": begin, "until": until}
+        for table in await _tables(connection, each):
+            statement = sql.SQL("DELETE FROM {} " + query).format(table)
+            gone += (await connection.execute(statement, asked)).rowcount
+    return gone
 
 
 async def _tables(connection: Connection, rollup: Rollup) -> list[sql.Identifier]:

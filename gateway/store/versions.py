@@ -12,8 +12,8 @@ from gateway.store.db import Connection
 Version = tuple[int, ...]
 
 RULEBOOK = """ARRAY[(SELECT count(*) FROM rule_version), (SELECT coalesce(max(id), 0) FROM policy_version),
-                     (SELECT coalesce(max(id), 0) FROM zone)]"""
-"""SQL: changes with any rule, any policy and any zone."""
+                     (SELECT coalesce(max(id), 0) FROM zone), (SELECT count(*) FROM erasure WHERE register_gone)]"""
+"""SQL: changes with any rule, any policy and any zone, and where rules of somebody who was erased are gone."""
 
 
 class Versions(NamedTuple):

@@ -12,6 +12,11 @@ BELOW = """WITH RECURSIVE below AS (
     SELECT id FROM zone WHERE uid = %(zone)s UNION SELECT y.id FROM zone y JOIN below b ON y.parent_id = b.id)"""
 """``below``: a zone with what is below it; nothing where none is asked for."""
 
+UP = """WITH RECURSIVE up AS (
+    SELECT id, parent_id, 0 AS nearness FROM zone WHERE id = %(zone)s
+    UNION ALL SELECT z.id, z.parent_id, u.nearness + 1 FROM zone z JOIN up u ON z.id = u.parent_id)"""
+"""``up``: a zone and those around it; ``nearness``: 0 of the zone itself, 1 of its parent, and so on."""
+
 
 async def ancestry(connection: Connection) -> dict[int, tuple[int, ...]]:
     """Each zone with itself and everything above it, from the inside out."""
@@ -35,6 +40,17 @@ async def named(connection: Connection, ids: Collection[int]) -> list[dict[str, 
 async def every(connection: Connection) -> list[dict[str, Any]]:
     """All zones, in order of name."""
     cursor = await connection.execute("SELECT id, uid, parent_id, kind, name FROM zone ORDER BY name, id")
+    return await cursor.fetchall()
+
+
+async def lived_in(connection: Connection) -> list[dict[str, Any]]:
+    """The zones in which people live: with homes, or with no zone below; in order of name."""
+    cursor = await connection.execute(
+        """SELECT z.id, z.uid, z.parent_id, z.kind, z.name FROM zone z
+           WHERE EXISTS (SELECT 1 FROM dwelling w WHERE w.zone_id = z.id)
+              OR NOT EXISTS (SELECT 1 FROM zone y WHERE y.parent_id = z.id)
+           ORDER BY z.name, z.id"""
+    )
     return await cursor.fetchall()
 
 
