@@ -104,7 +104,7 @@ async def test_both_databases_answer_alike(migrated_url: str, hypertable_url: st
         )
         assert (await answers(hypertable)).replace("+00:00", "") == expected.replace("+00:00", "")
         home, day = hypertable.homes[0], Wanted(NOW - timedelta(days=2), NOW - timedelta(days=1))
-        asked = {**said._arguments([Stretch(home.device, home.installation)]), **day.arguments}
+        asked = {**said.stretched([Stretch(home.device, home.installation)]), **day.arguments}
         told = await hypertable.run(partial(explained, query=LISTING, asked=asked))
         assert len(set(re.findall(r'"Relation Name": "(_hyper_\w+)"', told))) <= 3, (
             "chunks out of bounds are not opened"
