@@ -104,7 +104,7 @@ async def test_both_databases_answer_alike(plain_url: str, hypertable_url: str) 
         )
         assert (await answers(hypertable)).replace("+00:00", "") == expected.replace("+00:00", "")
         home, day = hypertable.homes[0], Wanted(NOW - timedelta(days=2), NOW - timedelta(days=1))
-        asked = {**said._arguments([Stretch(home.device, home.installation)]), **day.arguments}
+        asked = {**said.stretched([Stretch(home.device, home.installation)]), **day.arguments}
         told = await hypertable.run(partial(explained, query=LISTING, asked=asked))
         assert len(set(re.findall(r'"Relation Name": "(_hyper_\w+)"', told))) <= 3, (
             "chunks out of bounds are not opened"
@@ -139,7 +139,7 @@ async def test_nothing_is_read_but_what_the_device_said_then(migrated_url: str) 
         await generate(town, 10_000)
         await town.rows("ANALYZE observation, device_health")
         home = town.homes[0]
-        asked = {**said._arguments([Stretch(home.device, home.installation)]), **WHEN.arguments}
+        asked = {**said.stretched([Stretch(home.device, home.installation)]), **WHEN.arguments}
 
         for query in (
             LISTING,
