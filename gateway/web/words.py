@@ -25,6 +25,10 @@ FIELDS = {
     DISTANCE: N_("Distance from home"),
     "broker": N_("Broker"),
     "remedy": N_("What to do"),
+    "silences": N_("Silences"),
+    "away": N_("Residents away"),
+    "events": N_("Held back since yesterday"),
+    "until": N_("Lasts until"),
 }
 
 UNITS = {**{name: unit for words in WORDS for name, unit in words.units.items()}, DISTANCE: "{} m"}
@@ -132,7 +136,7 @@ def refusal(reason: str, status: int, detail: str, gettext: Gettext) -> str:
 def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str]) -> str:
     if isinstance(value, bool):
         return gettext(N_("Yes")) if value else gettext(N_("No"))
-    if name in ("dose_at", "position_at") and isinstance(value, str):
+    if name in ("dose_at", "position_at", "until") and isinstance(value, str):
         return _moment(value, at)
     if name == "confidence" and isinstance(value, int | float) and 0 <= value <= 1:
         return f"{value * 100:.0f} %"
