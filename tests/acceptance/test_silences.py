@@ -59,6 +59,7 @@ async def test_a_door_that_is_silenced_for_a_night_and_a_sensor_that_is_replaced
         assert await town.news() == []
         await town.passes(minutes=5)  # left open is another code
         assert [each["condition"] for each in await town.alerts()] == ["door_at_night", "left_open"]
+        await town.done("Kari", (await town.alert("left_open"))["uid"])
         await town.passes(hours=8.5)
         assert (await look(town, own)).ended_why == "moved"
         assert [each.outcome for each in (await look(town, whole)).held] == ["raised"]
