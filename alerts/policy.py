@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.model import Severity, Track
 
+NOT_CHECKED_IN = "not_checked_in"
+"""The condition that somebody on duty has not checked in: for whoever leads, who may have to find another."""
+
 
 class Target(StrEnum):
     """Whom a step pages, seen from the alert's zone."""
@@ -46,13 +49,17 @@ class StageLimits(BaseModel):
 
 
 class Policy(BaseModel):
-    """Which alerts it is for (track, from a severity on) and its steps. ``repeat_seconds`` between repeats of the last."""
+    """Which alerts it is for (track, from a severity on) and its steps. ``repeat_seconds`` between repeats of the last.
+
+    ``conditions``: for alerts of these conditions alone, before any policy that is for all.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     track: Track
     min_severity: Severity = Severity.NOT_REPORTED
+    conditions: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
     steps: Annotated[tuple[PolicyStep, ...], Field(min_length=1)]
     repeat_seconds: Annotated[int, Field(ge=60, le=24 * 3600)] = 300
     limits: StageLimits = StageLimits()
@@ -66,12 +73,16 @@ class StoredPolicy:
     policy: Policy
 
 
-def choose(policies: list[StoredPolicy], track: Track, severity: Severity) -> StoredPolicy:
-    """The policy of the track with the highest ``min_severity`` that the severity reaches.
+def choose(policies: list[StoredPolicy], track: Track, severity: Severity, condition: str = "") -> StoredPolicy:
+    """The policy of the track with the highest ``min_severity`` that the severity reaches; first of those for the condition.
 
     Where none is for it, another takes it: an alert must not be lost over a missing policy. LookupError when there are
     no policies at all.
     """
+    own = [each for each in policies if condition in each.policy.conditions and each.policy.min_severity <= severity]
+    if own:
+        return max(own, key=lambda each: each.policy.min_severity)
+    policies = [each for each in policies if not each.policy.conditions]
     of_track = [each for each in policies if each.policy.track is track]
     fit = [each for each in of_track if each.policy.min_severity <= severity]
     candidates = fit or of_track or policies
@@ -124,6 +135,14 @@ DEFAULT_POLICIES = (
             _step(Target.TECHNICAL_ALL, 1800),
             _step(Target.RESPONSE_CENTRE, 1800),
         ),
+        repeat_seconds=3600,
+        limits=StageLimits(claimed=4 * 3600, on_way=4 * 3600, arrived=4 * 3600),
+    ),
+    Policy(
+        name="staffing",
+        track=Track.TECHNICAL,
+        conditions=(NOT_CHECKED_IN,),
+        steps=(_step(Target.ZONE_LEAD, 900), _step(Target.RESPONSE_CENTRE, 900)),
         repeat_seconds=3600,
         limits=StageLimits(claimed=4 * 3600, on_way=4 * 3600, arrived=4 * 3600),
     ),

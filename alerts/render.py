@@ -33,6 +33,7 @@ CONDITIONS = {
     "old_alarm": N_("An old alarm came, or a device's clock is wrong"),
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
+    "not_checked_in": N_("Somebody on duty has not checked in"),
     "command_unconfirmed": N_("A lock did not do what it was asked to"),
 }
 """What no kind of device brings words for."""
@@ -43,6 +44,9 @@ ABOUT = {
     "command_unanswered": N_("The lock did not answer: use the key."),
 }
 """What a page says besides, by the code of the timeline's entry that it is about."""
+
+MY_SHIFTS, ON_DUTY = N_("My shifts"), N_("On duty: {zone}")
+"""What a phone's calendar calls somebody's own shifts, and each of them."""
 
 SEVERITIES = {
     Severity.NOT_REPORTED: N_("Not reported"),

@@ -42,6 +42,10 @@ KEEPERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who keeps the register: homes, residents, devices, where they are fitted, planned doses."""
 AUDITORS = frozenset({Role.LEAD, Role.ADMIN})
 """Who may read who has looked at a resident."""
+PLANNERS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who plans who is on duty: see :mod:`gateway.rostering`."""
+RESPONDERS = frozenset({Role.RESPONDER})
+"""Who checks in to a shift."""
 LEADERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
 """Who sees which staff there is, with their roles."""
 

@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -33,7 +33,7 @@ from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
-from gateway.store import commands, gateways, observations, pages, sites, watches
+from gateway.store import commands, gateways, migrate, observations, pages, sites, watches
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -73,8 +73,7 @@ class Gateway:
         self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
-        keep = timedelta(days=settings.position_days)
-        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, keep)
+        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, settings.keeping)
         self.dispatcher = self._dispatcher()
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
         self.failing: dict[str, str] = {}
@@ -245,6 +244,8 @@ class Gateway:
             "oldest_watch": await watches.oldest_overdue(connection, now),
             "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }
+        unknown = await migrate.newer(connection)
+        standing |= {"newer": sorted(unknown), "outdated": migrate.outdated(unknown)}
         standing["broker"] = [f"{each.words}; {each.mend}" for each in await broker_findings(connection)]
         hearings = await sites.site_hearings(connection)
         shown = [

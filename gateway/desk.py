@@ -67,8 +67,9 @@ async def read_ladders(connection: Connection) -> list[schemas.Ladder]:
 
 
 def ladders(policies: Sequence[Policy]) -> list[schemas.Ladder]:
-    """Policies as people read them: care first, the severest first."""
-    return [_ladder(each) for each in sorted(policies, key=lambda each: (each.track, -each.min_severity))]
+    """Policies as people read them: care first, the severest first. Those for single conditions are no ladder of an alert's."""
+    general = [each for each in policies if not each.conditions]
+    return [_ladder(each) for each in sorted(general, key=lambda each: (each.track, -each.min_severity))]
 
 
 def _ladder(policy: Policy) -> schemas.Ladder:

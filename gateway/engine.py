@@ -58,7 +58,7 @@ async def _act_on(
 
 
 async def _open(connection: Connection, raised: Raise, now: datetime, book: Rulebook) -> tuple[StoredAlert, Changed]:
-    policy = choose(list(book.policies), raised.track, raised.severity)
+    policy = choose(list(book.policies), raised.track, raised.severity, raised.condition)
     fresh = Alert(policy=policy.policy, severity=raised.severity)
     stored = await alert_store.add(connection, raised, policy, fresh, now)
     first = Entry("raised", {"condition": raised.condition, "evidence": raised.evidence.as_json()})

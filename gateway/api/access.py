@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from gateway.access import ANYBODY, AUDITORS, KEEPERS, LEADERS, OVERSEERS, RULERS, SESSION_COOKIE, Role, Who
+from gateway.access import (
+    ANYBODY,
+    AUDITORS,
+    KEEPERS,
+    LEADERS,
+    OVERSEERS,
+    PLANNERS,
+    RESPONDERS,
+    RULERS,
+    SESSION_COOKIE,
+    Role,
+    Who,
+)
 from gateway.api import schemas
 from gateway.errors import NotAllowed, NotSignedIn
 from gateway.front import Front
@@ -62,6 +74,8 @@ Overseer = Annotated[Who, Depends(Access(OVERSEERS))]
 Ruler = Annotated[Who, Depends(Access(RULERS))]
 Keeper = Annotated[Who, Depends(Access(KEEPERS))]
 Auditor = Annotated[Who, Depends(Access(AUDITORS))]
+Planner = Annotated[Who, Depends(Access(PLANNERS))]
+Responder = Annotated[Who, Depends(Access(RESPONDERS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -22,6 +22,7 @@ from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
+from gateway.front.rosters import RosterCalls
 from gateway.front.rules import RuleCalls
 from gateway.front.staffing import StaffingCalls
 from gateway.front.statistics import StatisticsCalls
@@ -49,7 +50,16 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front(RuleCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls, StatisticsCalls):
+class Front(
+    RuleCalls,
+    DeskCalls,
+    ObservationCalls,
+    HomeCalls,
+    FittingCalls,
+    StaffingCalls,
+    RosterCalls,
+    StatisticsCalls,
+):
     """What people can do with the gateway."""
 
     def __init__(

@@ -114,13 +114,3 @@ async def newest_received_at(connection: Connection) -> datetime | None:
     cursor = await connection.execute("SELECT max(last_seen) AS newest FROM device_state")
     row = await cursor.fetchone()
     return row["newest"] if row else None
-
-
-async def prune_seen(connection: Connection, before: datetime, limit: int = 50_000) -> int:
-    """Forget identities older than the longest buffer of a device."""
-    cursor = await connection.execute(
-        """DELETE FROM seen WHERE ctid = ANY(ARRAY(
-               SELECT ctid FROM seen WHERE received_at < %s LIMIT %s FOR UPDATE SKIP LOCKED))""",
-        (before, limit),
-    )
-    return cursor.rowcount

@@ -30,6 +30,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg import sql
 
+from gateway.store.aside import refuse, under_way
 from gateway.store.db import Connection
 
 DAYS_IN = ZoneInfo("Europe/Oslo")
@@ -211,9 +212,9 @@ class Standing:
 
 async def refresh(connection: Connection, now: datetime, kept_for: timedelta) -> int:
     """Reckon what has ended since last time. ``kept_for``: how long all raw data is kept at least. How many rollups had something
-    to be reckoned; 0 where another process is at it. The connection makes its own transactions (autocommit)."""
+    to be reckoned; 0 where another process is at it, or rows are set aside. The connection makes its own transactions (autocommit)."""
     async with _alone(connection) as alone:
-        if not alone:
+        if not alone or await under_way(connection):
             return 0
         standing, reckon = await _standing(connection), _refresh if await is_live(connection) else _fill
         due = [(each, _until(each, now)) for each in ROLLUPS if _until(each, now) != standing[each.name].reckoned_until]
@@ -308,9 +309,10 @@ async def _alone(connection: Connection) -> AsyncIterator[bool]:
 
 async def forget(connection: Connection, installations: Collection[int]) -> int:
     """Remove all that tells of these fittings; how many rows. In the transaction that removes what was said in them, or after it:
-    else it is reckoned again. Waits for whoever reckons just now, at most a minute."""
+    else it is reckoned again. Waits for whoever reckons just now, at most a minute. HalfWay while rows are in two places."""
     await connection.execute("SET LOCAL lock_timeout = '60s'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    await refuse(connection)
     fittings = sorted(set(installations))
     cursor = await connection.execute("SELECT id, device_id FROM installation WHERE id = ANY(%s)", (fittings,))
     known = {row["id"]: row["device_id"] for row in await cursor.fetchall()}

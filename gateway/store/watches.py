@@ -253,7 +253,8 @@ async def set_watched_until(connection: Connection, moments: Sequence[tuple[int,
 
 
 async def next_due(connection: Connection, after: datetime, *, besides: str = "") -> datetime | None:
-    """The earliest time after this one at which a watch, an alert, a command, a page or a dose schedule needs attention.
+    """The earliest time after this one at which a watch, an alert, a command, a page, a dose schedule or a roster needs
+    attention.
 
     ``besides``: how the keys of watches begin that can wait until something else is due.
     """
@@ -263,6 +264,7 @@ async def next_due(connection: Connection, after: datetime, *, besides: str = ""
                         (SELECT min(due_at) FROM alert WHERE due_at > %(after)s),
                         (SELECT min(due_at) FROM command WHERE due_at > %(after)s),
                         (SELECT min(due_at) FROM page WHERE due_at > %(after)s),
+                        (SELECT min(due_at) FROM roster_look WHERE due_at > %(after)s),
                         (SELECT min(watched_until) FROM dose_schedule WHERE watched_until > %(after)s)) AS due""",
         {"after": after, "besides": besides},
     )
@@ -272,13 +274,14 @@ async def next_due(connection: Connection, after: datetime, *, besides: str = ""
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """What there may be to do now: whether alerts, commands, watches or schedules are due; and what changes with every fitting
-    that is new, and with every rule, policy and zone."""
+    """What there may be to do now: whether alerts, commands, watches, schedules or looks at a roster are due; and what changes
+    with every fitting that is new, and with every rule, policy and zone."""
 
     alerts: bool
     commands: bool
     watches: bool
     schedules: bool
+    rosters: bool
     newest_fitting: int
     rulebook: Version
 
@@ -290,6 +293,7 @@ async def at_hand(connection: Connection, now: datetime) -> AtHand:
                   EXISTS (SELECT 1 FROM command WHERE due_at <= %(now)s) AS commands,
                   EXISTS (SELECT 1 FROM watch WHERE due_at <= %(now)s) AS watches,
                   EXISTS (SELECT 1 FROM dose_schedule WHERE watched_until <= %(now)s) AS schedules,
+                  EXISTS (SELECT 1 FROM roster_look WHERE due_at <= %(now)s) AS rosters,
                   (SELECT coalesce(max(id), 0) FROM installation) AS newest_fitting,
                   {RULEBOOK} AS rulebook""",
         {"now": now},
@@ -308,17 +312,6 @@ async def oldest_overdue(connection: Connection, now: datetime) -> datetime | No
     )
     row = await cursor.fetchone()
     return row["oldest"] if row else None
-
-
-async def prune(connection: Connection, before: datetime, limit: int = 10_000) -> int:
-    """Forget settled watches from before a time; what was raised is not over before something says so, but a dose is."""
-    cursor = await connection.execute(
-        """DELETE FROM watch WHERE id = ANY(ARRAY(
-               SELECT id FROM watch WHERE due_at IS NULL AND since < %s AND (state <> 'raised' OR key LIKE 'dose:%%')
-               ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))""",
-        (before, limit),
-    )
-    return cursor.rowcount
 
 
 async def _schedules(

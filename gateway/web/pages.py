@@ -13,6 +13,7 @@ Theory
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Literal, NoReturn
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -25,6 +26,7 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from alerts.checkin import Presence
 from alerts.render import LANGUAGES, translations
 from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
 from gateway.access import AUDITORS, OVERSEERS, SESSION_COOKIE
@@ -32,7 +34,7 @@ from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import desk, devices, guard, how, lists, live, quarantine, residents, rules, views, words
+from gateway.web import desk, devices, guard, how, lists, live, quarantine, residents, rosters, rules, views, words
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
@@ -40,6 +42,8 @@ from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.residents import ResidentPages
+from gateway.web.rosters import RosterPages
+from gateway.web.rosterview import PRESENCE
 from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
 
@@ -71,6 +75,8 @@ KEPT = frozenset(
         "track",
         "waiting",
         "sort",
+        "week",
+        "role",
     ]
 )
 """What of an address leads back to the same page."""
@@ -98,7 +104,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, desk, devices, how, quarantine, residents)
+    parts = (rules, desk, devices, how, quarantine, residents, rosters)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -112,7 +118,7 @@ async def missing(front: Front[Any], clock: Clock, request: Request) -> Response
     return _problem_page(request, clock, _problem(404, "not_found"))
 
 
-class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, ResidentPages):
+class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, ResidentPages, RosterPages):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -173,9 +179,20 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, Reside
         page = await self._front.alert_list(who, state, request.query_params.get("cursor"), PER_PAGE)
         deaf = [site for site in await self._front.sites(who) if site.deaf]
         mine, others = lists.sections(page.alerts)
+        check_in = await self._front.check_in_due(who) if "responder" in who.roles else []
         waiting = sum(lists.waits(each) for each in page.alerts)
         return self._page(
-            request, "alerts.html", state=state, page=page, deaf=deaf, waiting=waiting, mine=mine, others=others
+            request,
+            "alerts.html",
+            state=state,
+            page=page,
+            deaf=deaf,
+            waiting=waiting,
+            mine=mine,
+            others=others,
+            check_in=check_in,
+            presence=PRESENCE,
+            there=Presence.CHECKED_IN,
         )
 
     async def alert(self, request: Request, uid: UUID) -> Response:
@@ -270,6 +287,9 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, Reside
         form = await form_of(request)
         guard.check_csrf(form.get("csrf_token", ""), who.csrf_token)
         return who, form
+
+    def _now(self) -> datetime:
+        return self._clock.now()
 
     def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
         return _render(request, self._clock, template, status, **shown)

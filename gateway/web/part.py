@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
@@ -21,6 +22,9 @@ class Part:
         raise NotImplementedError
 
     async def _signed_form(self, request: Request, back: str) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _now(self) -> datetime:
         raise NotImplementedError
 
     def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:

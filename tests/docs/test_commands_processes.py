@@ -88,4 +88,4 @@ async def test_a_dump_restored_into_a_new_database_is_the_same(
         run(dump + restore, tmp_path, {"PATH": path, "DATABASE_URL": migrated_url, "NEW_DATABASE_URL": restored})
         counted = "SELECT (SELECT count(*) FROM device) AS devices, (SELECT count(*) FROM rule) AS rules"
         assert await rows(restored, counted) == await rows(migrated_url, counted)
-        assert (await command("migrate", "--check", database_url=restored)).out == "up to date\n"
+        assert (await command("migrate", "--check", database_url=restored)).out.endswith("up to date\n")

@@ -21,6 +21,7 @@ from gateway.api import schemas
 from gateway.desk import ladders
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
 from tests.web import fake_said
+from tests.web.fake_rosters import FakeRosters
 from tests.web.fake_rules import FakeRules
 
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
@@ -54,7 +55,7 @@ class SignedIn:
 
 
 @dataclass
-class FakeFront:
+class FakeFront(FakeRosters):
     """The gateway in memory. ``taken``: answers in the order in which they were given; ``refuse``: why to refuse."""
 
     alerts: list[schemas.AlertDetail] = field(default_factory=list)

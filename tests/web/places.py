@@ -15,13 +15,14 @@ from fastapi.routing import APIRoute
 from gateway.clock import ControlledClock
 from gateway.settings import load
 from gateway.web import demo, pages
-from tests.web import fake, fake_demo, fake_rules
+from tests.web import fake, fake_demo, fake_rosters, fake_rules
 
 NO_PAGES = {
     "/": "leads to the list",
     "/events": "the stream",
     "/alerts/{uid}/answer": "leads back to the alert",
     "/alerts/{uid}/command": "leads back to the alert",
+    "/calendar/{token}.ics": "a calendar",
 }
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +44,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/residents/{fake.RESIDENT}/access-log",
         f"/residents/{UUID(int=404)}/access-log",
     ),
+    "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
     "/devices/{uid}": (
         f"/devices/{fake_rules.DEVICE.id}",
         f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",

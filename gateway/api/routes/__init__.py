@@ -5,10 +5,32 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from gateway.api.access import PROBLEMS
-from gateway.api.routes import alerts, devices, homes, observations, rules, sessions, staff, statistics, technical
+from gateway.api.routes import (
+    alerts,
+    devices,
+    homes,
+    observations,
+    rosters,
+    rules,
+    sessions,
+    staff,
+    statistics,
+    technical,
+)
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
-for each in (sessions, alerts, technical, rules, devices, observations, homes, staff, statistics):
+for each in (
+    sessions,
+    alerts,
+    technical,
+    rules,
+    devices,
+    observations,
+    homes,
+    staff,
+    rosters,
+    statistics,
+):
     router.include_router(each.router)

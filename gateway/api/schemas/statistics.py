@@ -86,7 +86,7 @@ class AlertStatisticsQuery(Taken):
     since: Day | None = None
     until: Day | None = None
     step: Step = "day"
-    per: Annotated[tuple[Per, ...], Field(max_length=6)] = ("cause",)
+    per: Annotated[tuple[Per, ...], Field(max_length=6)] = ()
     track: Track | None = None
     conditions: Annotated[Codes, Field(alias="condition")] = ()
 

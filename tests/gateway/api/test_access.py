@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
-from gateway.access import ANYBODY, AUDITORS, KEEPERS, LEADERS, OVERSEERS, RULERS, Role
+from gateway.access import ANYBODY, AUDITORS, KEEPERS, LEADERS, OVERSEERS, PLANNERS, RESPONDERS, RULERS, Role
 from gateway.api.access import Access
 from gateway.api.app import check_declared
 from gateway.embedded import Broker
@@ -68,6 +68,25 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", f"{API}/people/{{uid}}"): LEADERS,
     ("GET", f"{API}/rosters/{{uid}}"): ANYBODY,
     ("GET", f"{API}/rosters/{{uid}}/duty"): ANYBODY,
+    ("PUT", f"{API}/rosters/{{uid}}/check-in"): PLANNERS,
+    ("POST", f"{API}/rosters/{{uid}}/shifts"): PLANNERS,
+    ("POST", f"{API}/shifts/{{uid}}/end"): PLANNERS,
+    ("POST", f"{API}/rosters/{{uid}}/rotations"): PLANNERS,
+    ("POST", f"{API}/rotations/{{uid}}/end"): PLANNERS,
+    ("POST", f"{API}/rosters/{{uid}}/overrides"): PLANNERS,
+    ("POST", f"{API}/overrides/{{uid}}/withdraw"): PLANNERS,
+    ("POST", f"{API}/rosters/{{uid}}/swaps"): ANYBODY,
+    ("POST", f"{API}/swaps/{{uid}}/answer"): ANYBODY,
+    ("POST", f"{API}/rosters/{{uid}}/import"): PLANNERS,
+    ("GET", f"{API}/absences"): ANYBODY,
+    ("POST", f"{API}/absences"): ANYBODY,
+    ("PATCH", f"{API}/absences/{{uid}}"): ANYBODY,
+    ("GET", f"{API}/me/duty"): ANYBODY,
+    ("POST", f"{API}/me/check-in"): RESPONDERS,
+    ("POST", f"{API}/me/check-out"): RESPONDERS,
+    ("GET", f"{API}/feeds"): ANYBODY,
+    ("POST", f"{API}/feeds"): ANYBODY,
+    ("DELETE", f"{API}/feeds/{{uid}}"): ANYBODY,
     ("GET", f"{API}/policies"): ANYBODY,
     ("GET", f"{API}/policies/{{uid}}"): ANYBODY,
     ("GET", f"{API}/commands"): ANYBODY,
@@ -113,9 +132,18 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", "/devices"): PAGE,
     ("GET", "/devices/{uid}"): PAGE,
     ("GET", "/residents/{uid}/access-log"): PAGE,
+    ("GET", "/rosters"): PAGE,
+    ("POST", "/rosters"): PAGE,
+    ("GET", "/rosters/import"): PAGE,
+    ("POST", "/rosters/import"): PAGE,
+    ("GET", "/my-shifts"): PAGE,
+    ("POST", "/my-shifts"): PAGE,
+    ("GET", "/calendar/{token}.ics"): PUBLIC,
     ("GET", "/events"): PAGE,
 }
 RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall_alarm", "button_pressed")}
+STRETCH = {"begins": "2026-06-01T08:00:00Z", "ends": "2026-06-01T16:00:00Z"}
+SHIFT = {"weekday": 0, "start": "08:00", "end": "16:00", "from_date": "2026-06-01"}
 BODIES: dict[str, dict[str, Any]] = {
     f"{API}/me/language": {"json": {"language": "nb"}},
     f"{API}/observations": {"params": {"device": str(uuid4())}},
@@ -136,6 +164,23 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{API}/residents/{{uid}}/move-out": {"json": {}},
     f"{API}/dwellings": {"json": {"zone": str(uuid4()), "address": "Granveien 1"}},
     f"{API}/dwellings/{{uid}}": {"json": {}},
+    f"{API}/rosters/{{uid}}/check-in": {"json": {"minutes": 10}},
+    f"{API}/rosters/{{uid}}/shifts": {"json": {**SHIFT, "person": str(uuid4())}},
+    f"{API}/shifts/{{uid}}/end": {"json": {"last_day": "2026-06-01", "version": 1}},
+    f"{API}/rosters/{{uid}}/rotations": {
+        "json": {"name": "Natt", "persons": [str(uuid4())], "first_day": "2026-06-01", "hand_over": "08:00"}
+    },
+    f"{API}/rotations/{{uid}}/end": {"json": {"last_day": "2026-06-01", "version": 1}},
+    f"{API}/rosters/{{uid}}/overrides": {"json": {**STRETCH, "leaves": str(uuid4())}},
+    f"{API}/overrides/{{uid}}/withdraw": {"json": {"version": 1}},
+    f"{API}/rosters/{{uid}}/swaps": {"json": {"other": str(uuid4()), "mine": STRETCH, "theirs": STRETCH}},
+    f"{API}/swaps/{{uid}}/answer": {"json": {"answer": "accept", "version": 1}},
+    f"{API}/rosters/{{uid}}/import": {
+        "json": {"calendar": "x", "source": "turnus", "since": "2026-06-01", "until": "2026-07-01"}
+    },
+    f"{API}/absences": {"json": {"person": str(uuid4())}},
+    f"{API}/absences/{{uid}}": {"json": {"version": 1, "withdraw": True}},
+    f"{API}/feeds": {"json": {"zone": str(uuid4())}},
     f"{API}/rules/preview": {"json": RULE},
     f"{API}/rules/{{uid}}/withdraw": {"json": {"version": 1}},
     f"{API}/alerts/{{uid}}/answers": {"json": {"answer": "on_way"}, "headers": {"Idempotency-Key": "k"}},

@@ -23,6 +23,8 @@ FINE: dict[str, Any] = {
     "oldest_page": None,
     "unreadable_rules": 0,
     "broker": [],
+    "newer": [],
+    "outdated": [],
 }
 
 
@@ -43,6 +45,9 @@ def test_what_health_is_made_of() -> None:
     assert reasons(standing={**FINE, "exhausted_technical": 1}) == (State.DEGRADED, ["unanswered_technical"])
     assert reasons(standing={**FINE, "broken_contacts": 1}) == (State.DEGRADED, ["broken_contacts"])
     assert reasons(standing={**FINE, "broker": ["it drops"]}) == (State.DEGRADED, ["broker"])
+    newer = {**FINE, "newer": ["0099_more.sql"]}
+    assert reasons(standing=newer) == (State.DEGRADED, ["outdated"])
+    assert reasons(standing={**newer, "outdated": ["0099_more.sql"]}) == (State.RED, ["outdated"])
     for owed in ("oldest_overdue", "oldest_watch", "oldest_page"):
         assert reasons(standing={**FINE, owed: NOW - LATE}) == (State.OK, [])
         assert reasons(standing={**FINE, owed: NOW - LATE - timedelta(seconds=1)}) == (State.RED, ["behind"])

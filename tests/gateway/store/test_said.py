@@ -10,14 +10,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from psycopg import errors
 
 from alerts.replay import Deaf
+from devices.model import Lane
 from gateway import buckets, observing
 from gateway.errors import Invalid
 from gateway.store import history, said
 from gateway.store.db import Connection
 from gateway.store.said import Spot, Stretch, Wanted
-from tests.gateway.place import NOW, Place, place
+from tests.gateway.place import NOW, Place, fall, heartbeat, place
 
 OSLO = ZoneInfo("Europe/Oslo")
 SPRING = datetime(2026, 3, 29, 12, tzinfo=OSLO)
@@ -37,6 +39,16 @@ GENERATED = """
     SELECT id, device, installation, 'fall_alarm', 'status', 'heartbeat', 'm' || n, at, at, '{}',
            CASE WHEN n %% 7 = 0 THEN '{"battery": "?"}' ELSE jsonb_build_object('battery', n %% 100, 'rssi', -60) END
     FROM batch WHERE NOT worn"""
+
+
+LISTING = f"""SELECT o.* FROM {said._OF} CROSS JOIN LATERAL (
+    SELECT * FROM said o WHERE {said._MATCHES} ORDER BY o.received_at DESC, o.id DESC LIMIT 51) o"""
+
+
+async def explained(connection: Connection, query: str, asked: dict[str, Any]) -> str:
+    """How a query was run."""
+    cursor = await connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}".encode(), asked)
+    return json.dumps(await cursor.fetchone())
 
 
 async def generate(town: Place, minutes: int) -> None:
@@ -87,6 +99,38 @@ async def test_both_databases_answer_alike(migrated_url: str, hypertable_url: st
         (chunks,) = await hypertable.rows("SELECT count(*) AS n FROM show_chunks('device_health')")
         assert chunks["n"] >= 4
         assert (await answers(hypertable)).replace("+00:00", "") == expected.replace("+00:00", "")
+        await hypertable.rows(
+            "SELECT count(compress_chunk(c)) FROM show_chunks('device_health', older_than => %s) c", NOW
+        )
+        assert (await answers(hypertable)).replace("+00:00", "") == expected.replace("+00:00", "")
+        home, day = hypertable.homes[0], Wanted(NOW - timedelta(days=2), NOW - timedelta(days=1))
+        asked = {**said._arguments([Stretch(home.device, home.installation)]), **day.arguments}
+        told = await hypertable.run(partial(explained, query=LISTING, asked=asked))
+        assert len(set(re.findall(r'"Relation Name": "(_hyper_\w+)"', told))) <= 3, (
+            "chunks out of bounds are not opened"
+        )
+        assert "Seq Scan" not in told
+
+
+async def test_a_batch_is_stored_in_three_tables_under_one_id_each(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        home = town.homes[0]
+        held, messages = await town.held(Lane.BULK), [heartbeat(home, "h1", NOW), heartbeat(home, "h2", NOW, rssi=-60)]
+        await town.store(held, messages)
+        await town.store(await town.held(), [fall(home, "f1")])
+        rows = await town.rows(
+            """SELECT 'observation' AS name, id, message_id FROM observation
+               UNION ALL SELECT 'device_health', id, message_id FROM device_health
+               UNION ALL SELECT 'raw', id, convert_from(raw, 'UTF8')::jsonb ->> 'id' FROM raw_message ORDER BY id, name"""
+        )
+        assert [(each["name"], each["message_id"]) for each in rows] == [
+            *[("device_health", "h1"), ("raw", "h1")],
+            *[("device_health", "h2"), ("raw", "h2")],
+            *[("observation", "f1"), ("raw", "f1")],
+        ]
+        assert len({each["id"] for each in rows}) == 3
+        for table, wrong in (("observation", "status"), ("device_health", "alarm")):
+            assert await town.refuses(f"UPDATE {table} SET message_class = '{wrong}'", errors.CheckViolation)
 
 
 async def test_nothing_is_read_but_what_the_device_said_then(migrated_url: str) -> None:
@@ -97,16 +141,11 @@ async def test_nothing_is_read_but_what_the_device_said_then(migrated_url: str) 
         home = town.homes[0]
         asked = {**said._arguments([Stretch(home.device, home.installation)]), **WHEN.arguments}
 
-        async def plan(connection: Connection, query: str) -> str:
-            cursor = await connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}".encode(), asked)
-            return json.dumps(await cursor.fetchone())
-
         for query in (
-            f"""SELECT o.* FROM {said._OF} CROSS JOIN LATERAL (
-                SELECT * FROM said o WHERE {said._MATCHES} ORDER BY o.received_at DESC, o.id DESC LIMIT 51) o""",
+            LISTING,
             f"SELECT o.type, count(*) FROM {said._OF} JOIN said o ON {said._MATCHES} GROUP BY 1",
         ):
-            told = await town.run(partial(plan, query=query))
+            told = await town.run(partial(explained, query=query, asked=asked))
             assert "observation_device" in told
             assert "device_health_device" in told
             assert "Seq Scan" not in told
