@@ -293,6 +293,6 @@ def test_the_command_shows_what_would_go_and_lets_it_go(migrated_url: str) -> No
         assert "device_health: status of e_lock" in lines
         assert len(lines) == 1 + len(retention.cuts(Keep(), NOW)) + 1 + len(retention.rest(Keep(), NOW))
         assert connection.execute("SELECT count(*) FROM device_health").fetchone() == (4,), "to look lets nothing go"
-        assert run("--apply") == (0, "device_health: 2 rows\n")
+        assert run("--apply") in ((0, "device_health: 2 rows\n"), (0, "device_health: 2 chunks\n"))
         assert run("--apply") == (0, "nothing was due\n")
         assert connection.execute("SELECT count(*) FROM device_health").fetchone() == (2,)
