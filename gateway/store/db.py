@@ -168,8 +168,3 @@ def json_bytes(value: Any) -> bytes:
     """A value as JSON for a column of a batch (``columns.jsons``) that the database casts to jsonb; several times faster than a
     ``Jsonb`` each."""
     return to_json(value, fallback=str)
-
-
-def json_text(value: Any) -> str:
-    """The same as a text."""
-    return json_bytes(value).decode()
