@@ -47,7 +47,8 @@ async def _falls(url: str, homes: Homes, address: str, gateway: GatewayProcess) 
     homes.say(address, "heartbeat", battery_percent=80)
     await homes.has_receipt(word)
     found: list[dict[str, Any]] = [each for each in await alerts(url, "fall") if each["stage"] == "open"]
-    assert len(found) == 1, found
+    told = [f"{each['condition']} {each['stage']}" for each in await alerts(url)]
+    assert len(found) == 1, f"one fall is to be open, and there are: {', '.join(told) or 'no alerts'}"
 
     async def paged() -> list[dict[str, Any]]:
         query = (
