@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from itertools import chain, pairwise
 
 from alerts.choosing import Case, choose, concerns
-from alerts.finding import Period, Staff, find
+from alerts.finding import Duty, Holding, Period, Staff, find
 from alerts.model import Severity, Track
 from alerts.policy import Policy, StoredPolicy
 
@@ -104,6 +104,23 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class _Remembering:
+    """Who serves, remembered for a moment: policies ask the same again and again."""
+
+    duty: Duty
+    _known: dict[tuple[str, datetime], tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def assigned(self) -> Sequence[Holding]:
+        return self.duty.assigned
+
+    def serving(self, role: str, at: datetime, local: tzinfo) -> tuple[int, ...]:
+        if (role, at) not in self._known:
+            self._known[role, at] = self.duty.serving(role, at, local)
+        return self._known[role, at]
+
+
+@dataclass(frozen=True, slots=True)
 class _Span:
     since: datetime
     until: datetime
@@ -125,9 +142,9 @@ def _spans(place: Place, policies: Sequence[StoredPolicy], since: datetime, unti
     here = [each for each in policies if _may_concern(each, place)]
     chosen = _Chosen(place, here)
     for begins, ends in pairwise(sorted({since, *_changes(place, here, since, until), until})):
+        staff = replace(place.staff, duty=_Remembering(place.staff.duty))
         stands = tuple(
-            (stored, severities, reached(stored.policy, place.staff, begins))
-            for stored, severities in chosen.at(begins)
+            (stored, severities, reached(stored.policy, staff, begins)) for stored, severities in chosen.at(begins)
         )
         yield _Span(begins, ends, stands)
 

@@ -15,7 +15,10 @@ from alerts import finding
 from alerts.policy import DEFAULT_POLICIES, Target
 from devices.kinds import kinds
 from gateway import seed as seeding
-from gateway.store import people, reachable
+from gateway.auditor import Auditor
+from gateway.clock import ControlledClock
+from gateway.rulebook import RulebookCache, install_defaults
+from gateway.store import outlook, people, reachable
 from gateway.store.db import Connection, Database
 from simulators.town import devices_file
 
@@ -174,3 +177,12 @@ async def zones_of(database: Database) -> dict[str, int]:
     found = await database.run(work)
     assert set(found) == set(seeding.ZONES)
     return found
+
+
+async def test_the_auditor_finds_nothing_that_care_lacks_in_the_week_to_come(seeded: Database) -> None:
+    cache = RulebookCache(OSLO, ("in_app", "email"))
+    await seeded.run(lambda each: install_defaults(each, NOW))
+    assert await Auditor(seeded, ControlledClock(NOW), cache).run_once()
+    found = await seeded.run(outlook.gaps)
+    assert [each for each in found if each["track"] == "care"] == []
+    assert await seeded.run(lambda each: outlook.unreached(each, NOW)) == []
