@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from alerts.checkin import Skipped
 from alerts.model import Entry, Severity
 from alerts.policy import Policy
 
@@ -94,11 +95,12 @@ class People:
     """Who can be reached for an alert at this moment: by whom a step means (``PolicyStep.whom``), and by person.
 
     ``persons`` must hold the holder, whoever it is offered to, whoever it is about to be handed to, and whoever asked for
-    a command that was not done.
+    a command that was not done. ``skipped``: whoever is on duty and in no target, as they have not checked in.
     """
 
     targets: Mapping[str, tuple[Contact, ...]] = field(default_factory=dict)
     persons: Mapping[int, tuple[Contact, ...]] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The alert is new."""
+    """The alert is new. ``also``: persons who are paged besides the first step."""
+
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,8 @@ class _Teller:
             yield self._(N_("unless “{field}” is {values}")).format(field=self.field(name), values=either)
         for given in getattr(spec, "given", ()):
             yield self._given(given)
+        if spec.while_away == "rest":
+            yield self._(N_("not while the resident is away"))
         if spec.per == "dwelling":
             yield self._(N_("one alert for the whole home"))
 

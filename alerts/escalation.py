@@ -92,7 +92,9 @@ def step(alert: Alert, event: Event, now: datetime, people: People) -> Outcome:
 def _raised(alert: Alert, event: Raised, now: datetime, people: People) -> Step:
     if alert.attempt or alert.stage is not Stage.OPEN:
         return Step(alert)
-    return climb_from(alert, 0, now, people)
+    climbed = climb_from(alert, 0, now, people)
+    also = tuple(contact for person in event.also for contact in contacts_of(person, people))
+    return also_page(climbed, also, "owner_paged") if also else climbed
 
 
 # Passing time ---------------------------------------------------------------------------------------------------------

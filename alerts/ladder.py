@@ -3,6 +3,7 @@
 Rules
     A step that reaches nobody is skipped at once, with an entry; after the last round the last one repeats.
     Whoever already has the alert is not paged by the ladder – unless there is nobody else in the world to page.
+    Who is on duty and has not checked in is passed over, with an entry, where others can be reached (``alerts.checkin``).
     Each attempt has a number of its own, and pages each contact once.
 """
 
@@ -15,7 +16,7 @@ from datetime import datetime, timedelta
 from alerts.alert import Alert, Contact, DueFor, Page, People, Step
 from alerts.finding import by_kind
 from alerts.model import Entry
-from alerts.policy import PolicyStep
+from alerts.policy import PolicyStep, Target
 
 LOOK_FOR_PEOPLE = timedelta(seconds=60)
 """How soon a ladder that reaches nobody at all looks again."""
@@ -43,6 +44,7 @@ def climb_from(alert: Alert, first: int, now: datetime, people: People) -> Step:
     skipped: list[Entry] = []
     for index in range(first, len(alert.policy.ladder)):
         contacts = reached_by(alert, index, people)
+        skipped += _passed_over(alert, index, people)
         if contacts:
             reached = _fire(alert, index, contacts, now, "step_reached")
             return replace(reached, entries=(*skipped, *reached.entries))
@@ -88,6 +90,13 @@ def told_of(alert: Alert, index: int) -> dict[str, object]:
     again, number = alert.policy.round_of(index)
     told: dict[str, object] = {"step": number, "target": alert.policy.steps[number].target}
     return {**told, "round": again} if again else told
+
+
+def _passed_over(alert: Alert, index: int, people: People) -> list[Entry]:
+    """Whom a step of those on duty would page, had they checked in."""
+    if alert.policy.ladder[index].target not in (Target.FIRST_ON_DUTY, Target.ALL_ON_DUTY):
+        return []
+    return [Entry(f"passed_over_{each.reason}", {"persons": [each.person_id]}) for each in people.skipped]
 
 
 def contacts_of(person: int | None, people: People) -> tuple[Contact, ...]:

@@ -25,6 +25,9 @@ SPEC = 2
 LONGEST_REPEAT = 300
 """Seconds between two repeats of the last step at most, where care staff are called for something serious."""
 
+NOT_CHECKED_IN = "not_checked_in"
+"""The condition that somebody on duty has not checked in: for whoever leads, who may have to find another."""
+
 
 class Target(StrEnum):
     """Whom a step pages, seen from the alert's zone."""
@@ -196,6 +199,14 @@ DEFAULT_POLICIES = (
             _step(Target.TECHNICAL_ALL, 1800),
             _step(Target.RESPONSE_CENTRE, 1800),
         ),
+        repeat_seconds=3600,
+        limits=StageLimits(claimed=4 * 3600, on_way=4 * 3600, arrived=4 * 3600),
+    ),
+    Policy(
+        name="staffing",
+        track=Track.TECHNICAL,
+        codes=(NOT_CHECKED_IN,),
+        steps=(_step(Target.ZONE_LEAD, 900), _step(Target.RESPONSE_CENTRE, 900)),
         repeat_seconds=3600,
         limits=StageLimits(claimed=4 * 3600, on_way=4 * 3600, arrived=4 * 3600),
     ),

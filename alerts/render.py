@@ -33,7 +33,14 @@ CONDITIONS = {
     "old_alarm": N_("An old alarm came, or a device's clock is wrong"),
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
+    "not_checked_in": N_("Somebody on duty has not checked in"),
     "reach_gap": N_("Too few people to call"),
+    "silences_in_force": N_("What is silenced here today"),
+    "silence_consent": N_("A silence waits for your consent"),
+    "silence_ends": N_("A silence ends soon"),
+    "silence_without_owner": N_("A silence has no owner any more"),
+    "away_over": N_("Is the resident back?"),
+    "life_while_away": N_("Somebody is in the home while the resident is away"),
     "command_unconfirmed": N_("A lock did not do what it was asked to"),
 }
 """What no kind of device brings words for."""
@@ -44,6 +51,9 @@ ABOUT = {
     "command_unanswered": N_("The lock did not answer: use the key."),
 }
 """What a page says besides, by the code of the timeline's entry that it is about."""
+
+MY_SHIFTS, ON_DUTY = N_("My shifts"), N_("On duty: {zone}")
+"""What a phone's calendar calls somebody's own shifts, and each of them."""
 
 SEVERITIES = {
     Severity.NOT_REPORTED: N_("Not reported"),

@@ -1,4 +1,4 @@
-"""Local time: when a dose is due, and who is on duty.
+"""Local time: when a dose is due, and times of day that recur. Who is on duty: ``alerts.roster``.
 
 Rules
     People plan in local time; everything stored is UTC. A local time that a DST change skips happens when the clock
@@ -7,7 +7,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated
@@ -116,52 +116,3 @@ class Window(BaseModel):
 def _clocks_change(day: date, zone: tzinfo) -> bool:
     begins, ends = local(day, time(0), zone), local(day + ONE_DAY, time(0), zone)
     return ends - begins != ONE_DAY
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """A weekly shift of a person: weekday (Monday is 0), local start and end; an end at or before the start is next day's.
-
-    ``position`` orders those on duty together: the lowest is paged first.
-    """
-
-    person_id: int
-    weekday: int
-    start: time
-    end: time
-    position: int = 0
-    from_date: date = date.min
-    to_date: date | None = None
-
-
-def on_duty(shifts: Sequence[Shift], now: datetime, zone: tzinfo) -> tuple[int, ...]:
-    """The persons on duty at ``now``, first the one to page first."""
-    serving = sorted((shift.position, shift.person_id) for shift in shifts if _serves(shift, now, zone))
-    return tuple(dict.fromkeys(person for _, person in serving))
-
-
-def changes_of_duty(shifts: Sequence[Shift], since: datetime, until: datetime, zone: tzinfo) -> tuple[datetime, ...]:
-    """The times between (both left out) at which a shift begins or ends, in UTC and in order."""
-    day, found = since.astimezone(zone).date() - ONE_DAY, set[datetime]()
-    while day <= until.astimezone(zone).date():
-        for shift in shifts:
-            if day.weekday() == shift.weekday:
-                found |= {local(day, shift.start, zone), local(_ends_on(shift, day), shift.end, zone)}
-        day += ONE_DAY
-    return tuple(sorted(each for each in found if since < each < until))
-
-
-def _serves(shift: Shift, now: datetime, zone: tzinfo) -> bool:
-    today = now.astimezone(zone).date()
-    return any(_covers(shift, day, now, zone) for day in (today - ONE_DAY, today))
-
-
-def _covers(shift: Shift, day: date, now: datetime, zone: tzinfo) -> bool:
-    planned = shift.from_date <= day and (shift.to_date is None or day <= shift.to_date)
-    if not planned or day.weekday() != shift.weekday:
-        return False
-    return local(day, shift.start, zone) <= now < local(_ends_on(shift, day), shift.end, zone)
-
-
-def _ends_on(shift: Shift, day: date) -> date:
-    return day if shift.end > shift.start else day + ONE_DAY

@@ -22,6 +22,13 @@ SAID = {
     "broker_keeps": N_("The broker was tried again, and keeps what it takes"),
     "too_many": N_("It sends so much that not all of it is taken"),
     "fewer_again": N_("It sends less again"),
+    "silences_in_force": N_("What is silenced"),
+    "silence_consent": N_("A silence was asked for"),
+    "silence_ends": N_("A silence is about to end"),
+    "silence_without_owner": N_("The owner of a silence has no role here any more"),
+    "silence_over": N_("The silence is over, or goes on as agreed"),
+    "away_over": N_("The day of return has passed"),
+    "back_again": N_("Somebody has said when the resident is back"),
     "command_not_sent": N_("There was no connection to send the command on"),
     "command_unanswered": N_("The device did not answer a command"),
 }

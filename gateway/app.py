@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -34,7 +34,7 @@ from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
-from gateway.store import commands, gateways, observations, outlook, pages, sites, watches
+from gateway.store import commands, gateways, migrate, observations, outlook, pages, sites, watches
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -50,6 +50,8 @@ DISPATCHER_TICK = 1.0
 COMMANDS_TICK = 1.0
 AUDITOR_TICK = 30.0
 PRUNE_EVERY = 3600.0
+RECKON_EVERY = 300.0
+"""Whether an hour has ended."""
 LONGEST_HOST = 32
 """Letters of a host name: with the rest it has to fit into what PostgreSQL shows of a connection."""
 ALL_ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
@@ -75,8 +77,7 @@ class Gateway:
         self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
-        keep = timedelta(days=settings.position_days)
-        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, keep)
+        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, settings.keeping)
         self.auditor = Auditor(self.database, self.clock, self.cache)
         self.dispatcher = self._dispatcher()
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
@@ -163,6 +164,7 @@ class Gateway:
             self._supervise("timekeeper", self._keep_time)
             self._supervise("pruning", self._prune)
             self._supervise("auditor", self._audit)
+            self._supervise("rollups", self._reckon)
             self._supervise("dispatcher", self._dispatch)
 
     async def _stop(self) -> None:
@@ -236,6 +238,11 @@ class Gateway:
             await pause(AUDITOR_TICK)
             await self.auditor.run_once()
 
+    async def _reckon(self) -> None:
+        while True:
+            await self.timekeeper.reckon()
+            await pause(RECKON_EVERY)
+
     async def _dispatch(self) -> None:
         """At once when pages are announced, and now and then in any case."""
         while True:
@@ -255,6 +262,8 @@ class Gateway:
             "oldest_watch": await watches.oldest_overdue(connection, now),
             "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }
+        unknown = await migrate.newer(connection)
+        standing |= {"newer": sorted(unknown), "outdated": migrate.outdated(unknown)}
         standing["unreached"] = await outlook.unreached(connection, now)
         standing["broker"] = [f"{each.words}; {each.mend}" for each in await broker_findings(connection)]
         hearings = await sites.site_hearings(connection)

@@ -14,10 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from gateway import seed as seeding
+from gateway.backup import command as backup_command
 from gateway.broker import command as broker_command
 from gateway.clock import SystemClock
 from gateway.embedded import EmbeddedError
 from gateway.errors import GatewayError, SettingError
+from gateway.person import command as person_command
 from gateway.settings import Role, Settings, load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A welfare-technology gateway.")
@@ -44,18 +46,22 @@ def serve(
 
 
 @app.command()
-def migrate(*, check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False) -> None:
-    """Bring the database up to date."""
+def migrate(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False,
+    to_hypertables: Annotated[
+        bool, typer.Option("--to-hypertables", help="Turn a plain database with data into one of TimescaleDB.")
+    ] = False,
+) -> None:
+    """Bring the database up to date, while gateways work on it."""
+    from gateway import migrating  # noqa: PLC0415
     from gateway.serve import database_of  # noqa: PLC0415
-    from gateway.store import migrate as migrating  # noqa: PLC0415
 
+    if check and to_hypertables:
+        raise SettingError("--check and --to-hypertables: one of them")
     with database_of(load()) as url:
-        if check:
-            missing = asyncio.run(migrating.pending(url))
-            typer.echo("\n".join(missing) or "up to date")
-            raise typer.Exit(1 if missing else 0)
-        applied = asyncio.run(migrating.migrate(url))
-        typer.echo("\n".join(f"applied {name}" for name in applied) or "up to date")
+        work = migrating.check if check else migrating.convert if to_hypertables else migrating.bring
+        raise typer.Exit(asyncio.run(work(url)))
 
 
 @app.command()
@@ -90,6 +96,21 @@ def lanes() -> None:
     with database_of(settings) as url:
         rows, known = asyncio.run(lanetable.look(url))
     typer.echo("\n".join(lanetable.table(rows, known, settings.local)))
+
+
+@app.command()
+def retention(*, apply: Annotated[bool, typer.Option("--apply", help="Let go what is due now.")] = False) -> None:
+    """Show what is kept for how long, and what would go now. The gateway lets it go by itself, every hour."""
+    from gateway import retentiontable  # noqa: PLC0415
+    from gateway.serve import database_of  # noqa: PLC0415
+
+    settings, now = load(), SystemClock().now()
+    with database_of(settings) as url:
+        if apply:
+            lines = retentiontable.told(asyncio.run(retentiontable.apply(url, settings.keeping, now)))
+        else:
+            lines = retentiontable.table(asyncio.run(retentiontable.look(url, settings.keeping, now)), settings.local)
+    typer.echo("\n".join(lines))
 
 
 @app.command()
@@ -149,6 +170,7 @@ def simulate(context: typer.Context) -> None:
 
 
 app.add_typer(broker_command.app, name="broker")
+app.add_typer(person_command.app, name="person")
 
 
 @app.command()
@@ -165,6 +187,10 @@ def demo(
     from gateway.demo.start import run  # noqa: PLC0415
 
     raise typer.Exit(run(folder, port, mqtt_port))
+
+
+app.command()(backup_command.backup)
+app.command()(backup_command.restore)
 
 
 def main() -> None:

@@ -155,6 +155,9 @@ class Client:
     async def resident(self, uid: UUID) -> schemas.ResidentDetail:
         return await self._call(schemas.ResidentDetail, "GET", f"/residents/{uid}")
 
+    async def access_log(self, uid: UUID, query: schemas.AccessLogQuery | None = None) -> schemas.AccessLog:
+        return await self._call(schemas.AccessLog, "GET", f"/residents/{uid}/access-log", query=query)
+
     async def add_resident(self, body: schemas.ResidentRequest) -> schemas.ResidentDetail:
         return await self._call(schemas.ResidentDetail, "POST", "/residents", body)
 
@@ -228,6 +231,39 @@ class Client:
     async def end_dose(self, uid: UUID, body: schemas.DoseEnd) -> schemas.DoseView:
         return await self._call(schemas.DoseView, "POST", f"/doses/{uid}/end", body)
 
+    # Silences -------------------------------------------------------------------------------------------------------
+
+    async def silences(self, query: schemas.SilenceQuery | None = None) -> schemas.SilencePage:
+        return await self._call(schemas.SilencePage, "GET", "/silences", query=query)
+
+    def all_silences(self, query: schemas.SilenceQuery | None = None) -> AsyncIterator[schemas.SilenceView]:
+        return _each(self.silences, query or schemas.SilenceQuery(), lambda page: page.silences)
+
+    async def silence_count(self) -> schemas.SilenceCount:
+        return await self._call(schemas.SilenceCount, "GET", "/silences/count")
+
+    async def silence_draft(self, query: schemas.SilenceFor) -> schemas.SilenceDraft:
+        """What can be silenced of a device, a resident or a zone."""
+        return await self._call(schemas.SilenceDraft, "GET", "/silences/draft", query=query)
+
+    async def silence(self, uid: UUID) -> schemas.SilenceDetail:
+        return await self._call(schemas.SilenceDetail, "GET", f"/silences/{uid}")
+
+    async def set_silence(self, body: schemas.SilenceRequest) -> schemas.SilenceDetail:
+        """Silence something, or say that a resident is away."""
+        return await self._call(schemas.SilenceDetail, "POST", "/silences", body)
+
+    async def consent(self, uid: UUID, body: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        """Agree to a silence that somebody else has asked for."""
+        return await self._call(schemas.SilenceDetail, "POST", f"/silences/{uid}/consent", body)
+
+    async def extend(self, uid: UUID, body: schemas.SilenceLonger) -> schemas.SilenceDetail:
+        return await self._call(schemas.SilenceDetail, "POST", f"/silences/{uid}/extend", body)
+
+    async def end_silence(self, uid: UUID, body: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        """End it now, or say that a resident is back."""
+        return await self._call(schemas.SilenceDetail, "POST", f"/silences/{uid}/end", body)
+
     # Rules ----------------------------------------------------------------------------------------------------------
 
     async def rules(self, kind: str | None = None) -> schemas.RuleList:
@@ -261,14 +297,6 @@ class Client:
 
     async def person(self, uid: UUID) -> schemas.StaffItem:
         return await self._call(schemas.StaffItem, "GET", f"/people/{uid}")
-
-    async def roster(self, uid: UUID) -> schemas.RosterView:
-        """The shifts that cover a zone."""
-        return await self._call(schemas.RosterView, "GET", f"/rosters/{uid}")
-
-    async def duty(self, uid: UUID, query: schemas.DutyQuery | None = None) -> schemas.DutyView:
-        """Who is on duty for a zone."""
-        return await self._call(schemas.DutyView, "GET", f"/rosters/{uid}/duty", query=query)
 
     async def policies(self) -> list[schemas.PolicyView]:
         return await self._call(list[schemas.PolicyView], "GET", "/policies")
@@ -311,6 +339,93 @@ class Client:
 
     async def sites(self) -> list[schemas.SiteView]:
         return await self._call(list[schemas.SiteView], "GET", "/sites")
+
+    # Statistics -----------------------------------------------------------------------------------------------------
+
+    async def fleet_health(self, query: schemas.FleetQuery | None = None) -> schemas.FleetHealth:
+        return await self._call(schemas.FleetHealth, "GET", "/statistics/fleet", query=query)
+
+    async def fleet_health_csv(self, query: schemas.FleetQuery | None = None) -> str:
+        return (await self._send("GET", "/statistics/fleet.csv", query=query)).text
+
+    async def activity(self, query: schemas.ActivityQuery) -> schemas.ActivityMap:
+        return await self._call(schemas.ActivityMap, "GET", "/statistics/activity", query=query)
+
+    async def activity_csv(self, query: schemas.ActivityQuery) -> str:
+        return (await self._send("GET", "/statistics/activity.csv", query=query)).text
+
+    async def alert_statistics(self, query: schemas.AlertStatisticsQuery | None = None) -> schemas.AlertStatistics:
+        return await self._call(schemas.AlertStatistics, "GET", "/statistics/alerts", query=query)
+
+    async def alert_statistics_csv(self, query: schemas.AlertStatisticsQuery | None = None) -> str:
+        return (await self._send("GET", "/statistics/alerts.csv", query=query)).text
+
+    # Rosters --------------------------------------------------------------------------------------------------------
+
+    async def roster(self, uid: UUID) -> schemas.RosterView:
+        """What is planned for a zone."""
+        return await self._call(schemas.RosterView, "GET", f"/rosters/{uid}")
+
+    async def duty(self, uid: UUID, query: schemas.DutyQuery | None = None) -> schemas.DutyView:
+        """Who is on duty for a zone."""
+        return await self._call(schemas.DutyView, "GET", f"/rosters/{uid}/duty", query=query)
+
+    async def set_check_in(self, uid: UUID, body: schemas.CheckInSetting) -> schemas.RosterView:
+        return await self._call(schemas.RosterView, "PUT", f"/rosters/{uid}/check-in", body)
+
+    async def add_shift(self, uid: UUID, body: schemas.ShiftRequest) -> schemas.ShiftView:
+        return await self._call(schemas.ShiftView, "POST", f"/rosters/{uid}/shifts", body)
+
+    async def end_shift(self, uid: UUID, body: schemas.EndRequest) -> schemas.ShiftView:
+        return await self._call(schemas.ShiftView, "POST", f"/shifts/{uid}/end", body)
+
+    async def add_rotation(self, uid: UUID, body: schemas.RotationRequest) -> schemas.RotationView:
+        return await self._call(schemas.RotationView, "POST", f"/rosters/{uid}/rotations", body)
+
+    async def end_rotation(self, uid: UUID, body: schemas.EndRequest) -> schemas.RotationView:
+        return await self._call(schemas.RotationView, "POST", f"/rotations/{uid}/end", body)
+
+    async def add_override(self, uid: UUID, body: schemas.OverrideRequest) -> schemas.OverrideView:
+        return await self._call(schemas.OverrideView, "POST", f"/rosters/{uid}/overrides", body)
+
+    async def withdraw_override(self, uid: UUID, body: schemas.VersionRequest) -> schemas.OverrideView:
+        return await self._call(schemas.OverrideView, "POST", f"/overrides/{uid}/withdraw", body)
+
+    async def propose_swap(self, uid: UUID, body: schemas.SwapRequest) -> schemas.SwapView:
+        return await self._call(schemas.SwapView, "POST", f"/rosters/{uid}/swaps", body)
+
+    async def answer_swap(self, uid: UUID, body: schemas.SwapAnswer) -> schemas.SwapView:
+        return await self._call(schemas.SwapView, "POST", f"/swaps/{uid}/answer", body)
+
+    async def import_calendar(self, uid: UUID, body: schemas.ImportRequest) -> schemas.ImportView:
+        return await self._call(schemas.ImportView, "POST", f"/rosters/{uid}/import", body)
+
+    async def absences(self) -> list[schemas.AbsenceView]:
+        return await self._call(list[schemas.AbsenceView], "GET", "/absences")
+
+    async def report_absence(self, body: schemas.AbsenceRequest) -> schemas.AbsenceView:
+        return await self._call(schemas.AbsenceView, "POST", "/absences", body)
+
+    async def change_absence(self, uid: UUID, body: schemas.AbsenceChange) -> schemas.AbsenceView:
+        return await self._call(schemas.AbsenceView, "PATCH", f"/absences/{uid}", body)
+
+    async def my_duty(self) -> schemas.MyDuty:
+        return await self._call(schemas.MyDuty, "GET", "/me/duty")
+
+    async def check_in(self) -> schemas.MyDuty:
+        return await self._call(schemas.MyDuty, "POST", "/me/check-in")
+
+    async def check_out(self) -> schemas.MyDuty:
+        return await self._call(schemas.MyDuty, "POST", "/me/check-out")
+
+    async def feeds(self) -> list[schemas.FeedView]:
+        return await self._call(list[schemas.FeedView], "GET", "/feeds")
+
+    async def add_feed(self, body: schemas.FeedRequest) -> schemas.FeedView:
+        return await self._call(schemas.FeedView, "POST", "/feeds", body)
+
+    async def revoke_feed(self, uid: UUID) -> None:
+        await self._send("DELETE", f"/feeds/{uid}")
 
     # Quarantine and trials ------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The engine: signals become alerts, alerts climb, and both are saved – in the caller's transaction.
 
-Gather (lock the alerts, find the people), decide (``alerts.escalation``, pure), apply (state, timeline, pages, audit,
-announcement). Nothing here talks to a network.
+Gather (the silences, the alerts, the people), decide (``alerts.silence`` and ``alerts.escalation``, pure), apply (state,
+timeline, pages, audit, announcement). Nothing here talks to a network.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from alerts.choosing import Case, choose
 from alerts.escalation import step
 from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
 from alerts.rulebook import Rulebook
+from alerts.silence_ends import NOTICE
+from gateway import holding
 from gateway.store import alerts as alert_store
-from gateway.store import audit, pages, reachable
+from gateway.store import audit, facts, pages, reachable
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
@@ -26,12 +28,21 @@ async def act(connection: Connection, signals: Sequence[Signal], now: datetime, 
     """Do what the rules' signals ask for. Answers what changed; the caller announces it once."""
     if not signals:
         return Changed()
+    held = await holding.gather(connection, signals, now, book)
     open_alerts = await alert_store.lock_open(connection, [signal.key for signal in signals])
     changed = Changed()
     for signal in sorted(signals, key=lambda each: each.key):  # new alerts, too, are taken in the order of their keys
         stored = open_alerts.get(signal.key)
+        await holding.hear_end(connection, signal, held, now)
+        if stored is None and isinstance(signal, Raise):
+            kept = await holding.hold(connection, signal, held, now, book)
+            if kept is not None:
+                changed |= kept
+                continue
         after, what = await _act_on(connection, signal, stored, now, book)
         changed |= what
+        if stored is None and after is not None and isinstance(signal, Raise):
+            await holding.opened(connection, signal, after.id, held, now)
         if after is None or after.alert.closed_at is not None:
             open_alerts.pop(signal.key, None)
         else:
@@ -60,12 +71,15 @@ async def _act_on(
 async def _open(connection: Connection, raised: Raise, now: datetime, book: Rulebook) -> tuple[StoredAlert, Changed]:
     around = book.ancestry.get(raised.subject.zone_id, (raised.subject.zone_id,))
     policy = choose(book.policies, Case.of(raised), around, now, book.local)
+    if raised.notice is not None:
+        policy = replace(policy, policy=NOTICE)
     fresh = Alert(policy=policy.policy, severity=raised.severity)
     stored = await alert_store.add(connection, raised, policy, fresh, now)
     first = Entry("raised", {"condition": raised.condition, "evidence": raised.evidence.as_json()})
     await alert_store.add_entries(connection, stored.id, (first,), now)
     await audit.add(connection, now, (Audited("alert.raised", "alert", stored.id, params={"key": raised.key}),))
-    opened, changed = await _step(connection, stored, Raised(), now, book)
+    also = raised.notice or ()
+    _, opened, changed = await advance(connection, stored, Raised(also), now, book, also=also)
     if not raised.repeats:
         return opened, changed
     repeated = Repeated(raised.severity, raised.repeats)
@@ -132,6 +146,8 @@ async def _apply(
     if decided.pages:
         await pages.add(connection, after, decided.pages, now)
     await audit.add(connection, now, (_audited(stored.id, entry) for entry in entries))
+    if decided.alert.closed_at is not None and stored.alert.closed_at is None:
+        await facts.note(connection, stored.id)
     paged = frozenset(page.contact.person_id for page in decided.pages)
     if decided.alert.closed_at is not None:  # whoever was called may lay the phone down
         paged |= await pages.called(connection, stored.id)

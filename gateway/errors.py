@@ -3,6 +3,10 @@
 GatewayError
 ├── SettingError          a setting is wrong: which, where, and how to mend it
 ├── MigrationChanged      an applied migration has another content now (gateway.store.migrate)
+├── MigrationStopped      one did not get through (gateway.store.stepping)
+├── DatabaseTooNew        a newer release has taken away what this one uses (gateway.store.migrate)
+├── HalfWay               rows are in two places, while hypertables are made (gateway.store.aside)
+├── ExtensionMissing      TimescaleDB cannot be used here (gateway.store.extension)
 └── Problem               an HTTP answer (RFC 9457): status, reason, detail, how to mend it
     ├── NotSignedIn       401
     ├── NotAllowed        403

@@ -141,6 +141,7 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
     if standing["unreadable_rules"]:
         told = f"{standing['unreadable_rules']} rule(s) cannot be read and judge nothing; /rules shows which"
         findings.append(Finding(state=State.DEGRADED, reason="unreadable_rules", detail=told))
+    findings += _outdated(standing["newer"], standing["outdated"])
     if standing["unreached"]:
         told = f"in {', '.join(standing['unreached'])} some care policy reaches nobody at all now; /reach shows which"
         findings.append(Finding(state=State.RED, reason="reach", detail=told))
@@ -151,6 +152,15 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
             told = f"a {what} was due at {due:%Y-%m-%dT%H:%M:%SZ} and still is"
             findings.append(Finding(state=State.RED, reason="behind", detail=told))
     return findings
+
+
+def _outdated(newer: Sequence[str], gone: Sequence[str]) -> list[Finding]:
+    """``newer``: migrations of a newer release; ``gone``: those of them that took away what this one uses."""
+    if gone:
+        told = f"{', '.join(gone)} took away what this release uses: install the newer one at once"
+        return [Finding(state=State.RED, reason="outdated", detail=told)]
+    told = f"the database is of a newer release ({', '.join(newer)}): install that here, too"
+    return [Finding(state=State.DEGRADED, reason="outdated", detail=told)] if newer else []
 
 
 def shared_out(rows: Sequence[LaneRow], known: Sequence[Process], us: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from alerts.model import Track
-from gateway import cursors, fitting, keeping, reading
+from gateway import cursors, fitting, keeping, reading, silencelist
 from gateway.access import ANYBODY, KEEPERS, TRACKS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -236,6 +236,7 @@ async def _resident_detail(connection: Connection, who: Who, row: Row, now: date
             if each["zone_id"] in who.zone_ids
         ],
         alerts=await reading.summaries(connection, who, alerts, now),
+        silences=await silencelist.of_resident(connection, who, row["id"], now),
     )
 
 

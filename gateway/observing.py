@@ -26,7 +26,7 @@ from alerts.replay import Deaf
 from alerts.rulebook import Rulebook
 from alerts.words import said as words_of
 from devices.kinds import kinds
-from gateway import buckets, cursors, reading, ruling
+from gateway import buckets, cursors, reading, ruling, silencelist
 from gateway.access import CARERS, OVERSEERS, TECHNICIANS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Invalid, NotFound
@@ -95,6 +95,7 @@ async def device_detail(
         heard_until=row["heard_until"],
         alerts=await reading.alerts_of_device(connection, who, row["id"], MOST_ALERTS, now),
         rules=await ruling.applied(connection, who, row["kind"], subject, book),
+        silences=await silencelist.about(connection, who, subject, now, book),
         may_change=any(ruling.may_set(who, track, row["zone_id"]) for track in Track),
     )
 
@@ -126,7 +127,7 @@ def _known(who: Who) -> Known:
 def item(row: Mapping[str, Any]) -> schemas.DeviceItem:
     resident = schemas.Named(id=row["resident_uid"], name=row["resident"]) if row["resident_uid"] else None
     same = ("kind", "address", "model", "site", "registered", "dwelling", "placed", "last_seen", "online", "state")
-    how = ("quiet_since", "silent_at", "silent", "open_alerts", "severity")
+    how = ("quiet_since", "silent_at", "silent", "open_alerts", "severity", "silenced_until")
     return schemas.DeviceItem(
         id=row["uid"],
         zone=schemas.Named(id=row["zone_uid"], name=row["zone"]),
@@ -254,7 +255,7 @@ def _view(row: Mapping[str, Any], language: str, *, raw: bool) -> schemas.Observ
         device_kind=row["kind"],
         text=words_of(row["type"], row["kind"], language),
         late_seconds=max(0, int(delay)),
-        raw=_text(bytes(row["raw"])) if raw else None,
+        raw=_text(bytes(row["raw"])) if raw and row["raw"] is not None else None,
         **{name: row[name] for name in same},
     )
 

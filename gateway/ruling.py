@@ -99,7 +99,8 @@ async def draft(
     scope = await scope_for(connection, who, asked, kind_of(kind))
     subject, around = await _about(connection, scope, book, now)
     applying = _nearest(there, subject, scope, around)
-    await note_residents(connection, who, [subject.resident_id if subject else None], now)
+    named = subject.resident_id if subject else scope.id if scope.name == "resident" else None
+    await note_residents(connection, who, [named], now)
     if applying is None:
         raise NotFound("rule", f"there is no rule {name!r:.80} for this", "choose one from the list of rules")
     track = Track(applying["spec"].get("track", Track.CARE))

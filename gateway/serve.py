@@ -22,6 +22,7 @@ from gateway.errors import GatewayError, SettingError
 from gateway.settings import Role, Settings
 from gateway.store.db import DatabaseGone
 from gateway.store.migrate import migrate
+from gateway.store.stepping import Told, What
 from gateway.tasks import end
 from gateway.web import demo
 
@@ -111,7 +112,7 @@ async def _migrate(url: str) -> None:
     """Bring the database up to date, waiting for it where it is away."""
     while True:
         try:
-            applied = await migrate(url)
+            applied = await migrate(url, tell=_tell)
         except DatabaseGone as error:
             log.warning("database.away", error=str(error).strip(), again_in=DATABASE_WAIT)
             await pause(DATABASE_WAIT)
@@ -119,6 +120,14 @@ async def _migrate(url: str) -> None:
         if applied:
             log.info("database.migrated", applied=applied)
         return
+
+
+def _tell(told: Told) -> None:
+    """What the migrations do, and what is in their way."""
+    if told.what is What.WAITS:
+        return  # nobody has to do anything: `hjemmevakt migrate --check` says what for
+    speak = log.warning if told.what in {What.AGAIN, What.BUSY, What.NEWER} else log.info
+    speak("database.migration", what=str(told.what), name=told.name, detail=told.detail)
 
 
 async def serve_web(

@@ -5,6 +5,7 @@ clear line each.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -27,9 +28,12 @@ from pydantic import (
     model_validator,
 )
 
+from devices.kinds import kinds
+from devices.model import MessageClass
 from gateway import canary
 from gateway.errors import SettingError
 from gateway.mqtt import BrokerSettings
+from gateway.retention import BUFFERED, DEFAULT, Keep
 from gateway.store.db import conninfo
 
 PREFIX = "HJEMMEVAKT_"
@@ -41,6 +45,19 @@ Role = Literal["ingest", "engine", "web"]
 def _number(value: object) -> object:
     """What an environment variable can only say as text."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _table(value: object) -> object:
+    """What an environment variable can only say as JSON."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError('this is no JSON object; an example is {"door_sensor.event": 30}') from None
+
+
+LONGEST_KEPT = 36_525
+"""Days: a hundred years."""
+Days = Annotated[int, BeforeValidator(_number), Field(ge=1, le=LONGEST_KEPT)]
 
 
 class Settings(BaseModel):
@@ -72,6 +89,17 @@ class Settings(BaseModel):
     deaf_seconds: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 60
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
     position_days: Annotated[int, BeforeValidator(_number), Field(ge=1, le=90)] = 7
+    keep_alarm_days: Days = DEFAULT.alarm
+    keep_event_days: Days = DEFAULT.event
+    keep_result_days: Days = DEFAULT.result
+    keep_status_days: Days = DEFAULT.status
+    keep_raw_days: Days = DEFAULT.raw
+    keep_quarantine_days: Days = DEFAULT.quarantine
+    keep_alert_days: Annotated[int, BeforeValidator(_number), Field(ge=BUFFERED.days, le=LONGEST_KEPT)] = DEFAULT.alert
+    keep_audit_days: Annotated[int, BeforeValidator(_number), Field(ge=90, le=LONGEST_KEPT)] = DEFAULT.audit
+    keep_hourly_days: Annotated[int, BeforeValidator(_number), Field(ge=3, le=LONGEST_KEPT)] = DEFAULT.hourly
+    keep_daily_days: Days = DEFAULT.daily
+    keep: Annotated[dict[str, Days], BeforeValidator(_table)] = {}
     device_per_minute: Annotated[int, BeforeValidator(_number), Field(ge=0, le=1_000_000)] = 3000
     controlled_clock: AwareDatetime | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -102,6 +130,30 @@ class Settings(BaseModel):
             raise ValueError(f"there is no file {path}")
         return path
 
+    @field_validator("keep")
+    @classmethod
+    def _kinds_and_classes(cls, keep: dict[str, int]) -> dict[str, int]:
+        for name in keep:
+            kind, _, message_class = name.partition(".")
+            if kind not in kinds():
+                raise ValueError(f"{name!r}: there is no kind {kind!r}; the kinds are {', '.join(sorted(kinds()))}")
+            if message_class not in set(MessageClass):
+                raise ValueError(
+                    f"{name!r} does not end with a class: {', '.join(f'{kind}.{c}' for c in MessageClass)}"
+                )
+        return keep
+
+    @model_validator(mode="after")
+    def _bytes_go_first(self) -> Self:
+        days = {f"keep_{each}_days": self.keeping.of(each) for each in MessageClass} | self.keep
+        first = min(days, key=days.__getitem__)
+        if self.keep_raw_days > days[first]:
+            raise ValueError(
+                f"{first} is {days[first]}, so keep_raw_days must not be {self.keep_raw_days}: messages as they came are not"
+                " kept longer than what was made of them"
+            )
+        return self
+
     @model_validator(mode="after")
     def _clock_only_in_trials(self) -> Self:
         if self.controlled_clock is not None and self.environment == "production":
@@ -131,6 +183,25 @@ class Settings(BaseModel):
     @property
     def limits(self) -> canary.Limits:
         return canary.Limits(timedelta(seconds=self.deaf_seconds), timedelta(seconds=self.settle_seconds))
+
+    @property
+    def keeping(self) -> Keep:
+        """How long what is stored is kept."""
+        own = {name.partition(".")[::2]: days for name, days in self.keep.items()}
+        return Keep(
+            alarm=self.keep_alarm_days,
+            event=self.keep_event_days,
+            result=self.keep_result_days,
+            status=self.keep_status_days,
+            raw=self.keep_raw_days,
+            position=self.position_days,
+            quarantine=self.keep_quarantine_days,
+            alert=self.keep_alert_days,
+            audit=self.keep_audit_days,
+            hourly=self.keep_hourly_days,
+            daily=self.keep_daily_days,
+            said={(kind, MessageClass(each)): days for (kind, each), days in own.items()},
+        )
 
     @property
     def channel_settings(self) -> dict[str, dict[str, Any]]:
@@ -198,7 +269,7 @@ def _line(where: tuple[int | str, ...], kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         like = get_close_matches(name, Settings.model_fields, n=1)
         told = "there is no such setting" + (f"; did you mean {like[0]}?" if like else "")
-    return f"setting {name} ({PREFIX}{name.upper()}): {told}" if name else f"settings: {told}"
+    return f"setting {name} ({PREFIX}{str(where[0]).upper()}): {told}" if name else f"settings: {told}"
 
 
 def _reveal(secret: SecretStr | None) -> str | None:

@@ -20,13 +20,17 @@ from alerts.rulebook import Rulebook
 from alerts.rules import Moment, Start
 from devices.kinds import kinds
 from gateway import canary
+from gateway.checking import look
 from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
+from gateway.forgetting import Forgetting
+from gateway.lifting import pass_time
+from gateway.retention import DEFAULT, Keep
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import audit, devices, observations, positions, sessions, sites, versions, watches
+from gateway.store import audit, devices, rollups, sites, watches
 from gateway.store.audit import Changed
 from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone
 from gateway.store.sites import SiteHearing
@@ -37,8 +41,6 @@ MANY = 500
 SOME = 100
 """Watches that are judged before alerts have their turn again."""
 ROUNDS = 100
-PRUNE_AFTER = timedelta(days=35)
-"""Longer than any device keeps a message."""
 LOOK_AGAIN = timedelta(minutes=10)
 LOOK_AGAIN_SECONDS = 30.0
 """How long nobody looks whether a fitting lacks a standing watch, where neither rules nor fittings are new."""
@@ -52,10 +54,11 @@ class Passed:
     watches: int = 0
     alerts: int = 0
     commands: int = 0
+    silences: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.watches or self.alerts or self.commands)
+        return bool(self.watches or self.alerts or self.commands or self.silences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,14 @@ class Timekeeper:
         clock: Clock,
         cache: RulebookCache,
         limits: canary.Limits,
-        keep_positions: timedelta = timedelta(days=7),
+        keep: Keep = DEFAULT,
     ) -> None:
         self._database = database
         self._clock = clock
         self._cache = cache
         self._limits = limits
-        self._keep_positions = keep_positions
+        self._keep = keep
+        self._forgetting = Forgetting(database, keep)
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = (0, "")
         self._looked: Looked | None = None
@@ -111,6 +115,9 @@ class Timekeeper:
         look = Looked(there.rulebook, there.newest_fitting, now, monotonic())
         alerts = await self._part(self._alerts, errors) if there.alerts else 0
         commands = await self._part(self._commands, errors) if there.commands else 0
+        if there.rosters:
+            await self._part(self._rosters, errors)
+        silences = await self._part(self._silences, errors) if there.silences else 0
         await self._part(self._sites, errors)
         lacking = self._looked is None or look.is_needed_after(self._looked)
         if there.schedules or lacking:
@@ -124,20 +131,16 @@ class Timekeeper:
                 break
         if errors:
             raise errors[0]
-        return Passed(watches=total, alerts=alerts, commands=commands)
+        return Passed(watches=total, alerts=alerts, commands=commands, silences=silences)
 
     async def prune(self) -> None:
-        """Forget positions that are old, and identities, settled watches and sessions that nothing can concern any more."""
-        before = self._clock.now() - PRUNE_AFTER
-        forgotten = self._clock.now() - self._keep_positions
-        while await self._database.run(lambda each: positions.prune(each, forgotten)):
-            pass
-        while await self._database.run(lambda each: observations.prune_seen(each, before)):
-            pass
-        while await self._database.run(lambda each: watches.prune(each, before)):
-            pass
-        await self._database.run(sessions.prune)
-        await self._database.run(versions.prune)
+        """Forget what is kept no longer (``gateway/forgetting.py``)."""
+        await self._forgetting.run_once(self._clock.now())
+
+    async def reckon(self) -> int:
+        """Count the hours and days that have ended (``gateway/store/rollups.py``). How many rollups had something to be counted."""
+        now, kept, hours = self._clock.now(), timedelta(days=self._keep.counted), timedelta(days=self._keep.hourly)
+        return await self._database.apart(lambda each: rollups.refresh(each, now, kept, hours))
 
     async def _part(self, part: Callable[[Connection], Awaitable[int]], errors: list[Exception]) -> int:
         try:
@@ -252,6 +255,16 @@ class Timekeeper:
         """What a device was asked and has not answered in time."""
         book = await self._cache.read(connection)
         return await expire(connection, self._clock.now(), book, MANY)
+
+    async def _rosters(self, connection: Connection) -> int:
+        """Who is on duty and has not checked in."""
+        book = await self._cache.read(connection)
+        return await look(connection, self._clock.now(), book)
+
+    async def _silences(self, connection: Connection) -> int:
+        """What silences come to, and the leads who are told of them."""
+        book = await self._cache.read(connection)
+        return await pass_time(connection, self._clock.now(), book, SOME)
 
     # Sites ----------------------------------------------------------------------------------------------------------
 

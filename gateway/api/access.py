@@ -7,7 +7,21 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from gateway.access import ANYBODY, KEEPERS, LEADERS, OVERSEERS, POLICY_MAKERS, RULERS, SESSION_COOKIE, Role, Who
+from gateway.access import (
+    ANYBODY,
+    AUDITORS,
+    CONSENTERS,
+    KEEPERS,
+    LEADERS,
+    OVERSEERS,
+    PLANNERS,
+    POLICY_MAKERS,
+    RESPONDERS,
+    RULERS,
+    SESSION_COOKIE,
+    Role,
+    Who,
+)
 from gateway.api import schemas
 from gateway.errors import NotAllowed, NotSignedIn
 from gateway.front import Front
@@ -61,6 +75,10 @@ Anybody = Annotated[Who, Depends(Access(ANYBODY))]
 Overseer = Annotated[Who, Depends(Access(OVERSEERS))]
 Ruler = Annotated[Who, Depends(Access(RULERS))]
 Keeper = Annotated[Who, Depends(Access(KEEPERS))]
+Planner = Annotated[Who, Depends(Access(PLANNERS))]
+Responder = Annotated[Who, Depends(Access(RESPONDERS))]
+Consenter = Annotated[Who, Depends(Access(CONSENTERS))]
+Auditor = Annotated[Who, Depends(Access(AUDITORS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
 PolicyMaker = Annotated[Who, Depends(Access(POLICY_MAKERS))]
 

@@ -177,7 +177,7 @@ class Stage:
         return Seen(
             happened=happened,
             said=paths.of_message(message, receipted_at) if message else (),
-            raw=message.raw if message else b"",
+            raw=(message.raw or b"") if message else b"",
             paths=tuple(each for each in found if each is not None),
             hidden=sum(each is None for each in found),
         )

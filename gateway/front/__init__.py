@@ -23,8 +23,11 @@ from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
 from gateway.front.policies import PolicyCalls
+from gateway.front.rosters import RosterCalls
 from gateway.front.rules import RuleCalls
+from gateway.front.silences import SilenceCalls
 from gateway.front.staffing import StaffingCalls
+from gateway.front.statistics import StatisticsCalls
 from gateway.live import Live
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, people, sessions, views
@@ -49,7 +52,18 @@ class SignedIn:
     person: schemas.PersonRef
 
 
-class Front(RuleCalls, PolicyCalls, DeskCalls, ObservationCalls, HomeCalls, FittingCalls, StaffingCalls):
+class Front(
+    RuleCalls,
+    PolicyCalls,
+    DeskCalls,
+    ObservationCalls,
+    HomeCalls,
+    FittingCalls,
+    StaffingCalls,
+    RosterCalls,
+    SilenceCalls,
+    StatisticsCalls,
+):
     """What people can do with the gateway."""
 
     def __init__(

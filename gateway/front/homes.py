@@ -5,9 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from gateway import homes
-from gateway.access import ANYBODY, KEEPERS, Who
+from gateway.access import ANYBODY, AUDITORS, KEEPERS, Who
 from gateway.api import schemas
 from gateway.front.calls import Calls
+from gateway.person import accesslog
 
 
 class HomeCalls(Calls):
@@ -22,6 +23,11 @@ class HomeCalls(Calls):
         who.require(ANYBODY)
         now = self._clock.now()
         return await self._database.run(lambda each: homes.resident_detail(each, who, uid, now))
+
+    async def access_log(self, who: Who, uid: UUID, query: schemas.AccessLogQuery) -> schemas.AccessLog:
+        who.require(AUDITORS)
+        now = self._clock.now()
+        return await self._database.run(lambda each: accesslog.page(each, who, uid, query, now))
 
     async def add_resident(self, who: Who, request: schemas.ResidentRequest) -> schemas.ResidentDetail:
         who.require(KEEPERS)

@@ -1,4 +1,4 @@
-"""Zones, staff and duty; and the commands that were given."""
+"""Zones and staff; and the commands that were given."""
 
 from __future__ import annotations
 
@@ -26,16 +26,6 @@ class StaffingCalls(Calls):
         who.require(LEADERS)
         now = self._clock.now()
         return await self._database.run(lambda each: staffing.one_of_staff(each, who, uid, now))
-
-    async def roster(self, who: Who, zone: UUID) -> schemas.RosterView:
-        who.require(ANYBODY)
-        local = self._cache.local
-        return await self._database.run(lambda each: staffing.roster(each, who, zone, local))
-
-    async def duty(self, who: Who, zone: UUID, query: schemas.DutyQuery) -> schemas.DutyView:
-        who.require(ANYBODY)
-        now, local = self._clock.now(), self._cache.local
-        return await self._database.run(lambda each: staffing.duty(each, who, zone, query, now, local))
 
     async def commands(self, who: Who, query: schemas.CommandQuery) -> schemas.CommandPage:
         who.require(ANYBODY)

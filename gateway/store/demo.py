@@ -123,7 +123,7 @@ async def just_said(connection: Connection, limit: int) -> list[dict[str, Any]]:
            FROM observation o JOIN device d ON d.id = o.device_id
            JOIN installation i ON i.id = o.installation_id JOIN dwelling w ON w.id = i.dwelling_id
            JOIN zone z ON z.id = w.zone_id
-           WHERE o.message_class <> 'status' ORDER BY o.id DESC LIMIT %s""",
+           ORDER BY o.id DESC LIMIT %s""",
         (limit,),
     )
     return await cursor.fetchall()
@@ -132,7 +132,7 @@ async def just_said(connection: Connection, limit: int) -> list[dict[str, Any]]:
 async def progress(connection: Connection, since: datetime) -> tuple[int, int]:
     """Something that changes with every message that is stored and every page that is handed over."""
     cursor = await connection.execute(
-        """SELECT (SELECT coalesce(max(id), 0) FROM observation WHERE message_class <> 'status') AS said,
+        """SELECT (SELECT coalesce(max(id), 0) FROM observation) AS said,
                   (SELECT count(*) FROM page WHERE handed_over_at >= %s) AS handed_over""",
         (since,),
     )

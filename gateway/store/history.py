@@ -1,6 +1,6 @@
 """What was said and what was fitted where, over a time that has passed: what a preview is made of.
 
-Large, so it is read in pieces and has a limit; positions and raw bytes are left out.
+Large, so it is read in pieces and has a limit.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ async def oldest(connection: Connection, sites: Collection[int], since: datetime
     """The first thing that is stored of these sites from a time on."""
     cursor = await connection.execute(
         """SELECT min(o.received_at) AS oldest FROM device d CROSS JOIN LATERAL (
-               SELECT received_at FROM observation WHERE device_id = d.id AND received_at >= %s
+               SELECT received_at FROM said WHERE device_id = d.id AND received_at >= %s
                ORDER BY received_at LIMIT 1) o
            WHERE d.site_id = ANY(%s)""",
         (since, sorted(sites)),
@@ -110,7 +110,7 @@ async def said(connection: Connection, asked: Asked, since: datetime, limit: int
                           SELECT min(y.resident_id) FROM residency y
                           WHERE y.dwelling_id = i.dwelling_id AND y.during @> o.occurred_at HAVING count(*) = 1)
                       END AS resident_id
-               FROM observation o JOIN device d ON d.id = o.device_id JOIN site n ON n.id = d.site_id
+               FROM said o JOIN device d ON d.id = o.device_id JOIN site n ON n.id = d.site_id
                LEFT JOIN installation i ON i.id = o.installation_id LEFT JOIN dwelling w ON w.id = i.dwelling_id
                WHERE o.received_at >= %(since)s
                  AND ((o.device_id = ANY(%(devices)s) AND o.type = ANY(%(types)s))
@@ -137,7 +137,7 @@ async def signs_of_life(
     cursor = await connection.execute(
         """SELECT o.device_id, min(o.received_at) AS first, max(o.received_at) AS last
            FROM unnest(%s::bigint[], %s::float[]) AS c (device_id, seconds)
-           JOIN observation o ON o.device_id = c.device_id AND o.received_at >= %s
+           JOIN said o ON o.device_id = c.device_id AND o.received_at >= %s
            WHERE NOT ('retained' = ANY(o.flags)) AND NOT (o.type = 'presence' AND o.fields ->> 'online' = 'false')
            GROUP BY o.device_id, floor(extract(epoch FROM o.received_at) / (c.seconds / 4)) ORDER BY first""",
         ([device for device, _ in contracts], [seconds for _, seconds in contracts], since),

@@ -1,4 +1,8 @@
-"""Observations, and what has been seen before."""
+"""What devices said, and what has been seen before.
+
+``observation``, ``device_health`` and ``raw_message`` share one sequence of ids; readers use the view ``said``
+(``gateway/store/said.py``).
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import NamedTuple
 
 from psycopg import errors
 
 from devices.model import Observation
-from gateway.store.db import Connection, json_text
+from gateway.store.columns import bigints, jsons, raws, texts, times
+from gateway.store.db import Connection, json_bytes
 
 Identity = tuple[int, str, bytes]
 """Device, message id, content hash."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
+class Stamped(NamedTuple):
     """An observation with the device and the fitting that it is of."""
 
     observation: Observation
@@ -52,7 +57,12 @@ async def mark_seen(connection: Connection, identities: Collection[Identity], no
            SELECT (SELECT count(*) FROM added) AS added,
                   (SELECT coalesce(array_agg(place), '{}') FROM before WHERE same) AS known,
                   (SELECT coalesce(array_agg(place), '{}') FROM before WHERE NOT same) AS reused""",
-        ([each[0] for each in ordered], [each[1] for each in ordered], [each[2] for each in ordered], now),
+        (
+            bigints([each[0] for each in ordered]),
+            texts([each[1] for each in ordered]),
+            raws([each[2] for each in ordered]),
+            now,
+        ),
     )
     row = await cursor.fetchone() or {}
     if row["added"] + len(row["known"]) != len(ordered):
@@ -69,29 +79,38 @@ def _twice_among(ordered: Sequence[Identity]) -> frozenset[tuple[int, str]]:
 
 
 async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
-    """Store observations."""
+    """Store what was said: the states of devices apart from all else, and the bytes apart from both."""
     said = [each.observation for each in batch]
     await connection.execute(
-        """INSERT INTO observation (device_id, installation_id, kind, message_class, type, message_id, occurred_at,
-                                    received_at, flags, fields, raw)
-           SELECT device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
-                  string_to_array(flags, ' '), fields::jsonb, raw
-           FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
-                       %b::timestamptz[], %b::text[], %b::text[], %b::bytea[])
-                AS u (device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
-                      flags, fields, raw)""",
+        """WITH batch AS MATERIALIZED (
+               SELECT nextval('said_id') AS id, device_id, installation_id, kind, message_class, type, message_id,
+                      occurred_at, received_at, string_to_array(flags, ' ') AS flags, fields::jsonb AS fields, raw
+               FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[],
+                           %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[], %b::bytea[])
+                    AS u (device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
+                          flags, fields, raw)),
+           bytes AS (INSERT INTO raw_message SELECT id, device_id, received_at, raw FROM batch),
+           health AS (
+               INSERT INTO device_health
+               SELECT id, device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
+                      flags, fields
+               FROM batch WHERE message_class = 'status')
+           INSERT INTO observation
+           SELECT id, device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at, flags,
+                  fields
+           FROM batch WHERE message_class <> 'status'""",
         (
-            [each.device_id for each in batch],
-            [each.installation_id for each in batch],
-            [each.kind for each in said],
-            [each.message_class for each in said],
-            [each.type for each in said],
-            [each.message_id for each in said],
-            [each.occurred_at for each in said],
-            [each.received_at for each in said],
-            [" ".join(sorted(each.flags)) if each.flags else "" for each in said],
-            [json_text(each.fields) for each in said],
-            [each.raw for each in said],
+            bigints([each.device_id for each in batch]),
+            bigints([each.installation_id for each in batch]),
+            texts([each.kind for each in said]),
+            texts([each.message_class for each in said]),
+            texts([each.type for each in said]),
+            texts([each.message_id for each in said]),
+            times([each.occurred_at for each in said]),
+            times([each.received_at for each in said]),
+            texts([" ".join(sorted(each.flags)) if each.flags else "" for each in said]),
+            jsons([json_bytes(each.fields) for each in said]),
+            raws([each.raw for each in said]),
         ),
     )
 
@@ -101,13 +120,3 @@ async def newest_received_at(connection: Connection) -> datetime | None:
     cursor = await connection.execute("SELECT max(last_seen) AS newest FROM device_state")
     row = await cursor.fetchone()
     return row["newest"] if row else None
-
-
-async def prune_seen(connection: Connection, before: datetime, limit: int = 50_000) -> int:
-    """Forget identities older than the longest buffer of a device."""
-    cursor = await connection.execute(
-        """DELETE FROM seen WHERE ctid = ANY(ARRAY(
-               SELECT ctid FROM seen WHERE received_at < %s LIMIT %s FOR UPDATE SKIP LOCKED))""",
-        (before, limit),
-    )
-    return cursor.rowcount

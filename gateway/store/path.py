@@ -10,11 +10,12 @@ from typing import Any
 from psycopg.rows import class_row
 
 from gateway.store.db import Connection
+from gateway.store.said import RAW
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A stored message: when by the device's clock, when by ours."""
+    """A stored message: when by the device's clock, when by ours; None for the bytes where they are kept no longer."""
 
     device_id: int
     address: str
@@ -23,7 +24,7 @@ class Said:
     message_id: str | None
     occurred_at: datetime
     received_at: datetime
-    raw: bytes
+    raw: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Paged:
     handed_over_at: datetime | None
 
 
-_SAID = """SELECT o.device_id, d.address, o.kind, o.type, o.message_id, o.occurred_at, o.received_at, o.raw
-           FROM observation o JOIN device d ON d.id = o.device_id"""
+_SAID = f"""SELECT o.device_id, d.address, o.kind, o.type, o.message_id, o.occurred_at, o.received_at, {RAW} AS raw
+           FROM said o JOIN device d ON d.id = o.device_id"""
 
 
 async def message_of(

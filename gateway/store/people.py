@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from alerts import finding
 from alerts.alert import Contact
+from alerts.checkin import OnRoster, Skipped, skipped
+from alerts.duty import Duty, began, serving
 from alerts.policy import Target
-from alerts.schedule import Shift, on_duty
+from alerts.roster import NOBODY, Plan
+from gateway.store import rosters
 from gateway.store.db import Connection
 
 
@@ -44,20 +46,64 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Who has which role for a zone, and when they serve: what escalation goes by."""
+    """Who has which role for a zone, and when they serve: what escalation goes by.
+
+    ``graces``: by nearness of a shift's zone, how long whoever serves may take to check in; empty where nobody has to.
+    ``skipped``: whoever is passed over at the moment, as they have not.
+    """
 
     assigned: Sequence[Assigned]
-    shifts: Mapping[str, Sequence[Shift]]
+    plans: Mapping[str, Plan]
+    graces: Mapping[int, timedelta] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+
+    def plan(self, role: str) -> Plan:
+        return self.plans.get(role, NOBODY)
 
     def serving(self, role: str, at: datetime, local: tzinfo) -> tuple[int, ...]:
         """Who is on duty at a time and has the role then, first who is paged first."""
+        passed_over = {each.person_id for each in self.skipped} if role == CHECKS_IN else set()
+        return tuple(each.person_id for each in self.duties(role, at, local) if each.person_id not in passed_over)
+
+    def duties(self, role: str, at: datetime, local: tzinfo) -> tuple[Duty, ...]:
+        """The same, and why; also whoever is passed over."""
+        return self.employed(role, at, serving(self.plan(role), at, local))
+
+    def employed(self, role: str, at: datetime, duties: Sequence[Duty]) -> tuple[Duty, ...]:
+        """Those of them who have the role at a time."""
         employed = {each.person_id for each in self.assigned if each.role == role and each.holds(at)}
-        return tuple(each for each in on_duty(self.shifts.get(role, ()), at, local) if each in employed)
+        return tuple(each for each in duties if each.person_id in employed)
+
+    def on_rosters(self, at: datetime, local: tzinfo) -> list[OnRoster]:
+        """Whoever may have to check in, since when they are on duty."""
+        plan = self.plan(CHECKS_IN)
+        return [
+            OnRoster(each.person_id, began(plan, each, local), self.graces.get(each.nearness))
+            for each in self.duties(CHECKS_IN, at, local)
+        ]
+
+
+CHECKS_IN = "responder"
+"""The role whose shifts are checked in to."""
 
 
 async def roster(connection: Connection, zone_id: int, since: datetime, until: datetime) -> Roster:
     """What there is to know of a zone's duty from a time until another."""
-    return Roster(await _assigned(connection, zone_id, since, until), await _shifts(connection, zone_id))
+    assigned = await _assigned(connection, zone_id, since, until)
+    return Roster(assigned, *await rosters.read(connection, zone_id, since, until))
+
+
+async def present(
+    connection: Connection, found: Roster, now: datetime, local: tzinfo, channels: Sequence[str]
+) -> Roster:
+    """The roster without whoever has not checked in, where somebody else is there who can be reached."""
+    if not found.graces:
+        return found
+    there = found.on_rosters(now, local)
+    persons = [each.person_id for each in there]
+    reachable = await contacts(connection, persons, channels)
+    checks = await rosters.check_ins(connection, persons, now)
+    return replace(found, skipped=skipped(there, checks, reachable, now))
 
 
 async def targets(connection: Connection, zone_id: int, now: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
@@ -90,32 +136,6 @@ async def _assigned(connection: Connection, zone_id: int, since: datetime, until
         {"zone": zone_id, "since": since, "until": until},
     )
     return await cursor.fetchall()
-
-
-async def _shifts(connection: Connection, zone_id: int) -> dict[str, list[Shift]]:
-    """By role; a shift in a zone covers what is below it too."""
-    cursor = await connection.execute(
-        f"""{_ANCESTRY}
-            SELECT r.role, r.person_id, r.weekday, r.start_time, r.end_time, r.position, r.from_date, r.to_date
-            FROM ancestry a JOIN roster_shift r ON r.zone_id = a.id""",
-        {"zone": zone_id},
-    )
-    by_role: dict[str, list[Shift]] = {}
-    for row in await cursor.fetchall():
-        by_role.setdefault(row["role"], []).append(_shift(row))
-    return by_role
-
-
-def _shift(row: Mapping[str, Any]) -> Shift:
-    return Shift(
-        person_id=row["person_id"],
-        weekday=row["weekday"],
-        start=row["start_time"],
-        end=row["end_time"],
-        position=row["position"],
-        from_date=row["from_date"] or date.min,
-        to_date=row["to_date"],
-    )
 
 
 async def contacts(

@@ -110,13 +110,3 @@ async def zones_that_look(connection: Connection, device_ids: Sequence[int], now
         {"devices": list(device_ids), "now": now},
     )
     return frozenset(row["zone_id"] for row in await cursor.fetchall())
-
-
-async def prune(connection: Connection, before: datetime, limit: int = 50_000) -> int:
-    """Forget where anybody was before a time."""
-    cursor = await connection.execute(
-        """DELETE FROM position WHERE id = ANY(ARRAY(
-               SELECT id FROM position WHERE occurred_at < %s LIMIT %s FOR UPDATE SKIP LOCKED))""",
-        (before, limit),
-    )
-    return cursor.rowcount

@@ -11,9 +11,9 @@ from psycopg.rows import class_row
 
 from alerts import finding
 from alerts.alert import People
+from alerts.duty import spans
 from alerts.finding import Member, Staff
 from alerts.policy import Policy, Target
-from alerts.schedule import changes_of_duty
 from gateway.store import people
 from gateway.store.db import Connection
 from gateway.store.people import Assigned, Roster
@@ -36,11 +36,13 @@ class Wanted:
 
 async def reachable(connection: Connection, wanted: Wanted, policy: Policy, now: datetime, local: tzinfo) -> People:
     """Who can be reached at a moment for an alert that climbs a policy."""
-    duty = await people.roster(connection, wanted.zone_id, now, now)
+    roster = await people.roster(connection, wanted.zone_id, now, now)
+    duty = await people.present(connection, roster, now, local, wanted.channels)
     staff = await _known(connection, wanted, duty, now, now, local)
     called = finding.meant(policy, staff, now) | set(wanted.persons)
     contacts = await people.contacts(connection, sorted(called), wanted.channels)
-    return finding.people(policy, replace(staff, contacts=contacts), now, wanted.persons)
+    found = finding.people(policy, replace(staff, contacts=contacts), now, wanted.persons)
+    return replace(found, skipped=duty.skipped)
 
 
 async def gather(connection: Connection, wanted: Wanted, since: datetime, until: datetime, local: tzinfo) -> Staff:
@@ -72,8 +74,8 @@ async def _known(
 
 
 def _changes(duty: Roster, since: datetime, until: datetime, local: tzinfo) -> tuple[datetime, ...]:
-    shifts = [shift for each in duty.shifts.values() for shift in each]
-    return changes_of_duty(shifts, since, until, local)
+    found = {span.begins for plan in duty.plans.values() for span in spans(plan, since, until, local)}
+    return tuple(sorted(each for each in found if since < each < until))
 
 
 async def _persons(connection: Connection, uids: Sequence[UUID]) -> dict[UUID, int]:

@@ -3,6 +3,7 @@
 Rules
     A reader gives the stretches that they may see; nothing else is looked at. A stretch is a device in one fitting (or
     while it was fitted nowhere), perhaps only for the time in which somebody lived there alone.
+    The view ``said`` is read: what devices said, and what they said of their own state. Each of both is asked by its index.
     Every query has bounds on ``received_at``: it is what the index and the chunks of TimescaleDB are ordered by. It runs
     on plain PostgreSQL and on TimescaleDB alike, so it uses nothing of either alone.
 
@@ -28,6 +29,8 @@ Order = Literal["newest", "oldest"]
 LARGEST = 10**15
 """Numbers beyond this, either way, are junk and measure nothing."""
 _A_MOMENT = timedelta(microseconds=1)
+RAW = "(SELECT r.raw FROM raw_message r WHERE r.device_id = o.device_id AND r.received_at = o.received_at AND r.id = o.id)"
+"""The bytes of ``said o``; null where they are kept no longer."""
 LONGEST_LAST = 8
 """Seconds that one of these queries may take, by the database's clock."""
 
@@ -181,15 +184,13 @@ _MATCHES = """
 async def listed(
     connection: Connection, of: Sequence[Stretch], wanted: Wanted, order: Order, after: Spot | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Observations in order of reception, from behind a spot on, with their device and fitting."""
+    """What was said in order of reception, from behind a spot on, with device and fitting; ``raw`` while that is kept."""
     direction, beyond = ("DESC", "<") if order == "newest" else ("ASC", ">")
     cursor = await connection.execute(
         f"""SELECT o.*, d.uid AS device_uid, d.address, i.uid AS fitting, coalesce(i.placed, '') AS placed,
-                   coalesce(w.zone_id, n.zone_id) AS zone_id
+                   coalesce(w.zone_id, n.zone_id) AS zone_id, {RAW} AS raw
             FROM {_OF} CROSS JOIN LATERAL (
-                SELECT o.id, o.device_id, o.installation_id, o.kind, o.message_class, o.type, o.message_id, o.occurred_at,
-                       o.received_at, o.flags, o.fields, o.raw
-                FROM observation o WHERE {_MATCHES}
+                SELECT * FROM said o WHERE {_MATCHES}
                   AND (%(at)s::timestamptz IS NULL OR (o.received_at, o.id) {beyond} (%(at)s, %(id)s::bigint))
                 ORDER BY o.received_at {direction}, o.id {direction} LIMIT %(limit)s) o
             JOIN device d ON d.id = o.device_id JOIN site n ON n.id = d.site_id
@@ -212,7 +213,7 @@ async def counted(
     """How many of each type are in each bucket: the first begins at the first edge. Empty ones are left out."""
     cursor = await connection.execute(
         f"""SELECT width_bucket(o.received_at, %(edges)s::timestamptz[]) - 1 AS bucket, o.type, count(*) AS count
-            FROM {_OF} JOIN observation o ON {_MATCHES}
+            FROM {_OF} JOIN said o ON {_MATCHES}
             GROUP BY 1, 2 ORDER BY 1, 2 LIMIT %(limit)s""",
         {**_arguments(of), **wanted.arguments, "edges": list(edges), "limit": limit},
     )
@@ -230,7 +231,7 @@ async def measured(
             FROM (SELECT width_bucket(o.received_at, %(edges)s::timestamptz[]) - 1 AS bucket, o.received_at, o.id,
                          CASE WHEN jsonb_typeof(o.fields -> %(field)s::text) = 'number'
                               THEN (o.fields ->> %(field)s::text)::numeric END AS value
-                  FROM {_OF} JOIN observation o ON {_MATCHES}) v
+                  FROM {_OF} JOIN said o ON {_MATCHES}) v
             WHERE abs(value) <= %(largest)s GROUP BY bucket ORDER BY bucket""",
         {**_arguments(of), **wanted.arguments, "edges": list(edges), "field": field, "largest": LARGEST},
     )

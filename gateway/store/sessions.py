@@ -96,11 +96,6 @@ async def end(connection: Connection, session_id: int) -> None:
     await connection.execute("DELETE FROM session WHERE id = %s", (session_id,))
 
 
-async def prune(connection: Connection) -> int:
-    """Forget the sessions that are over. How many."""
-    return (await connection.execute("DELETE FROM session WHERE expires_at <= now()")).rowcount
-
-
 async def recent_failures(connection: Connection, username: str) -> int:
     cursor = await connection.execute(
         "SELECT count(*) AS n FROM sign_in_failure WHERE username = lower(%s) AND at > now() - %s::interval",

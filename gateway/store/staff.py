@@ -1,4 +1,4 @@
-"""Staff as they are looked at: roles and shifts."""
+"""Staff as they are looked at: roles, shifts, and the policies that call them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from gateway.store.db import Connection
 from gateway.store.devicelist import literally
-from gateway.store.zones import BELOW
+from gateway.store.zones import BELOW, UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,25 @@ async def roles(
     return await cursor.fetchall()
 
 
+_SHIFT = """SELECT r.id, r.uid, r.version, r.role, r.weekday, r.weeks, r.week, r.anchor, r.on_days, r.start_time, r.end_time,
+                   r.position, r.from_date, r.to_date, p.uid AS person_uid, p.name, z.uid AS zone_uid, z.name AS zone
+            FROM roster_shift r JOIN person p ON p.id = r.person_id JOIN zone z ON z.id = r.zone_id"""
+
+
 async def shifts(connection: Connection, zone_id: int) -> list[dict[str, Any]]:
     """The shifts that cover a zone, those of the zones around it too."""
     cursor = await connection.execute(
-        """WITH RECURSIVE ancestry AS (
-               SELECT id, parent_id, uid, name FROM zone WHERE id = %s
-               UNION ALL SELECT z.id, z.parent_id, z.uid, z.name FROM zone z JOIN ancestry a ON z.id = a.parent_id)
-           SELECT r.role, r.weekday, r.start_time, r.end_time, r.position, r.from_date, r.to_date, p.uid, p.name,
-                  a.uid AS zone_uid, a.name AS zone
-           FROM ancestry a JOIN roster_shift r ON r.zone_id = a.id JOIN person p ON p.id = r.person_id AND p.active
-           ORDER BY r.role, r.weekday, r.start_time, r.position, r.id""",
-        (zone_id,),
+        f"""{UP} {_SHIFT} WHERE p.active AND r.zone_id IN (SELECT id FROM up)
+            ORDER BY r.role, r.weekday, r.week, r.start_time, r.position, r.id""",
+        {"zone": zone_id},
     )
     return await cursor.fetchall()
+
+
+async def shift(connection: Connection, uid: UUID) -> dict[str, Any]:
+    """One of them. LookupError where there is none."""
+    cursor = await connection.execute(f"{_SHIFT} WHERE r.uid = %s", (uid,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError(f"there is no shift {uid}")
+    return row

@@ -123,7 +123,7 @@ async def pages(connection: Connection) -> list[PageRow]:
 async def stored(connection: Connection) -> dict[tuple[str, str], int]:
     """How often each message is stored, by address and message id."""
     cursor = await connection.execute(
-        """SELECT d.address, o.message_id, count(*) AS n FROM observation o JOIN device d ON d.id = o.device_id
+        """SELECT d.address, o.message_id, count(*) AS n FROM said o JOIN device d ON d.id = o.device_id
            WHERE o.message_id IS NOT NULL GROUP BY d.address, o.message_id"""
     )
     return {(row["address"], row["message_id"]): row["n"] for row in await cursor.fetchall()}
@@ -138,7 +138,7 @@ async def quarantined(connection: Connection) -> list[tuple[str, bytes, str]]:
 async def late(connection: Connection, seconds: float) -> int:
     """Observations that came so much later than they happened."""
     cursor = await connection.execute(
-        "SELECT count(*) AS n FROM observation WHERE received_at - occurred_at > make_interval(secs => %s)", (seconds,)
+        "SELECT count(*) AS n FROM said WHERE received_at - occurred_at > make_interval(secs => %s)", (seconds,)
     )
     row = await cursor.fetchone()
     return int(row["n"]) if row else 0

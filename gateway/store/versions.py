@@ -5,7 +5,6 @@ What is remembered is good as long as they are the same; they are read in the tr
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import NamedTuple
 
 from gateway.store.db import Connection
@@ -13,11 +12,8 @@ from gateway.store.db import Connection
 Version = tuple[int, ...]
 
 RULEBOOK = """ARRAY[(SELECT count(*) FROM rule_version), (SELECT coalesce(max(id), 0) FROM policy_version),
-                     (SELECT coalesce(max(id), 0) FROM zone)]"""
-"""SQL: changes with any rule, any policy and any zone."""
-
-KEPT = timedelta(days=1)
-"""For how long a change of the register is kept; nobody remembers anything that long without looking."""
+                     (SELECT coalesce(max(id), 0) FROM zone), (SELECT count(*) FROM erasure WHERE register_gone)]"""
+"""SQL: changes with any rule, any policy and any zone, and where rules of somebody who was erased are gone."""
 
 
 class Versions(NamedTuple):
@@ -35,9 +31,3 @@ async def now(connection: Connection) -> Versions:
     )
     row = await cursor.fetchone() or {"rulebook": (), "register": ()}
     return Versions(tuple(row["rulebook"]), tuple(row["register"]))
-
-
-async def prune(connection: Connection) -> int:
-    """Forget old changes of the register. By the database's clock."""
-    cursor = await connection.execute("DELETE FROM register_change WHERE at < clock_timestamp() - %s", (KEPT,))
-    return cursor.rowcount

@@ -12,6 +12,11 @@ BELOW = """WITH RECURSIVE below AS (
     SELECT id FROM zone WHERE uid = %(zone)s UNION SELECT y.id FROM zone y JOIN below b ON y.parent_id = b.id)"""
 """``below``: a zone with what is below it; nothing where none is asked for."""
 
+UP = """WITH RECURSIVE up AS (
+    SELECT id, parent_id, 0 AS nearness FROM zone WHERE id = %(zone)s
+    UNION ALL SELECT z.id, z.parent_id, u.nearness + 1 FROM zone z JOIN up u ON z.id = u.parent_id)"""
+"""``up``: a zone and those around it; ``nearness``: 0 of the zone itself, 1 of its parent, and so on."""
+
 
 async def ancestry(connection: Connection) -> dict[int, tuple[int, ...]]:
     """Each zone with itself and everything above it, from the inside out."""

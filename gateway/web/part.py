@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
 
+from gateway.clock import Clock
 from gateway.web import guard
 from gateway.web.seam import Front
 
@@ -17,6 +19,7 @@ class Part:
     """Whoever asks, and the answer; :class:`gateway.web.pages.Pages` has both."""
 
     _front: Front[Any]
+    _clock: Clock
 
     async def _who(self, request: Request) -> Any:
         raise NotImplementedError
@@ -25,6 +28,9 @@ class Part:
         raise NotImplementedError
 
     async def _signed_form(self, request: Request, back: str) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _now(self) -> datetime:
         raise NotImplementedError
 
     async def _answers(self, request: Request, back: str) -> tuple[Any, Mapping[str, Sequence[str]]]:

@@ -38,7 +38,7 @@ ALWAYS = {
         OR (a.track = 'technical' AND n.name NOT IN ('Tek', 'Vakt') AND NOT EXISTS (SELECT 1 FROM alert_entry e
             WHERE e.alert_id = a.id AND (e.code = 'handed_over' OR e.actor_id = n.id)))""",
     "evidence is never lost": """
-        SELECT o.id FROM observation o WHERE o.type IN ('fall', 'button_pressed', 'jam') AND NOT EXISTS (
+        SELECT o.id FROM said o WHERE o.type IN ('fall', 'button_pressed', 'jam') AND NOT EXISTS (
             SELECT 1 FROM alert_entry e JOIN alert a ON a.id = e.alert_id WHERE a.device_id = o.device_id
             AND e.params -> 'evidence' ->> 'type' = o.type AND e.at >= o.received_at)""",
     "one open alert of a kind": "SELECT key FROM alert WHERE closed_at IS NULL GROUP BY key HAVING count(*) > 1",

@@ -9,8 +9,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from alerts.alert import Contact
+from alerts.duty import on_duty
 from alerts.finding import Member, Staff
-from alerts.schedule import Shift, on_duty
+from alerts.roster import Shift
 
 OSLO = ZoneInfo("Europe/Oslo")
 NOON = datetime(2026, 3, 3, 11, 0, tzinfo=UTC)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alerts.alert import Alert, Contact, Raised, Step, TimePassed
 from alerts.choosing import Case, choose
+from alerts.duty import spans
 from alerts.escalation import step as escalate
 from alerts.finding import Member, Missed, Staff, people
 from alerts.model import Severity, Track
@@ -19,7 +20,8 @@ from alerts.policy import DEFAULT_POLICIES, LONGEST_REPEAT, Policy, PolicyStep, 
 from alerts.policycheck import LONGEST_WAIT, check
 from alerts.reach import CLASSES, HOUR, Gap, Outlook, Place, look_ahead, reached
 from alerts.rehearsal import rehearse
-from alerts.schedule import Shift, Window, changes_of_duty
+from alerts.roster import Plan, Shift
+from alerts.schedule import Window
 from tests.alerts.staffing import (
     BERIT,
     KARI,
@@ -56,7 +58,7 @@ def outlook(
 ) -> Outlook:
     assert isinstance(there.duty, Duty)
     shifts = [shift for each in there.duty.shifts.values() for shift in each]
-    changes = changes_of_duty(shifts, since, since + hours * HOUR, OSLO)
+    changes = [each.begins for each in spans(Plan(shifts), since, since + hours * HOUR, OSLO)][1:]
     return look_ahead(Place(ZONE, (ZONE, 2, 1), there, changes=changes, **more), policies, since, hours)
 
 

@@ -1,4 +1,4 @@
-"""Local time: doses and shifts, over the two days a year that are not 24 hours long."""
+"""Local time: doses, over the two days a year that are not 24 hours long."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.schedule import DosePlan, Shift, doses, local, on_duty
+from alerts.schedule import DosePlan, doses, local
 
 OSLO = ZoneInfo("Europe/Oslo")
 EVERY_DAY = frozenset(range(7))
@@ -118,81 +118,3 @@ def test_looking_step_by_step_finds_the_same(plan: DosePlan, after: datetime, ah
             break
         found.append(at)
     assert tuple(found) == tuple(each for each in doses(plan, after, after + ahead, OSLO) if each <= after + ahead)
-
-
-# Duty -----------------------------------------------------------------------------------------------------------------
-
-SATURDAY, SUNDAY, MONDAY = 5, 6, 0
-ANNE, BJARTE = 1, 2
-
-
-def serving(shifts: list[Shift], day: date, hour: int, minute: int = 0) -> tuple[int, ...]:
-    """Who is on duty at a time in UTC."""
-    return on_duty(shifts, utc(day, hour, minute), OSLO)
-
-
-def test_a_shift_begins_with_its_first_second_and_ends_before_its_last() -> None:
-    shift = [Shift(ANNE, SUNDAY, time(8), time(16))]
-    day = date(2026, 11, 22)
-    assert [serving(shift, day, *at) for at in ((6, 59), (7, 0), (14, 59), (15, 0))] == [(), (ANNE,), (ANNE,), ()]
-
-
-def test_a_shift_over_midnight_belongs_to_the_day_it_begins() -> None:
-    shift = [Shift(ANNE, SUNDAY, time(22), time(7))]
-    assert serving(shift, date(2026, 11, 22), 22) == (ANNE,)
-    assert serving(shift, date(2026, 11, 23), 5, 59) == (ANNE,)
-    assert serving(shift, date(2026, 11, 23), 6) == ()
-    assert serving(shift, date(2026, 11, 22), 3) == ()
-
-
-def test_a_shift_of_a_whole_day() -> None:
-    shift = [Shift(ANNE, SUNDAY, time(8), time(8))]
-    assert serving(shift, date(2026, 11, 22), 7) == serving(shift, date(2026, 11, 23), 6, 59) == (ANNE,)
-    assert serving(shift, date(2026, 11, 23), 7) == ()
-
-
-def test_the_last_night_of_a_contract_is_served_to_its_end() -> None:
-    shift = [Shift(ANNE, SUNDAY, time(22), time(7), from_date=date(2026, 11, 22), to_date=date(2026, 11, 22))]
-    assert serving(shift, date(2026, 11, 23), 5) == (ANNE,)
-    assert serving(shift, date(2026, 11, 15), 22) == serving(shift, date(2026, 11, 29), 22) == ()
-
-
-def test_who_is_paged_first_is_an_order_and_nobody_stands_in_it_twice() -> None:
-    shifts = [
-        Shift(ANNE, SUNDAY, time(8), time(16), position=2),
-        Shift(BJARTE, SUNDAY, time(8), time(16), position=1),
-        Shift(ANNE, SUNDAY, time(7), time(12), position=3),
-    ]
-    assert serving(shifts, date(2026, 11, 22), 9) == (BJARTE, ANNE)
-
-
-@pytest.mark.parametrize(("day", "hours"), [(SPRING, 23), (AUTUMN, 25), (date(2026, 11, 22), 24)])
-@pytest.mark.parametrize("change", [time(2), time(2, 30), time(3), time(7)])
-def test_shifts_that_follow_each_other_leave_no_gap_and_no_overlap(day: date, hours: int, change: time) -> None:
-    shifts = [Shift(ANNE, SUNDAY, time(0), change), Shift(BJARTE, SUNDAY, change, time(0))]
-    start = local(day, time(0), OSLO)
-    served = [on_duty(shifts, start + timedelta(minutes=minute), OSLO) for minute in range(hours * 60)]
-    assert set(served) == {(ANNE,), (BJARTE,)}
-    assert on_duty(shifts, start + timedelta(hours=hours), OSLO) == ()
-    assert served == sorted(served), "one hands over to the other, once"
-
-
-def test_the_night_of_the_change_is_served_whole() -> None:
-    night = [Shift(ANNE, SATURDAY, time(22), time(7))]
-    for day, hours in ((SPRING, 8), (AUTUMN, 10)):
-        start = local(day - timedelta(days=1), time(22), OSLO)
-        served = [on_duty(night, start + timedelta(minutes=minute), OSLO) for minute in range(-1, hours * 60 + 1)]
-        assert served == [(), *[(ANNE,)] * hours * 60, ()]
-
-
-@given(now=INSTANTS, weekday=st.integers(0, 6), start=TIMES, end=TIMES)
-def test_a_week_of_the_same_shift_is_served_when_its_clock_says_so(
-    now: datetime, weekday: int, start: time, end: time
-) -> None:
-    week = [Shift(ANNE, day, start, end) for day in range(7)]
-    today = now.astimezone(OSLO).date()
-    spans = []
-    for day in (today - timedelta(days=1), today):
-        ends_on = day if end > start else day + timedelta(days=1)
-        spans.append((local(day, start, OSLO), local(ends_on, end, OSLO)))
-    assert (on_duty(week, now, OSLO) == (ANNE,)) == any(begin <= now < stop for begin, stop in spans)

@@ -119,14 +119,14 @@ class Looking:
 
     def begun(self) -> int:
         """Observations that got a number so far, committed or not: to count the rows would cost what is measured."""
-        return self.number("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM observation_id_seq")
+        return self.number("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM said_id")
 
     def stored(self) -> int:
-        return self.number("SELECT count(*) FROM observation")
+        return self.number("SELECT count(*) FROM said")
 
     def known(self) -> int:
         """Different messages that are stored."""
-        return self.number("SELECT count(*) FROM (SELECT DISTINCT device_id, message_id FROM observation) o")
+        return self.number("SELECT count(*) FROM (SELECT DISTINCT device_id, message_id FROM said) o")
 
     def has(self, messages: int) -> bool:
         """Whether so many are stored and committed."""

@@ -56,14 +56,12 @@ async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: 
         gateway.start()
         assert "receipt" in await waiting
         (fall,) = await alerts(migrated_url, "fall")
-        said = await rows(migrated_url, "SELECT message_id FROM observation WHERE type = 'fall' ORDER BY received_at")
+        said = await rows(migrated_url, "SELECT message_id FROM said WHERE type = 'fall' ORDER BY received_at")
         assert said[0]["message_id"] == receipt["id"]
         assert len(said) == 2, "the command's, and the program's"
 
         async def came_and_went() -> bool:
-            told = await rows(
-                migrated_url, "SELECT fields FROM observation WHERE type = 'presence' ORDER BY received_at"
-            )
+            told = await rows(migrated_url, "SELECT fields FROM said WHERE type = 'presence' ORDER BY received_at")
             online = [each["fields"]["online"] for each in told]
             return online[:1] == [True] and online[-1:] == [False]
 
@@ -90,4 +88,4 @@ async def test_a_dump_restored_into_a_new_database_is_the_same(
         run(dump + restore, tmp_path, {"PATH": path, "DATABASE_URL": migrated_url, "NEW_DATABASE_URL": restored})
         counted = "SELECT (SELECT count(*) FROM device) AS devices, (SELECT count(*) FROM rule) AS rules"
         assert await rows(restored, counted) == await rows(migrated_url, counted)
-        assert (await command("migrate", "--check", database_url=restored)).out == "up to date\n"
+        assert (await command("migrate", "--check", database_url=restored)).out.endswith("up to date\n")

@@ -82,7 +82,8 @@ def test_the_readme_has_every_command() -> None:
 def test_commands_and_their_options_exist(document: Path) -> None:
     text = document.read_text("utf-8").replace("\\\n", " ")
     for command, rest in re.findall(
-        r"hjemmevakt ((?:serve|migrate|seed|decode|contracts|simulate|demo|broker(?: [a-z]+)?)\b)([^`\n]*)", text
+        r"hjemmevakt ((?:serve|migrate|seed|decode|contracts|simulate|demo|backup|restore|(?:broker|person)(?: [a-z-]+)?)\b)([^`\n]*)",
+        text,
     ):
         group, _, part = command.partition(" ")
         assert group in COMMANDS

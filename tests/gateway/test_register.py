@@ -14,7 +14,7 @@ MINUTE = timedelta(minutes=1)
 async def tells_of(town: Place, home: Home, id_: str, at: int) -> tuple[int | None, int | None]:
     """The fitting that a word of a device is stamped with, and whom its alert is about."""
     await town.store(await town.held(), [fall(home, id_, NOW + at * MINUTE)], NOW + at * MINUTE)
-    (said,) = await town.rows("SELECT installation_id FROM observation WHERE message_id = %s", id_)
+    (said,) = await town.rows("SELECT installation_id FROM said WHERE message_id = %s", id_)
     (alert,) = await town.rows("SELECT resident_id FROM alert ORDER BY id DESC LIMIT 1")
     return said["installation_id"], alert["resident_id"]
 
@@ -29,7 +29,7 @@ async def test_a_device_that_was_moved_tells_of_its_new_home_at_once(migrated_ur
 
         # What it kept from before it was moved is of the home that it was in.
         await town.store(await town.held(), [heartbeat(one, "kept", NOW + MINUTE)], NOW + 4 * MINUTE)
-        (kept,) = await town.rows("SELECT installation_id FROM observation WHERE message_id = 'kept'")
+        (kept,) = await town.rows("SELECT installation_id FROM said WHERE message_id = 'kept'")
         assert kept["installation_id"] == one.installation
 
 
@@ -75,9 +75,7 @@ async def test_what_a_transaction_has_added_and_lost_again_is_not_remembered(mig
         await town.rows("DELETE FROM installation RETURNING 1")
         await town.rows("DELETE FROM watch")
         await town.rows("DELETE FROM device RETURNING 1")
-        await town.rows("ALTER TABLE observation ADD CONSTRAINT not_now CHECK (message_id <> 'bad')")
+        await town.rows("ALTER TABLE device_health ADD CONSTRAINT not_now CHECK (message_id <> 'bad')")
         await town.store(bulk, [heartbeat(home, "bad"), heartbeat(home, "good")])
-        (stored,) = await town.rows(
-            "SELECT o.message_id, d.address FROM observation o JOIN device d ON d.id = o.device_id"
-        )
+        (stored,) = await town.rows("SELECT o.message_id, d.address FROM said o JOIN device d ON d.id = o.device_id")
         assert (stored["message_id"], stored["address"]) == ("good", home.address.address)

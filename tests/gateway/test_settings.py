@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from devices.model import MessageClass
 from gateway.errors import SettingError
 from gateway.settings import Settings, load, start_of
 
@@ -94,6 +95,20 @@ WRONG = {
     "canary_seconds": ["0", "61", "nan", "inf", "five"],
     "deaf_seconds": ["0", "1e9", "nan"],
     "position_days": ["0", "91", "7.5", "for ever"],
+    "keep_event_days": ["0", "36526", "7.5", "for ever"],
+    "keep_raw_days": ["0"],
+    "keep_alert_days": ["34"],
+    "keep_audit_days": ["89"],
+    "keep_hourly_days": ["2"],
+    "keep_daily_days": ["0"],
+    "keep": [
+        '{"door_sensor.event": 0}',
+        '{"doors.event": 90}',
+        '{"door_sensor.opened": 90}',
+        '{"door_sensor": 90}',
+        "door_sensor.event=90",
+        "[]",
+    ],
     "device_per_minute": ["-1", "1000001", "0.5", "many"],
     "settle_seconds": ["-1", "nan"],
     "controlled_clock": ["tomorrow", "2026-03-03T12:00:00"],
@@ -110,6 +125,16 @@ def test_what_is_wrong_is_one_line_that_names_it(name: str, value: str) -> None:
     assert "pydantic" not in line
 
 
+def test_how_long_a_kind_is_kept_is_a_table_in_the_file_and_json_in_the_environment(tmp_path: Path) -> None:
+    config = tmp_path / "hjemmevakt.toml"
+    config.write_text('keep_raw_days = 7\n[keep]\n"door_sensor.event" = 14\n', "utf-8")
+    doors, locks = ("door_sensor", MessageClass.EVENT), ("e_lock", MessageClass.STATUS)
+    keeping = load(env(config=str(config))).keeping
+    assert (keeping.raw, keeping.event, keeping.said) == (7, 90, {doors: 14})
+    keeping = load(env(keep='{"e_lock.status": 400}', keep_alarm_days="1000")).keeping
+    assert (keeping.alarm, keeping.said) == (1000, {locks: 400})
+
+
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     lines = wrong(env(mqtt_port="x", time_zone="y", log_level="z"))
     assert [line.split()[1] for line in lines] == ["mqtt_port", "time_zone", "log_level"]
@@ -117,6 +142,9 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 def test_settings_that_do_not_go_together() -> None:
     assert "deaf_seconds" in wrong(env(canary_seconds="10", deaf_seconds="19"))[0]
+    assert "keep_status_days is 20, so keep_raw_days must not be 30" in wrong(env(keep_status_days="20"))[0]
+    assert "door_sensor.event is 7, so" in wrong(env(keep='{"door_sensor.event": 7}'))[0]
+    assert "keep_event_days is 90, so" in wrong(env(keep_raw_days="91"))[0]
     assert "production" in wrong(env(controlled_clock="2026-03-03T12:00:00Z"))[0]
     assert load(env(controlled_clock="2026-03-03T12:00:00Z", environment="demo")).controlled_clock is not None
 

@@ -30,7 +30,7 @@ async def gives_up(town: Place, table: str, when: str = "true", times: int = FOR
 
 
 async def stored(town: Place) -> list[str]:
-    rows = await town.rows("SELECT message_id FROM observation ORDER BY id")
+    rows = await town.rows("SELECT message_id FROM said ORDER BY id")
     return [row["message_id"] for row in rows]
 
 

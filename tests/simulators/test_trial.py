@@ -98,7 +98,12 @@ async def test_a_rule_that_is_switched_off_is_missed(migrated_url: str, own_brok
 
 async def test_a_row_that_is_lost_is_missed(migrated_url: str, own_broker: Broker) -> None:
     async def lose(gateway: Gateway) -> None:
-        await sql(gateway, "DELETE FROM observation WHERE id = (SELECT max(id) FROM observation)")
+        await sql(
+            gateway,
+            """WITH newest AS (SELECT max(id) FROM said),
+                    health AS (DELETE FROM device_health WHERE id IN (SELECT * FROM newest))
+               DELETE FROM observation WHERE id IN (SELECT * FROM newest)""",
+        )
 
     said = named(await tried(replace(SHORT, before_verdict=lose), migrated_url, own_broker))
     assert said.startswith("a receipt is a promise: ")
@@ -179,9 +184,9 @@ async def test_what_else_can_be_broken_is_named(migrated_url: str, own_broker: B
         await sql(
             gateway,
             """INSERT INTO observation (device_id, installation_id, kind, message_class, type, message_id, occurred_at,
-                                        received_at, flags, fields, raw)
+                                        received_at, flags, fields)
                SELECT device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at, flags,
-                      fields, raw FROM observation ORDER BY id LIMIT 1""",
+                      fields FROM observation ORDER BY id LIMIT 1""",
             "ALTER TABLE page DROP CONSTRAINT page_alert_id_attempt_contact_id_key",
             """INSERT INTO page (uid, alert_id, attempt, contact_id, person_id, severity, state, created_at, due_at)
                SELECT gen_random_uuid(), alert_id, attempt, contact_id, person_id, severity, state, created_at, due_at

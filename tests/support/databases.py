@@ -1,7 +1,12 @@
 """Databases for tests: one server for each worker, a fresh database for each test.
 
 The server is ours (the wheel's PostgreSQL, not durable), or the one that HJEMMEVAKT_DATABASE_URL names; there only
-databases of ours are created and dropped.
+databases of ours are created and dropped, by a role that needs to be no superuser: CREATEDB is enough.
+
+New databases of a named server are made from its `template1`. Where our role may not create the extension timescaledb, a
+superuser puts it there, and every test has it. TimescaleDB's background workers connect to each database that has the
+extension, but to no template (they end when they find that it is one): the migrated one, from which all others are copied,
+is marked as such. A worker that is still about is a reason to try again.
 """
 
 import asyncio
@@ -9,6 +14,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +28,9 @@ from psycopg import sql
 from gateway.embedded import EmbeddedPostgres
 
 _KEPT = "TESTS_DATABASE_URL"
+TRIES = 10
+SOMEBODY_IS_CONNECTED = (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege)
+"""A background worker, which is a superuser's: it goes by itself, we may not end it."""
 
 
 def named_server() -> str | None:
@@ -43,17 +52,18 @@ def short_folder(prefix: str = "hv-") -> Iterator[Path]:
 
 
 class Server:
-    """A PostgreSQL server on which tests may create databases."""
+    """A PostgreSQL server on which tests may create databases. ``template``: what new ones are made from."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, template: str = "template0") -> None:
         self.url = url
+        self._template = template
         self._migrated: str | None = None
         self._lock = threading.Lock()
 
     @contextmanager
-    def fresh(self, template: str = "template0") -> Iterator[str]:
+    def fresh(self, template: str | None = None) -> Iterator[str]:
         """The URL of a new database, dropped afterwards, also when somebody is still connected."""
-        name = self._create(template)
+        name = self._create(template or self._template)
         try:
             yield self._url_of(name)
         finally:
@@ -64,18 +74,15 @@ class Server:
         """The same with our tables in it: migrated once for each worker, then copied."""
         with self._lock:
             if self._migrated is None:
-                self._migrated = self._create("template0")
+                self._migrated = self._create(self._template)
                 _run(migrate, self._url_of(self._migrated))
-        if self._has_timescale(self._migrated):  # its background workers stay connected, so it cannot be a template
-            with self.fresh() as url:
-                _run(migrate, url)
-                yield url
-        else:
-            with self.fresh(template=self._migrated) as url:
-                yield url
+                self._is_template(self._migrated, "true")
+        with self.fresh(template=self._migrated) as url:
+            yield url
 
     def close(self) -> None:
         if self._migrated is not None:
+            self._is_template(self._migrated, "false")
             self._drop(self._migrated)
 
     def _create(self, template: str) -> str:
@@ -86,14 +93,19 @@ class Server:
     def _drop(self, name: str) -> None:
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement)
+    def _is_template(self, name: str, value: str) -> None:
+        self._execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(sql.Identifier(name), sql.SQL(value)))
 
-    def _has_timescale(self, name: str) -> bool:
-        with psycopg.connect(self._url_of(name)) as connection:
-            found = connection.execute("SELECT FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
-            return found is not None
+    def _execute(self, statement: sql.Composed) -> None:
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with psycopg.connect(self.url, autocommit=True) as connection:
+                    connection.execute(statement)
+                return
+            except SOMEBODY_IS_CONNECTED:
+                if not tries_left:
+                    raise
+                time.sleep(0.5)
 
     def _url_of(self, name: str) -> str:
         return urlsplit(self.url)._replace(path=f"/{name}").geturl()
@@ -104,7 +116,7 @@ def server() -> Iterator[Server]:
     """The named server, else one of our own in a folder of its own."""
     named = named_server()
     if named is not None:
-        yield from _closing(Server(named))
+        yield from _closing(Server(named, template="template1"))
         return
     with short_folder() as folder, EmbeddedPostgres(folder, durable=False) as postgres:
         yield from _closing(Server(postgres.url_of("postgres")))

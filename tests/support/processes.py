@@ -54,6 +54,11 @@ def environment(**settings: object) -> dict[str, str]:
     return {**kept, **{f"HJEMMEVAKT_{name.upper()}": str(value) for name, value in settings.items()}}
 
 
+def _of(release: Path | None) -> dict[str, str]:
+    """The code in a folder instead of ours."""
+    return {"PYTHONPATH": str(release), "PYTHONDONTWRITEBYTECODE": "1"} if release is not None else {}
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs; one that nobody has asked for its exit code yet does not."""
     try:
@@ -108,13 +113,20 @@ async def eventually(look: Callable[[], Awaitable[Found]], what: str, seconds: f
 
 
 class GatewayProcess:
-    """`hjemmevakt serve`, started, killed and started again with the same settings; in the end nothing is left."""
+    """`hjemmevakt serve`, started, killed and started again with the same settings; in the end nothing is left.
+    ``release``: a folder with another one's code."""
 
     def __init__(
-        self, folder: Path, name: str = "gateway", roles: str = "ingest,engine,web", **settings: object
+        self,
+        folder: Path,
+        name: str = "gateway",
+        roles: str = "ingest,engine,web",
+        release: Path | None = None,
+        **settings: object,
     ) -> None:
         self.port = free_port()
         self.roles = roles
+        self.release = release
         self.settings = {"environment": "test", "listen_port": self.port, "canary_seconds": 0.5, **settings}
         self._log = folder / f"{name}.log"
         self._begun = 0
@@ -132,7 +144,7 @@ class GatewayProcess:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [COMMAND, "serve", "--roles", self.roles], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=environment(**{**self.settings, **more}), start_new_session=True,
+                env=environment(**{**self.settings, **more}) | _of(self.release), start_new_session=True,
             )  # fmt: skip
 
     def signal(self, number: signal.Signals) -> None:
@@ -367,7 +379,7 @@ async def stored_once(url: str, words: Sequence[Word]) -> list[tuple[Word, int]]
     """What is not stored exactly once, and how often it is; empty when all is well."""
     found = await rows(
         url,
-        """SELECT d.address, o.message_id, count(*) AS times FROM observation o JOIN device d ON d.id = o.device_id
+        """SELECT d.address, o.message_id, count(*) AS times FROM said o JOIN device d ON d.id = o.device_id
            GROUP BY 1, 2""",
     )
     times = {Word(each["address"], each["message_id"]): each["times"] for each in found}

@@ -66,7 +66,10 @@ class Seen:
 
     async def observed(self, device: Device) -> list[dict[str, Any]]:
         """What is stored of a device, in order."""
-        return await self.rows("SELECT * FROM observation WHERE device_id = %s ORDER BY id", device.id)
+        return await self.rows(
+            "SELECT * FROM said LEFT JOIN raw_message USING (id, device_id, received_at) WHERE device_id = %s ORDER BY id",
+            device.id,
+        )
 
     async def quarantined(self) -> list[dict[str, Any]]:
         """What could not be read, in order."""

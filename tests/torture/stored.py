@@ -116,7 +116,7 @@ async def messages(url: str) -> dict[Word, int]:
     """How often each message is stored."""
     found = await rows(
         url,
-        """SELECT d.address, o.message_id, count(*) AS times FROM observation o JOIN device d ON d.id = o.device_id
+        """SELECT d.address, o.message_id, count(*) AS times FROM said o JOIN device d ON d.id = o.device_id
            WHERE o.message_id IS NOT NULL GROUP BY 1, 2""",
     )
     return {Word(each["address"], each["message_id"]): each["times"] for each in found}

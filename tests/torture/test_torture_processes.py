@@ -35,14 +35,15 @@ async def _spoil(url: str, outcome: Outcome) -> None:
     memory = outcome.told.memory
     lost, doubled = sorted(word for word in memory.receipted if not memory.said[word].alarm)[:2]
     alarm = next(word for word, said in sorted(memory.said.items()) if said.alarm)
-    await rows(url, f"DELETE FROM observation WHERE {_IS}", lost.address, lost.message_id)
-    await rows(
-        url,
-        f"""INSERT INTO observation (device_id, kind, message_class, type, message_id, occurred_at, received_at, flags, fields, raw)
-            SELECT device_id, kind, message_class, type, message_id, occurred_at, received_at, flags, fields, raw
-            FROM observation WHERE {_IS}""",
-        doubled.address, doubled.message_id,
-    )  # fmt: skip
+    for table in ("observation", "device_health"):
+        await rows(url, f"DELETE FROM {table} WHERE {_IS}", lost.address, lost.message_id)
+        await rows(
+            url,
+            f"""INSERT INTO {table} (device_id, kind, message_class, type, message_id, occurred_at, received_at, flags, fields)
+                SELECT device_id, kind, message_class, type, message_id, occurred_at, received_at, flags, fields
+                FROM {table} WHERE {_IS}""",
+            doubled.address, doubled.message_id,
+        )  # fmt: skip
     await rows(url, "ALTER TABLE alert_entry DISABLE TRIGGER USER")
     of_device = "alert_id IN (SELECT a.id FROM alert a JOIN device d ON d.id = a.device_id WHERE d.address = %s)"
     await rows(url, f"DELETE FROM alert_entry WHERE {of_device}", alarm.address)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from alerts.alert import Stage
 from alerts.command import Reason, State
+from alerts.looks import look_text
 from alerts.model import Severity, Track
 from alerts.policy import DEFAULT_POLICIES, Policy
 from alerts.render import SEVERITIES, condition_text, translations
@@ -21,7 +22,9 @@ from gateway.desk import ladders
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
 from tests.web import fake_policies, fake_said
 from tests.web.fake_policies import FakePolicies
+from tests.web.fake_rosters import FakeRosters
 from tests.web.fake_rules import FakeRules
+from tests.web.fake_silences import DOOR, FakeSilences
 
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
 ME = schemas.PersonRef(id=UUID(int=1), name="Ingrid Aase")
@@ -54,7 +57,7 @@ class SignedIn:
 
 
 @dataclass
-class FakeFront:
+class FakeFront(FakeRosters):
     """The gateway in memory. ``taken``: answers in the order in which they were given; ``refuse``: why to refuse."""
 
     alerts: list[schemas.AlertDetail] = field(default_factory=list)
@@ -70,6 +73,7 @@ class FakeFront:
     policed: FakePolicies = field(default_factory=FakePolicies)
     refuse: str | None = None
     ruled: FakeRules = field(default_factory=FakeRules)
+    silenced: FakeSilences = field(default_factory=FakeSilences)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     watching: int = 0
 
@@ -275,8 +279,51 @@ class FakeFront:
         if not who.roles & {"technical", "lead", "admin"}:
             raise NotAllowed("role", "for technical services")
         return self.ruled.device(NOW, who.language).model_copy(
-            update={"alerts": [_in_language(battery(), who.language)]}
+            update={
+                "alerts": [_in_language(battery(), who.language)],
+                "silences": self.silenced.every(NOW, who.language)[:1],
+            }
         )
+
+    # Silences ---------------------------------------------------------------------------------------------------------
+
+    async def silences(self, who: Who, query: schemas.SilenceQuery) -> schemas.SilencePage:
+        ended = query.state == "ended"
+        found = [each for each in self.silenced.every(NOW, who.language) if (each.state == "ended") is ended]
+        return schemas.SilencePage(silences=list(found), next_cursor=None)
+
+    async def silence_count(self, who: Who) -> schemas.SilenceCount:
+        return schemas.SilenceCount(silences=3, waiting=2, events=4)
+
+    async def silence(self, who: Who, uid: UUID) -> schemas.SilenceDetail:
+        return self.silenced.one(uid, NOW, who.language)
+
+    async def silence_draft(self, who: Who, asked: schemas.SilenceFor) -> schemas.SilenceDraft:
+        _oversees(who)
+        return self.silenced.draft(asked, NOW, who.language)
+
+    async def set_silence(self, who: Who, request: schemas.SilenceRequest) -> schemas.SilenceDetail:
+        if self.silenced.refuse is not None:
+            raise Conflict(self.silenced.refuse, "refused")
+        self.silenced.asked.append(request)
+        return self.silenced.one(DOOR, NOW, who.language)
+
+    async def consent(self, who: Who, uid: UUID, seen: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        return self.silenced.do("consent", uid, NOW, who.language)
+
+    async def extend(self, who: Who, uid: UUID, request: schemas.SilenceLonger) -> schemas.SilenceDetail:
+        self.silenced.longer.append(request)
+        return self.silenced.do("extend", uid, NOW, who.language)
+
+    async def end_silence(self, who: Who, uid: UUID, seen: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        return self.silenced.do("end", uid, NOW, who.language)
+
+    async def access_log(self, who: Who, uid: UUID, query: schemas.AccessLogQuery) -> schemas.AccessLog:
+        if not who.roles & {"lead", "admin"}:
+            raise NotAllowed("role", "for leads")
+        if uid != RESIDENT:
+            raise NotFound("resident", "there is no such resident")
+        return looks(who.language)
 
     async def changes(self, who: Who) -> AsyncIterator[None]:
         self.watching += 1
@@ -392,6 +439,32 @@ def evidence(
         fields=fields,
         flags=list(flags),
     )
+
+
+RESIDENT = UUID(int=100)
+
+
+def looks(language: str) -> schemas.AccessLog:
+    """Who looked at Solveig."""
+    told = [
+        (3, KARI, "resident.log_viewed", {}, None),
+        (5, KARI, "resident.viewed", {"alert": 1, "position_shown": True}, 10),
+        (70, None, "resident.exported", {}, None),
+        (3000, KARI, "resident.named", {}, None),
+    ]
+    title = condition_text("fall", "fall_alarm", language)
+    made = [
+        schemas.Look(
+            at=ago(minutes),
+            person=person,
+            what=action,
+            text=look_text(action, params, language),
+            alert=schemas.Named(id=UUID(int=number), name=title) if number else None,
+        )
+        for minutes, person, action, params, number in told
+    ]
+    resident = schemas.Named(id=RESIDENT, name="Solveig Haugland")
+    return schemas.AccessLog(resident=resident, looks=made, next_cursor="17")
 
 
 def alert(number: int = 10, **changed: Any) -> schemas.AlertDetail:

@@ -123,7 +123,7 @@ class FakeStage:
             repeats = Next(_at(90), DueFor.STEP, 3, Target.RESPONSE_CENTRE, repeats=True)
             return Seen(happened, (), b"", (path(following=repeats),), 0)
         legs = paths.of_message(said(), _at(0.4))
-        return Seen(happened, legs, said().raw, (), int(number == HIDDEN))
+        return Seen(happened, legs, said().raw or b"", (), int(number == HIDDEN))
 
     async def path(self, who: Any, uid: UUID) -> Path:
         return path(uid)

@@ -5,10 +5,36 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from gateway.api.access import PROBLEMS
-from gateway.api.routes import alerts, devices, homes, observations, policies, rules, sessions, staff, technical
+from gateway.api.routes import (
+    alerts,
+    devices,
+    homes,
+    observations,
+    policies,
+    rosters,
+    rules,
+    sessions,
+    silences,
+    staff,
+    statistics,
+    technical,
+)
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
-for each in (sessions, alerts, technical, rules, policies, devices, observations, homes, staff):
+for each in (
+    sessions,
+    alerts,
+    technical,
+    rules,
+    policies,
+    devices,
+    observations,
+    homes,
+    staff,
+    rosters,
+    silences,
+    statistics,
+):
     router.include_router(each.router)

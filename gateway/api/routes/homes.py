@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from gateway.api import schemas
-from gateway.api.access import Anybody, Keeper, TheFront
+from gateway.api.access import Anybody, Auditor, Keeper, TheFront
 
 router = APIRouter()
 
@@ -31,6 +31,14 @@ async def add_resident(body: schemas.ResidentRequest, who: Keeper, front: TheFro
 async def resident(uid: UUID, who: Anybody, front: TheFront) -> schemas.ResidentDetail:
     """One resident: where they live and lived, what is fitted for them, open alerts. That you looked is noted."""
     return await front.resident(who, uid)
+
+
+@router.get("/residents/{uid}/access-log", tags=["homes"])
+async def access_log(
+    uid: UUID, who: Auditor, front: TheFront, query: Annotated[schemas.AccessLogQuery, Query()]
+) -> schemas.AccessLog:
+    """Who looked at a resident, when, at what and why, the newest first. That you looked at this is noted, too."""
+    return await front.access_log(who, uid, query)
 
 
 @router.patch("/residents/{uid}", tags=["homes"])

@@ -1,4 +1,4 @@
-"""Zones, staff, duty, and the commands that were given."""
+"""Zones, staff, and the commands that were given."""
 
 from __future__ import annotations
 
@@ -29,20 +29,6 @@ async def people(who: Leader, front: TheFront, query: Annotated[schemas.StaffQue
 async def person(uid: UUID, who: Leader, front: TheFront) -> schemas.StaffItem:
     """One member of staff of the zones that you lead."""
     return await front.person(who, uid)
-
-
-@router.get("/rosters/{uid}", tags=["staff"])
-async def roster(uid: UUID, who: Anybody, front: TheFront) -> schemas.RosterView:
-    """The weekly shifts that cover a zone of yours, in local time."""
-    return await front.roster(who, uid)
-
-
-@router.get("/rosters/{uid}/duty", tags=["staff"])
-async def duty(
-    uid: UUID, who: Anybody, front: TheFront, query: Annotated[schemas.DutyQuery, Query()]
-) -> schemas.DutyView:
-    """Who is on duty for a zone of yours, from a time until another, as alerts find them."""
-    return await front.duty(who, uid, query)
 
 
 @router.get("/commands", tags=["alerts"])

@@ -9,7 +9,8 @@ from uuid import UUID
 from pydantic import Field
 
 from gateway.api.schemas.alerts import AlertSummary
-from gateway.api.schemas.base import Filled, Line, Moment, Named, Paged, Part, Schema, Taken, Text
+from gateway.api.schemas.base import Filled, Line, Moment, Named, Paged, Part, PersonRef, Schema, Taken, Text
+from gateway.api.schemas.silences import SilenceView
 
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -57,13 +58,14 @@ class FittedView(Schema):
 
 class ResidentDetail(ResidentItem):
     """A resident with all that concerns them now. ``born`` and ``notes``: for care staff only, else None. ``alerts``: open
-    ones that the reader may see."""
+    ones that the reader may see; ``silences``: theirs, and whether they are away."""
 
     born: date | None
     notes: str | None
     residencies: list[ResidencyView]
     devices: list[FittedView]
     alerts: list[AlertSummary]
+    silences: list[SilenceView]
 
 
 class ResidentQuery(Paged):
@@ -71,6 +73,29 @@ class ResidentQuery(Paged):
 
     q: Part = ""
     zone: UUID | None = None
+
+
+class Look(Schema):
+    """Something that was done with a resident's data. ``person``: None for whoever did it on the gateway's own machine, and for
+    the gateway itself; ``what``: a code, and ``text`` in words; ``alert``: because of which, named by what it is."""
+
+    at: datetime
+    person: PersonRef | None
+    what: str
+    text: str
+    alert: Named | None
+
+
+class AccessLog(Schema):
+    """Who looked at a resident, the newest first. ``next_cursor``: for the next page, None at the end."""
+
+    resident: Named
+    looks: list[Look]
+    next_cursor: str | None
+
+
+class AccessLogQuery(Paged):
+    """Which page of an access log."""
 
 
 class ResidentRequest(Taken):

@@ -1,12 +1,12 @@
-"""Zones, staff with their roles, and who is on duty when."""
+"""Zones and staff with their roles. Who is on duty when: ``rosters``; whom alerts call: ``policies``."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from gateway.api.schemas.base import Moment, Named, Paged, Part, PersonRef, Schema, Taken, WallTime
+from gateway.api.schemas.base import Moment, Named, Paged, Part, Schema, Taken
 
 RoleName = Literal["responder", "lead", "centre", "technical", "admin"]
 Serving = Literal["responder", "technical"]
@@ -56,49 +56,9 @@ class StaffQuery(Paged):
     role: RoleName | None = None
 
 
-class ShiftView(Schema):
-    """A weekly shift in local time. ``weekday``: Monday is 0; an ``end`` at or before the ``start`` is the next day's. The
-    lowest ``position`` of those on duty is paged first. ``zone``: of the shift, which covers what is below it."""
-
-    person: PersonRef
-    zone: Named
-    role: Serving
-    weekday: int
-    start: WallTime
-    end: WallTime
-    position: int
-    from_date: date | None
-    to_date: date | None
-
-
-class RosterView(Schema):
-    """The shifts that cover a zone, by role, weekday and start. ``time_zone``: of their times."""
-
-    zone: Named
-    time_zone: str
-    shifts: list[ShiftView]
-
-
 class DutyQuery(Taken):
     """Who serves from a time until another, at most 31 days later; None: now, and a week on."""
 
     since: Moment | None = None
     until: Moment | None = None
     role: Serving = "responder"
-
-
-class DutySpan(Schema):
-    """Who is on duty between two times, first who is paged first. Times are local, with their offset."""
-
-    since: datetime
-    until: datetime
-    on_duty: list[PersonRef]
-
-
-class DutyView(Schema):
-    """Who is on duty in a zone, without gaps and in order, as alerts find them: by shifts and roles."""
-
-    zone: Named
-    role: Serving
-    time_zone: str
-    spans: list[DutySpan]

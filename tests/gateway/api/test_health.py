@@ -23,6 +23,8 @@ FINE: dict[str, Any] = {
     "oldest_page": None,
     "unreadable_rules": 0,
     "broker": [],
+    "newer": [],
+    "outdated": [],
 }
 
 
@@ -43,6 +45,9 @@ def test_what_health_is_made_of() -> None:
     assert reasons(standing={**FINE, "exhausted_technical": 1}) == (State.DEGRADED, ["unanswered_technical"])
     assert reasons(standing={**FINE, "broken_contacts": 1}) == (State.DEGRADED, ["broken_contacts"])
     assert reasons(standing={**FINE, "broker": ["it drops"]}) == (State.DEGRADED, ["broker"])
+    newer = {**FINE, "newer": ["0099_more.sql"]}
+    assert reasons(standing=newer) == (State.DEGRADED, ["outdated"])
+    assert reasons(standing={**newer, "outdated": ["0099_more.sql"]}) == (State.RED, ["outdated"])
     for owed in ("oldest_overdue", "oldest_watch", "oldest_page"):
         assert reasons(standing={**FINE, owed: NOW - LATE}) == (State.OK, [])
         assert reasons(standing={**FINE, owed: NOW - LATE - timedelta(seconds=1)}) == (State.RED, ["behind"])
@@ -67,6 +72,10 @@ async def test_ok_red_while_nobody_answers_and_ok_again(migrated_url: str, broke
         await it.answer("Kari", fall, "claim")
         assert await health(it) == (200, "ok", [])
         assert (await it.http.get("/health/live")).text == "alive\n"
+        await it.town.rows("INSERT INTO schema_migration (name, hash) VALUES ('0999_more.sql', '')")
+        assert await health(it) == (200, "degraded", ["outdated"]), "a newer release is at work beside us"
+        await it.town.rows("UPDATE schema_migration SET contracts = '99.0' WHERE name = '0999_more.sql'")
+        assert await health(it) == (503, "red", ["outdated"])
 
 
 async def test_ready_as_long_as_people_can_be_told_and_answer(migrated_url: str, broker: Broker) -> None:

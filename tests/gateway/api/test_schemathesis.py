@@ -8,8 +8,10 @@ that its schema does not. The stream of changes has stories of its own (`test_ch
 from __future__ import annotations
 
 import asyncio
+from datetime import time, timedelta
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -27,8 +29,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from gateway.api import schemas
 from gateway.embedded import Broker
 from tests.gateway.served import API, Served, on_a_socket, served
+from tests.support.silences import is_away, silences
 from tests.support.town import PASSWORD
 
 CHECKS = [
@@ -49,13 +53,22 @@ NOUNS = {
     "dwellings": "dwelling",
     "people": "person",
     "rosters": "zone",
+    "shifts": "roster_shift",
+    "rotations": "rotation",
+    "overrides": "roster_override",
+    "swaps": "roster_swap",
+    "absences": "absence",
+    "feeds": "roster_feed",
     "policies": "policy",
     "teams": "team",
     "commands": "command",
     "quarantine": "quarantine",
     "rules": "rule",
+    "silences": "silence",
 }
-FIELDS = {name: name for name in ("alert", "device", "resident", "dwelling", "zone")} | {"to": "person"}
+FIELDS = {name: name for name in ("alert", "device", "resident", "dwelling", "zone")} | dict.fromkeys(
+    ("to", "person", "other", "leaves", "comes", "cover", "asks"), "person"
+)
 
 
 async def ids(it: Served) -> dict[str, list[str]]:
@@ -67,12 +80,15 @@ async def ids(it: Served) -> dict[str, list[str]]:
     await it.town.publishes(f"hv/v1/{it.town.site}/fall_alarm/x/event", b"\x00\xff nonsense")
     (alert,) = await it.town.alerts("fall")
     await it.town.asks("Kari", alert["uid"], lock, "unlock")
+    await silences(it.town, "Siri", home)
+    await is_away(it.town, "Siri", home)
     await it.town.rows(
         """INSERT INTO dose_schedule (uid, installation_id, local_time, weekdays, from_date, watched_until)
            SELECT gen_random_uuid(), i.id, '09:00', '{0,1}', '2026-01-01', %s FROM installation i WHERE device_id = %s""",
         it.town.now,
         home.dispenser.id,
     )
+    await plan(it)
     await it.town.rows(
         "INSERT INTO team (uid, zone_id, name, version) VALUES (gen_random_uuid(), %s, 'Natt', 1)",
         it.town.zones["Sone"],
@@ -83,6 +99,33 @@ async def ids(it: Served) -> dict[str, list[str]]:
         assert rows, f"there is something of {table}"
         found[table] = [str(row["uid"]) for row in rows]
     return found
+
+
+async def plan(it: Served) -> None:
+    """Something of everything that a roster has."""
+    siri, kari, ola = await it.client("Siri"), await it.client("Kari"), UUID(await it.uid("Ola"))
+    (row,) = await it.town.rows("SELECT uid FROM zone WHERE name = 'Sone'")
+    zone, day = row["uid"], it.town.now + timedelta(days=3)
+    ends = day + timedelta(hours=4)
+    turns = schemas.RotationRequest(name="Natt", persons=(ola,), first_day=day.date(), hand_over=time(8), position=9)
+    await siri.add_rotation(zone, turns)
+    await siri.add_override(zone, schemas.OverrideRequest(leaves=ola, begins=day, ends=ends))
+    absence = schemas.AbsenceRequest(person=ola, begins=day + timedelta(days=9), ends=day + timedelta(days=10))
+    await siri.report_absence(absence)
+    await kari.add_feed(schemas.FeedRequest())
+    await it.town.rows(
+        """INSERT INTO roster_swap (uid, zone_id, role, asks_id, asks_during, gives_id, gives_during, state, created_at, created_by)
+           SELECT gen_random_uuid(), %s, 'responder', %s, tstzrange(%s, %s), %s, tstzrange(%s, %s), 'proposed', %s, %s""",
+        it.town.zones["Sone"],
+        it.town.staff["Ola"],
+        day,
+        ends,
+        it.town.staff["Kari"],
+        day + timedelta(days=1),
+        ends + timedelta(days=1),
+        it.town.now,
+        it.town.staff["Ola"],
+    )
 
 
 def put_ids(case: Any, data: Any, known: dict[str, list[str]], site: str) -> None:

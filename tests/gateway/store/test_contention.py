@@ -55,7 +55,7 @@ async def test_batches_over_the_same_homes_in_any_order(migrated_url: str) -> No
         totals = await asyncio.gather(*(flood(number) for number in range(4)))
         assert totals == [ROUNDS * 28] * 4
         counted = await town.rows(
-            """SELECT (SELECT count(*) FROM observation) AS said, (SELECT count(*) FROM quarantine) AS refused,
+            """SELECT (SELECT count(*) FROM said) AS said, (SELECT count(*) FROM quarantine) AS refused,
                       (SELECT count(*) FROM alert WHERE condition = 'fall') AS falls"""
         )
         assert counted == [{"said": 4 * ROUNDS * 24, "refused": 4 * ROUNDS * 4, "falls": 12}]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from gateway.store import sessions, watches
+from gateway.retention import Rest
+from gateway.store import retention, sessions, watches
 from gateway.store.alerts import lock_due
 from gateway.store.sessions import NewSession
 from tests.gateway.place import NOW, Place, place
@@ -46,7 +47,7 @@ async def test_settled_watches_are_forgotten_and_open_ones_never(migrated_url: s
         await watch(town, "settled long ago", old, None)
         await watch(town, "settled", NOW, None)
         await watch(town, "still open", old, NOW + MINUTE)
-        assert await town.run(lambda each: watches.prune(each, NOW - timedelta(days=35))) == 1
+        assert await town.run(lambda each: retention.delete(each, Rest("watch", 35, NOW - timedelta(days=35)))) == 1
         left = await town.rows("SELECT key FROM watch ORDER BY key")
         assert [each["key"] for each in left] == ["settled", "still open"]
 
@@ -108,7 +109,7 @@ async def test_expired_sessions_are_forgotten(migrated_url: str) -> None:
         await begin(town)
         await town.rows("UPDATE session SET expires_at = now()")
         kept = await begin(town)
-        assert await town.run(sessions.prune) == 1
+        assert await town.run(lambda each: retention.delete(each, Rest("session", 0))) == 1
         assert await found(town, kept.token)
 
 

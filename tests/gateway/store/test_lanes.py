@@ -93,10 +93,7 @@ async def test_who_lost_the_lane_stores_nothing(migrated_url: str) -> None:
         assert await take(town, "two") == 2
         with pytest.raises(LaneLost):
             await town.store(held, [fall(town.homes[0], "1")])
-        assert (
-            await town.rows("SELECT 1 FROM observation UNION ALL SELECT 1 FROM alert UNION ALL SELECT 1 FROM seen")
-            == []
-        )
+        assert await town.rows("SELECT 1 FROM said UNION ALL SELECT 1 FROM alert UNION ALL SELECT 1 FROM seen") == []
 
 
 async def test_a_lane_is_not_taken_in_the_middle_of_a_batch(migrated_url: str) -> None:

@@ -13,7 +13,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
-from gateway.store.migrate import LOCK, Migration, MigrationChanged, migrate, migrations, pending
+from gateway.store.extension import created
+from gateway.store.migrate import LOCK, DatabaseTooNew, MigrationChanged, migrate, pending
+from gateway.store.migration import Migration, Way, migrations, split
+from gateway.store.stepping import Told, What
 
 TABLE = Migration("0001_table.sql", "CREATE TABLE thing (id bigint PRIMARY KEY, name text);")
 ROW = Migration("0002_row.sql", "INSERT INTO thing VALUES (1, 'one');")
@@ -51,7 +54,9 @@ async def test_each_is_applied_once_and_in_order(database_url: str) -> None:
 async def test_two_runners_at_once_share_the_work(database_url: str) -> None:
     several = await asyncio.gather(*(migrate(database_url) for _ in range(3)))
     applied = [name for each in several for name in each]
-    assert sorted(applied) == [each.name for each in migrations() if each.requires is None]
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        there = await created(connection)
+    assert sorted(applied) == [each.name for each in migrations() if each.requires is None or each.requires in there]
     assert await pending(database_url) == []
 
 
@@ -128,6 +133,62 @@ async def test_what_needs_an_extension_waits_for_it(database_url: str) -> None:
     assert await migrate(database_url, (TABLE, now_there, every[2])) == ["0002_waits.sql"]
 
 
+def test_what_the_head_of_a_file_says() -> None:
+    plain = Migration("1.sql", "CREATE TABLE a (); -- batches\n")
+    assert (plain.way, plain.requires, plain.contracts) == (Way.WHOLE, None, None)
+    assert plain.parts == [plain.statements], "one statement of many: they belong together"
+    said = Migration("2.sql", "-- contracts: 0.2\n-- batches\n-- requires: b\n-- More.\n-- no transaction\nUPDATE a;")
+    assert (said.way, said.requires, said.contracts) == (Way.BATCHES, "b", "0.2")
+    assert Migration("3.sql", "-- no transaction\nSELECT 1;\n\nSELECT 2").parts == ["SELECT 1", "SELECT 2"]
+    assert Migration("4.sql", "SELECT create_hypertable('a', by_range('t'));").converts == ("a",)
+
+
+def test_a_semicolon_ends_a_statement_where_it_is_one() -> None:
+    body = "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $x$ BEGIN; PERFORM '$$;'; END; $x$"
+    others = ["SELECT 'a;''b' -- no; really\n", 'SELECT ";" /* ; */', " ;; "]
+    found = list(split(";".join([body, *others])))
+    assert found == [body, "SELECT 'a;''b'", 'SELECT ";"']
+
+
+async def test_rows_are_moved_in_batches_until_there_are_none(database_url: str) -> None:
+    many = Migration("0002_many.sql", "INSERT INTO thing SELECT n, NULL FROM generate_series(1, 25) n;")
+    moved = Migration(
+        "0003_moved.sql",
+        "-- batches\nUPDATE thing SET name = 'x' WHERE id IN (SELECT id FROM thing WHERE name IS NULL LIMIT 10);\n"
+        "DELETE FROM thing WHERE id IN (SELECT id FROM thing WHERE id > 20 LIMIT 2)",
+    )
+    told: list[Told] = []
+    await migrate(database_url, (TABLE, many, moved), told.append)
+    assert [each.detail for each in told if each.what is What.MOVED] == ["25 rows", "5 rows"]
+    with asking(database_url) as connection:
+        assert connection.execute("SELECT count(*), min(name) FROM thing").fetchone() == (20, "x")
+
+
+async def test_a_database_of_a_newer_release_serves_until_that_takes_something_away(database_url: str) -> None:
+    more = Migration("0099_more.sql", "ALTER TABLE thing ADD more text")
+    await migrate(database_url, (TABLE, ROW, more))
+    told: list[Told] = []
+    assert await migrate(database_url, (TABLE, ROW), told.append) == []
+    assert [(each.what, each.name) for each in told] == [(What.NEWER, "0099_more.sql")]
+    early = Migration("0100_early.sql", "-- contracts: 0.0.9\nALTER TABLE thing DROP more")
+    await migrate(database_url, (TABLE, ROW, more, early))
+    assert await migrate(database_url, (TABLE, ROW, INDEX)) == ["0003_index.sql"], "we are later than 0.0.9"
+    less = Migration("0101_less.sql", "-- contracts: 99.1\nALTER TABLE thing DROP name")
+    await migrate(database_url, (TABLE, ROW, INDEX, more, early, less))
+    with pytest.raises(DatabaseTooNew, match=r"0101_less\.sql took away what .* uses; install 99\.1 or newer"):
+        await migrate(database_url, (TABLE, ROW, INDEX))
+
+
+async def test_who_may_only_read_and_write_runs_on_what_is_up_to_date(database_url: str) -> None:
+    """And a history of earlier days, which knows of no contracts, is read as it is."""
+    await migrate(database_url, THREE)
+    with asking(database_url) as connection:
+        connection.execute("ALTER TABLE schema_migration DROP contracts")
+        connection.execute(f"SELECT pg_advisory_lock({LOCK})")
+        assert await migrate(database_url, THREE) == [], "nobody is waited for"
+    assert await migrate(database_url, (*THREE, Migration("0004_more.sql", "ALTER TABLE thing ADD more text"))) != []
+
+
 async def test_our_files_are_numbered_and_each_number_is_there_once() -> None:
     numbers = [int(each.name.split("_")[0]) for each in migrations()]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -149,4 +210,5 @@ def test_the_command_says_what_is_missing(database_url: str, monkeypatch: pytest
     assert (before.exit_code, before.output.splitlines()[0]) == (1, "0001_core.sql")
     assert applied.exit_code == 0
     assert "applied 0001_core.sql" in applied.output
-    assert (after.exit_code, after.output.strip()) == (0, "up to date")
+    assert (after.exit_code, after.output.splitlines()[-1]) == (0, "up to date")
+    assert "0002_observation_hypertable.sql" in applied.output, "applied, or what it waits for"

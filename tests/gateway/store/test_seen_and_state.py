@@ -9,7 +9,8 @@ import pytest
 
 from alerts.model import Subject
 from devices.model import Lane
-from gateway.store import devices, observations, watches
+from gateway.retention import Rest
+from gateway.store import devices, observations, retention, watches
 from gateway.store.devices import Sign
 from gateway.store.observations import Seen
 from tests.gateway.place import NOW, Place, fall, place
@@ -36,7 +37,7 @@ async def test_identities_are_forgotten_when_no_device_can_send_them_again(migra
         device = town.homes[0].device
         await town.run(lambda each: observations.mark_seen(each, [(device, "old", b"")], NOW - timedelta(days=40)))
         await town.run(lambda each: observations.mark_seen(each, [(device, "new", b"")], NOW))
-        assert await town.run(lambda each: observations.prune_seen(each, NOW - timedelta(days=35))) == 1
+        assert await town.run(lambda each: retention.delete(each, Rest("seen", 35, NOW - timedelta(days=35)))) == 1
         assert await town.rows("SELECT message_id FROM seen") == [{"message_id": "new"}]
 
 
@@ -48,7 +49,7 @@ async def test_the_same_id_with_other_content_is_stored_judged_and_flagged(migra
         other = type(again)(again.topic, again.payload.replace(b'"fall"', b'"fall","impact_g":3'), again.received_at)
         stored = await town.store(held, [again, other, fall(town.homes[1], "1")])
         assert stored.new == 2
-        flags = await town.rows("SELECT flags FROM observation ORDER BY id")
+        flags = await town.rows("SELECT flags FROM said ORDER BY id")
         assert [each["flags"] for each in flags] == [[], ["id_reused"], []]
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import psycopg
+import pytest
+
 from devices.model import Lane
 from gateway.canary import Limits
 from gateway.store import alerts, observations, pages, sites, snapshot, views
@@ -16,11 +19,37 @@ from gateway.timekeeper import Timekeeper
 from tests.gateway.place import NOW, fall, heartbeat, place
 from tests.support.timescale_server import in_one_session
 
+BEFORE = """
+    INSERT INTO observation (device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at,
+                             flags, fields, raw)
+    SELECT n % 3, n % 2, 'fall_alarm', c, 'said', 'm' || n, at - interval '1 hour', at, '{late}', jsonb_build_object('n', n),
+           convert_to('bytes ' || n, 'UTF8')
+    FROM generate_series(1, 30) AS n, (VALUES ('alarm'), ('event'), ('result'), ('status')) AS v (c),
+         LATERAL (SELECT '2026-03-01 12:00Z'::timestamptz - n * interval '7 hours' AS at) t"""
 
-async def test_the_migrations_go_through_once(timescale_url: str) -> None:
-    every = in_one_session(migrations())
-    assert await migrate(timescale_url, every) == [each.name for each in migrations()]
-    assert await pending(timescale_url, every) == []
+
+@pytest.mark.parametrize("where", ["database_url", "timescale_url"])
+async def test_the_migrations_go_through_once_and_move_what_was_said(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    url, every = request.getfixturevalue(where), in_one_session(migrations())
+    first = [each for each in every if each.name < "0014"]
+    done = await migrate(url, first)
+    columns = (
+        "id, device_id, installation_id, kind, message_class, type, message_id, occurred_at, received_at, flags, fields"
+    )
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
+        connection.execute(BEFORE)
+        before = connection.execute(f"SELECT {columns}, raw FROM observation ORDER BY id".encode()).fetchall()
+    done += await migrate(url, every)
+    assert done == [each.name for each in migrations() if where == "timescale_url" or each.requires is None]
+    assert await pending(url, every) == []
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
+        moved = f"SELECT {columns}, raw FROM said LEFT JOIN raw_message USING (id, device_id, received_at) ORDER BY id"
+        assert connection.execute(moved.encode()).fetchall() == before
+        assert connection.execute("SELECT count(*) FROM device_health").fetchone() == (30,)
+        (following,) = connection.execute("SELECT nextval('said_id')").fetchone() or (0,)
+        assert following == before[-1][0] + 1
 
 
 async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url: str) -> None:
@@ -36,15 +65,19 @@ async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url
         stored = await town.store(held, [fall(one, "f1"), fall(one, "f1"), fall(two, "f2")])
         assert (stored.total, stored.new, stored.changed.pages) == (3, 2, True)
 
-        # The hypertable: a chunk a day, by when we received it.
-        (chunks,) = await town.rows("SELECT count(*) AS n FROM show_chunks('observation')")
-        (dimension,) = await town.rows(
-            "SELECT column_name, time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = 'observation'"
+        # The hypertables: a chunk a day or a week, by when we received it.
+        dimensions = await town.rows(
+            """SELECT hypertable_name AS name, column_name AS by, time_interval, num_chunks AS chunks
+               FROM timescaledb_information.hypertables JOIN timescaledb_information.dimensions USING (hypertable_name)
+               WHERE hypertable_name IN ('observation', 'device_health', 'raw_message') ORDER BY 1"""
         )
-        assert chunks["n"] == 3
-        assert dimension == {"column_name": "received_at", "time_interval": timedelta(days=1)}
+        assert [(each["by"], each["time_interval"].days, each["chunks"]) for each in dimensions] == [
+            ("received_at", 1, 3),
+            ("received_at", 7, 1),
+            ("received_at", 1, 3),
+        ]
         said = await town.rows(
-            "SELECT time_bucket('1 day', received_at) AS day, count(*) AS n FROM observation GROUP BY 1 ORDER BY 1"
+            "SELECT time_bucket('1 day', received_at) AS day, count(*) AS n FROM said GROUP BY 1 ORDER BY 1"
         )
         assert [each["n"] for each in said] == [2, 2, 4]
         assert await town.run(observations.newest_received_at) == NOW

@@ -1,0 +1,126 @@
+"""Statistics: how the fleet is now, when things happen in a zone, and what alerts came to. No names, and nobody's home."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from alerts.alert import Cause
+from alerts.model import Severity, Track
+from gateway.api.schemas.base import Code, Day, Named, Schema, Taken
+
+Step = Literal["hour", "day", "hour_of_day", "all"]
+Per = Literal["zone", "condition", "kind", "severity", "track", "cause"]
+Codes = Annotated[tuple[Code, ...], Field(max_length=50)]
+
+
+class FleetQuery(Taken):
+    """Of which devices. ``zone``: with what is below it; None for all that you cover."""
+
+    zone: UUID | None = None
+
+
+class FleetLine(Schema):
+    """The devices of a kind in a zone. ``fitted``: in a home; ``silent``: against their contract; ``disconnected``: as they or the
+    broker last said; ``battery_low``: 20 % or less; ``signal_weak``: below -100 dBm; ``with_alerts``: with an open one that you may
+    see. The last five are of those that are fitted."""
+
+    zone: Named
+    kind: str
+    devices: int
+    unregistered: int
+    fitted: int
+    silent: int
+    disconnected: int
+    battery_low: int
+    signal_weak: int
+    with_alerts: int
+
+
+class FleetHealth(Schema):
+    """As of ``at``: a line for each zone and kind, in this order."""
+
+    at: datetime
+    lines: list[FleetLine]
+
+
+class ActivityQuery(Taken):
+    """``zone``: with all below it that you cover; the days from ``since`` (by default four weeks ago) to ``until`` (by default
+    today), both included. ``kind``, ``type`` (may be repeated): only what these devices said, only of these types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    zone: UUID
+    since: Day | None = None
+    until: Day | None = None
+    kinds: Annotated[Codes, Field(alias="kind")] = ()
+    types: Annotated[Codes, Field(alias="type")] = ()
+
+
+class ActivityDay(Schema):
+    """How much was said in each of the 24 hours of a local day. Where the clock is put back, an hour has two."""
+
+    day: date
+    hours: list[int]
+
+
+class ActivityMap(Schema):
+    """Every day in order. ``counted_until``: the end of the last hour that is counted; None before the first."""
+
+    zone: Named
+    counted_until: datetime | None
+    days: list[ActivityDay]
+
+
+class AlertStatisticsQuery(Taken):
+    """Alerts that are closed, by when they were raised: the days from ``since`` (by default a quarter, 92 days, ago) to ``until`` (by
+    default today), both included. ``zone``: with all below it, None for all that you lead. ``step``: a line for each hour, each day,
+    each hour of the day (of all days together), or none of them; ``per`` (may be repeated): and for each of these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    zone: UUID | None = None
+    since: Day | None = None
+    until: Day | None = None
+    step: Step = "day"
+    per: Annotated[tuple[Per, ...], Field(max_length=6)] = ()
+    track: Track | None = None
+    conditions: Annotated[Codes, Field(alias="condition")] = ()
+
+
+class AlertLine(Schema):
+    """What is asked for tells which of the first eight are there; a ``cause`` of None: it was over by itself.
+
+    ``false_alarms``: by device or user; ``answered``: by a person, of these so many within 60 and 180 seconds; ``on_site``: somebody
+    arrived, of these so many within 30 minutes. The seconds are sums over those, from raising: a mean is their sum by their number."""
+
+    begin: datetime | None = None
+    hour: int | None = None
+    zone: Named | None = None
+    condition: str | None = None
+    kind: str | None = None
+    severity: Severity | None = None
+    track: Track | None = None
+    cause: Cause | None = None
+    count: int
+    false_alarms: int
+    answered: int
+    answered_in_60_s: int
+    answered_in_180_s: int
+    answer_seconds: int
+    on_site: int
+    on_site_in_30_min: int
+    on_site_seconds: int
+    close_seconds: int
+
+
+class AlertStatistics(Schema):
+    """Lines in order of time, then of what they are for. ``counted_until``: alerts that were closed since are not yet in."""
+
+    since: date
+    until: date
+    counted_until: datetime | None
+    lines: list[AlertLine]

@@ -1,0 +1,143 @@
+"""Forgetting: what is kept no longer goes, and what stays is compressed. One owner for both: our own timekeeper.
+
+Rules
+    Each step is a transaction of its own, and in it stands in the audit what went. A step that fails stops no other; its
+    error is raised at the end. Several processes may do it at once: what one has, the others leave.
+    What devices said is looked at only when something of it can be due: a cut has moved (``retention.cuts``).
+
+Theory
+    TimescaleDB's own jobs would do the same by another clock, need background workers and rights that a hosted database may
+    lack, and know nothing of kinds (docs/decisions/0030-one-owner-of-retention.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import structlog
+
+from gateway import retention
+from gateway.retention import Cut, Keep, Rest, Table
+from gateway.store import audit
+from gateway.store import retention as store
+from gateway.store.aside import under_way
+from gateway.store.audit import Audited
+from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone, TooMuch
+
+log = structlog.get_logger()
+
+UNRECORDED = frozenset({"seen", "watch", "answer", "session", "sign_in_failure", "register_change"})
+"""What goes as it has served its purpose, and is in no audit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What went: rows, or whole chunks."""
+
+    name: str
+    rows: int = 0
+    chunks: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.chunks)
+
+
+class Forgetting:
+    """Makes passes; the caller decides when."""
+
+    def __init__(self, database: Database, keep: Keep) -> None:
+        self._database = database
+        self._keep = keep
+        self._applied: tuple[object, ...] = ()
+        self._again = False
+        self._errors: list[Exception] = []
+
+    async def run_once(self, now: datetime) -> list[Gone]:
+        """All that is due now. What went; or the first error, where there was one."""
+        self._errors, self._again = [], False
+        gone = [await self._rest(each, now) for each in retention.rest(self._keep, now)]
+        cuts = retention.cuts(self._keep, now)
+        due = (cuts, *(retention.compressible(each, now) for each in Table))
+        if due != self._applied:
+            gone += await self._said(cuts, now)
+            self._applied = () if self._errors or self._again else due
+        if self._errors:
+            raise self._errors[0]
+        return [each for each in gone if each]
+
+    async def _rest(self, each: Rest, now: datetime) -> Gone:
+        rows = 0
+        noted = None if each.name in UNRECORDED else now
+        while done := await self._step(each.name, noted, partial(store.delete, each=each)):
+            rows += done
+        return Gone(each.name, rows)
+
+    # What devices said ------------------------------------------------------------------------------------------------
+
+    async def _said(self, cuts: Sequence[Cut], now: datetime) -> list[Gone]:
+        """Chunks go before rows, and what is left is compressed. Nothing, while a plain database becomes one with chunks: rows of
+        a table are in two places then."""
+        if await self._database.run(under_way):
+            self._again = True
+            return []
+        chunked = await self._database.run(store.hypertables)
+        gone = [await self._cut(each, now, chunked=each.table.value.name in chunked) for each in cuts]
+        for table in Table:
+            if chunked.get(table.value.name):
+                await self._compress(table, now)
+        return gone
+
+    async def _cut(self, cut: Cut, now: datetime, *, chunked: bool) -> Gone:
+        if chunked and cut.whole:
+            return Gone(cut.name, chunks=await self._step(cut.name, now, partial(store.drop_chunks, cut=cut)))
+        rows = 0
+        since = await self._first(cut)
+        while since < cut.before:
+            delete = store.delete_segments if chunked else store.delete_rows
+            done = await self._step(cut.name, now, partial(delete, cut=cut, since=since))
+            rows += done
+            if not done:
+                since += cut.table.value.width
+        return Gone(cut.name, rows)
+
+    async def _first(self, cut: Cut) -> datetime:
+        """Where the chunk begins – or would begin – of the oldest row that is due."""
+
+        async def ask(connection: Connection) -> datetime | None:
+            await store.be_patient(connection)
+            return await store.oldest(connection, cut)
+
+        first = await self._database.run(ask)
+        return retention.edge(cut.table, first) if first else cut.before
+
+    async def _compress(self, table: Table, now: datetime) -> None:
+        before = retention.compressible(table, now)
+        for chunk in await self._database.run(lambda each: store.chunks_before(each, table, before)):
+            await self._step(chunk, None, partial(store.compress, chunk=chunk))
+
+    async def _step(self, name: str, noted: datetime | None, work: Callable[[Connection], Awaitable[int]]) -> int:
+        """One transaction: how much went, ``noted`` in the audit as of then. What somebody uses at this moment has its turn with
+        the next pass."""
+
+        async def step(connection: Connection) -> int:
+            await store.be_patient(connection)
+            done = await work(connection)
+            if done and noted is not None:
+                line = Audited("retention.applied", "retention", params={"what": name, "count": done})
+                await audit.add(connection, noted, [line])
+            return done
+
+        try:
+            return await self._database.run(step)
+        except LOST_A_RACE:
+            log.warning("retention.in_use", what=name)
+            self._again = True
+        except Exception as error:
+            if isinstance(error, DatabaseGone) and not isinstance(error, TooMuch):
+                raise
+            log.exception("retention.failed", what=name)
+            self._errors.append(error)
+        return 0

@@ -1,0 +1,149 @@
+"""``hjemmevakt person``: one resident's data – out, away, and who looked at it. What is wrong is one clear line each."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import typer
+
+from alerts.render import LANGUAGES
+from gateway.clock import SystemClock
+from gateway.errors import GatewayError, SettingError
+from gateway.person import accesslog, ledger
+from gateway.person import erase as erasing
+from gateway.person import export as exporting
+from gateway.settings import Settings, load
+from gateway.store import belonging
+from gateway.store.belonging import Row
+from gateway.store.db import Connection, Database
+
+app = typer.Typer(no_args_is_help=True, help="One resident's data: out in an open format, away, and who looked at it.")
+Answer = TypeVar("Answer")
+
+MANY = 50
+Who = Annotated[str | None, typer.Argument(metavar="RESIDENT", help="Their id, as the API and the pages have it.")]
+Name = Annotated[str | None, typer.Option("--name", help="Their name, or a part of it, in place of the id.")]
+
+
+class WhichResident(GatewayError):
+    """It is not clear who is meant."""
+
+
+class OldSchema(GatewayError):
+    """The database is not up to date: run hjemmevakt migrate."""
+
+
+@app.command("export")
+def export(
+    file: Annotated[Path, typer.Option("--to", help="The zip to write. One that is there is replaced.")],
+    resident: Who = None,
+    name: Name = None,
+) -> None:
+    """Write all that is stored of a resident into a zip of JSON and CSV, for whoever asks for their own data."""
+
+    async def work(database: Database) -> None:
+        row = await database.run(lambda each: find(each, resident, name))
+        counts = await exporting.export(database, row["id"], file, SystemClock().now())
+        typer.echo(
+            "\n".join([f"{row['name']}, {row['uid']}:", *(f"  {many:>8} {part}" for part, many in counts.items())])
+        )
+        typer.echo(f"{file}: personal data; what it is, and what is left out, says docs/privacy.md")
+
+    with_database(load(), work)
+
+
+@app.command("access-log")
+def access_log(
+    resident: Who = None,
+    name: Name = None,
+    language: Annotated[str, typer.Option(help="nb, nn or en.")] = "nb",
+) -> None:
+    """Show who looked at a resident, when, at what and because of which alert. That it was shown is in it the next time."""
+    settings = load()
+
+    async def work(database: Database) -> None:
+        row = await database.run(lambda each: find(each, resident, name))
+        for line in await database.run(
+            lambda each: accesslog.shown(each, row["id"], language, settings.local, SystemClock().now())
+        ):
+            typer.echo(line)
+
+    if language not in LANGUAGES:
+        raise SettingError(f"--language {language!r}: nb, nn or en")
+    with_database(settings, work)
+
+
+@app.command("erase")
+def erase(
+    resident: Who = None,
+    name: Name = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name.")] = False,
+    end_first: Annotated[
+        bool, typer.Option("--now", help="They move out and their devices are taken down, as of now.")
+    ] = False,
+) -> None:
+    """Remove a resident everywhere, for good. Without one it goes on with what was cut short. Give the export first."""
+    settings = load()
+    kept, now = settings.data_folder / ledger.NAME, SystemClock().now()
+
+    async def work(database: Database) -> None:
+        row = await database.run(lambda each: find(each, resident, name)) if resident or name else None
+        for record in await erasing.go_on(database, now, kept) if row is None else ():
+            typer.echo("\n".join(erasing.told(record)))
+        if row is None:
+            typer.echo("nothing is left of what was cut short")
+            return
+        typed = (name or row["name"]) if yes else typer.prompt(f"Erases {row['name']} for good. Type the name to go on")
+        if typed.strip().lower() != row["name"].lower():
+            raise WhichResident("that is not the whole name: nothing was erased")
+        record = await erasing.erase(database, row["id"], getpass.getuser(), now, kept, end_first=end_first)
+        typer.echo("\n".join([*erasing.told(record), f"noted in {kept}: keep it apart from the backups"]))
+
+    with_database(settings, work)
+
+
+# Parts ------------------------------------------------------------------------------------------------------------------
+
+
+async def find(connection: Connection, resident: str | None, name: str | None) -> Row:
+    """Who is meant: by id, or the only one of a name. WhichResident with those whom it may be."""
+    if resident is None and name is None:
+        raise WhichResident("say who: the id, or --name")
+    if resident is not None:
+        try:
+            row = await belonging.find(connection, UUID(resident))
+        except ValueError:
+            raise WhichResident(f"{resident!r} is no id; look for somebody with --name") from None
+        if row is None:
+            raise WhichResident(f"there is no resident {resident}; look for somebody with --name")
+        return row
+    rows = await belonging.named(connection, name or "", MANY)
+    if len(rows) != 1:
+        shown = [f"{row['uid']}  {row['name']}, {row['address']}" for row in rows]
+        raise WhichResident("\n".join(["give one of these ids:", *shown] if rows else [f"nobody is called {name!r}"]))
+    return rows[0]
+
+
+def with_database(settings: Settings, work: Callable[[Database], Awaitable[Answer]]) -> Answer:
+    """Work on the database that the settings name. OldSchema for one that is not up to date."""
+    from gateway.serve import database_of  # noqa: PLC0415 - the web application is slow to import
+    from gateway.store.migrate import pending  # noqa: PLC0415
+
+    async def answer(url: str) -> Answer:
+        if await pending(url):
+            raise OldSchema("the database is not up to date: run hjemmevakt migrate")
+        database = Database(url, size=2, process="person")
+        await database.open()
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    with database_of(settings) as url:
+        return asyncio.run(answer(url))

@@ -1,0 +1,225 @@
+"""What goes: found, counted and removed. What is due is decided in ``gateway/retention.py``.
+
+Rules
+    Nothing here decides. Each function is one step, short enough for a transaction of its own.
+    Where a table is made of chunks, what goes whole is dropped with its chunk, and what goes of a chunk is deleted by segment:
+    also where it is compressed, and without a limit, as one chunk is one. Elsewhere rows are deleted, some at a time.
+    Audit and timelines are append-only. The one way past that is open in a transaction that says up to which time
+    (``_lawful``); a trigger refuses what is younger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.retention import EPOCH, Cut, Rest, Table
+from gateway.store import rollups
+from gateway.store.db import Connection
+
+PATIENCE = "10min"
+"""For one step; a chunk of millions of rows takes its time."""
+SOME = 20_000
+"""Rows that are deleted in one transaction."""
+SOME_ALERTS = 500
+OF_ALERT = ("page", "answer", "command", "alert_entry")
+"""All that belongs to an alert, and goes with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What would go: how many rows, of them from when the oldest; and of what stays, from when the oldest."""
+
+    rows: int
+    oldest: datetime | None
+    oldest_kept: datetime | None
+    chunks: int = 0
+
+
+_REST = {
+    "position": ("occurred_at", "true"),
+    "seen": ("received_at", "true"),
+    "watch": ("since", "due_at IS NULL AND (state <> 'raised' OR key LIKE 'dose:%%')"),
+    "answer": ("received_at", "true"),
+    "quarantine": ("received_at", "true"),
+    "alert": ("closed_at", "closed_at IS NOT NULL"),
+    "audit": ("at", "true"),
+    "device_health_hourly": ("bucket", "true"),
+    "activity_hourly": ("bucket", "true"),
+    "device_health_daily": ("bucket", "true"),
+    "activity_daily": ("bucket", "true"),
+    "session": ("expires_at", "true"),
+    "sign_in_failure": ("at", "true"),
+    "register_change": ("at", "true"),
+}
+"""By table: the time that counts, and what may go at all. A settled watch may, but what was raised is not over before
+something says so; a dose is."""
+
+
+async def be_patient(connection: Connection) -> None:
+    """This transaction may take longer than others do."""
+    await connection.execute(f"SET LOCAL statement_timeout = '{PATIENCE}'")
+
+
+async def hypertables(connection: Connection) -> dict[str, bool]:
+    """The tables that are made of chunks, and whether each can be compressed (not so under TimescaleDB's Apache licence)."""
+    cursor = await connection.execute("SELECT to_regclass('timescaledb_information.hypertables') IS NOT NULL AS there")
+    row = await cursor.fetchone()
+    if row is None or not row["there"]:
+        return {}
+    cursor = await connection.execute(
+        """SELECT hypertable_name AS name, compression_enabled FROM timescaledb_information.hypertables
+           WHERE hypertable_schema = current_schema() AND hypertable_name = ANY(%s)""",
+        ([each.value.name for each in Table],),
+    )
+    return {row["name"]: row["compression_enabled"] for row in await cursor.fetchall()}
+
+
+# What devices said ------------------------------------------------------------------------------------------------------
+
+
+async def due(connection: Connection, cut: Cut, after: datetime | None, *, chunked: bool) -> Due:
+    """What would go by a cut; ``after``: what is older goes by another one."""
+    name, (matches, arguments) = cut.table.value.name, _matches(cut)
+    cursor = await connection.execute(
+        f"""SELECT count(*) AS rows, min(received_at) AS oldest,
+                   (SELECT received_at FROM {name} WHERE received_at >= %(before)s AND {matches}
+                    ORDER BY received_at LIMIT 1) AS oldest_kept
+            FROM {name} WHERE received_at < %(before)s AND received_at >= %(after)s AND {matches}""",
+        {**arguments, "before": cut.before, "after": after or EPOCH},
+    )
+    row = await cursor.fetchone() or {}
+    chunks = len(await chunks_before(connection, cut.table, cut.before)) if chunked and cut.whole else 0
+    return Due(row["rows"], row["oldest"], row["oldest_kept"], chunks)
+
+
+async def oldest(connection: Connection, cut: Cut) -> datetime | None:
+    """From when the oldest row is that goes by a cut."""
+    matches, arguments = _matches(cut)
+    cursor = await connection.execute(
+        f"""SELECT received_at FROM {cut.table.value.name} WHERE received_at < %(before)s AND {matches}
+            ORDER BY received_at LIMIT 1""",
+        {**arguments, "before": cut.before},
+    )
+    row = await cursor.fetchone()
+    return row["received_at"] if row else None
+
+
+async def chunks_before(connection: Connection, table: Table, before: datetime) -> list[str]:
+    """The chunks that are over by then, the oldest first."""
+    cursor = await connection.execute(
+        """SELECT format('%%I.%%I', chunk_schema, chunk_name) AS name FROM timescaledb_information.chunks
+           WHERE hypertable_schema = current_schema() AND hypertable_name = %s AND range_end <= %s ORDER BY range_start""",
+        (table.value.name, before),
+    )
+    return [row["name"] for row in await cursor.fetchall()]
+
+
+async def drop_chunks(connection: Connection, cut: Cut) -> int:
+    """Drop every chunk that is due as a whole. How many."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS n FROM drop_chunks(%s::regclass, older_than => %s::timestamptz)",
+        (cut.table.value.name, cut.before),
+    )
+    row = await cursor.fetchone()
+    return int(row["n"]) if row else 0
+
+
+async def delete_segments(connection: Connection, cut: Cut, since: datetime) -> int:
+    """Delete what is due of the chunk that begins then, compressed or not. How many rows."""
+    matches, arguments = _matches(cut)
+    await connection.execute("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
+    cursor = await connection.execute(
+        f"""DELETE FROM {cut.table.value.name}
+            WHERE received_at >= %(since)s AND received_at < %(until)s AND {matches}""",
+        {**arguments, "since": since, "until": min(since + cut.table.value.width, cut.before)},
+    )
+    return cursor.rowcount
+
+
+async def delete_rows(connection: Connection, cut: Cut, since: datetime) -> int:
+    """Delete some of what is due from where a chunk would begin to where it would end. How many rows."""
+    name, (matches, arguments) = cut.table.value.name, _matches(cut)
+    cursor = await connection.execute(
+        f"""DELETE FROM {name} WHERE ctid = ANY(ARRAY(
+                SELECT ctid FROM {name} WHERE received_at >= %(since)s AND received_at < %(until)s AND {matches}
+                LIMIT %(some)s))""",
+        {**arguments, "since": since, "until": min(since + cut.table.value.width, cut.before), "some": SOME},
+    )
+    return cursor.rowcount
+
+
+async def compress(connection: Connection, chunk: str) -> int:
+    """Compress a chunk; one that is compressed in part, as something was deleted from it, as a whole. Nothing goes."""
+    await connection.execute("SELECT compress_chunk(%s::regclass, if_not_compressed => true)", (chunk,))
+    return 0
+
+
+def _matches(cut: Cut) -> tuple[str, dict[str, Any]]:
+    if cut.whole:
+        return "true", {}
+    kinds = "kind <> ALL(%(kinds)s)" if cut.but else "kind = ANY(%(kinds)s)"
+    return f"message_class = %(class)s AND {kinds}", {"class": cut.message_class, "kinds": list(cut.kinds)}
+
+
+# All else ---------------------------------------------------------------------------------------------------------------
+
+
+async def due_of(connection: Connection, each: Rest) -> Due:
+    """What would go."""
+    at, may_go = _REST[each.name]
+    cursor = await connection.execute(
+        f"""SELECT count(*) FILTER (WHERE {at} < {_BEFORE} AND {may_go}) AS rows,
+                   min({at}) FILTER (WHERE {at} < {_BEFORE} AND {may_go}) AS oldest,
+                   min({at}) FILTER (WHERE ({at} < {_BEFORE} AND {may_go}) IS NOT TRUE) AS oldest_kept
+            FROM {each.name}""",
+        _arguments(each),
+    )
+    row = await cursor.fetchone() or {}
+    return Due(row["rows"], row["oldest"], row["oldest_kept"])
+
+
+async def delete(connection: Connection, each: Rest) -> int:
+    """Delete some of what is due; rows that somebody has are left to the next time. How many."""
+    if each.before is not None and each.name in ("alert", "audit"):
+        await _lawful(connection, each.before)
+    if each.name == "alert":
+        return await _delete_alerts(connection, each)
+    at, may_go = _REST[each.name]
+    if each.before is not None and at == "bucket":
+        return await rollups.prune(connection, each.name, each.before)
+    cursor = await connection.execute(
+        f"""DELETE FROM {each.name} WHERE ctid = ANY(ARRAY(
+                SELECT ctid FROM {each.name} WHERE {at} < {_BEFORE} AND {may_go} LIMIT %(some)s FOR UPDATE SKIP LOCKED))""",
+        {**_arguments(each), "some": SOME},
+    )
+    return cursor.rowcount
+
+
+_BEFORE = "coalesce(%(before)s::timestamptz, now() - make_interval(days => %(days)s::integer))"
+
+
+def _arguments(each: Rest) -> dict[str, Any]:
+    return {"before": each.before, "days": each.days}
+
+
+async def _lawful(connection: Connection, before: datetime) -> None:
+    """What is append-only may lose what is older, in this transaction."""
+    await connection.execute(
+        "SELECT set_config('hjemmevakt.lawful', 'retention', true), set_config('hjemmevakt.kept_from', %s, true)",
+        (before.isoformat(),),
+    )
+
+
+async def _delete_alerts(connection: Connection, each: Rest) -> int:
+    """Some alerts that were closed before, with all that belongs to them."""
+    cursor = await connection.execute(
+        "SELECT id FROM alert WHERE closed_at < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+        (each.before, SOME_ALERTS),
+    )
+    ids = [row["id"] for row in await cursor.fetchall()]
+    for table in OF_ALERT if ids else ():
+        await connection.execute(f"DELETE FROM {table} WHERE alert_id = ANY(%s)", (ids,))
+    await connection.execute("DELETE FROM alert WHERE id = ANY(%s)", (ids,))
+    return len(ids)

@@ -1,0 +1,121 @@
+"""Statistics, read from rollups: when things happen in zones, and what alerts came to.
+
+Days and hours of the day are those in Oslo, as the rollups have them (:mod:`gateway.store.rollups`). Each query has bounds on
+``bucket`` and the zones, which is what the indexes are of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.store.db import Connection
+
+ALERT_COUNTS = (
+    "count",
+    "false_alarms",
+    "answered",
+    "answered_in_60_s",
+    "answered_in_180_s",
+    "answer_seconds",
+    "on_site",
+    "on_site_in_30_min",
+    "on_site_seconds",
+    "close_seconds",
+)
+_LOCAL = "(bucket AT TIME ZONE 'Europe/Oslo')"
+_STEPS = {
+    "hour": ("alert_hourly", "bucket AS begin"),
+    "day": ("alert_daily", "bucket AS begin"),
+    "hour_of_day": ("alert_hourly", f"extract(hour FROM {_LOCAL})::integer AS hour"),
+    "all": ("alert_daily", ""),
+}
+_PER = {"zone": "zone_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Of which zones, from when until before when."""
+
+    zones: Collection[int]
+    since: datetime
+    until: datetime
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"zones": sorted(self.zones), "since": self.since, "until": self.until}
+
+
+async def activity(
+    connection: Connection, span: Span, kinds: Collection[str], types: Collection[str]
+) -> list[dict[str, Any]]:
+    """How much was said by day and hour of the day. Hours in which nothing was said are left out."""
+    cursor = await connection.execute(
+        f"""SELECT {_LOCAL}::date AS day, extract(hour FROM {_LOCAL})::integer AS hour, sum(count)::bigint AS count
+            FROM (SELECT bucket, sum(count) AS count FROM zone_activity_hourly
+                  WHERE zone_id = ANY(%(zones)s) AND bucket >= %(since)s AND bucket < %(until)s
+                    AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
+                    AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s)) GROUP BY bucket) h
+            GROUP BY 1, 2 ORDER BY 1, 2""",
+        {**span.arguments, "kinds": sorted(kinds) or None, "types": sorted(types) or None},
+    )
+    return await cursor.fetchall()
+
+
+async def alerts(
+    connection: Connection,
+    span: Span,
+    step: str,
+    per: Sequence[str],
+    track: str | None,
+    conditions: Collection[str],
+    limit: int,
+) -> list[dict[str, Any]]:
+    """What closed alerts came to, by a step of time and by what they were. ``per``: zone, condition, kind, severity, track or
+    cause."""
+    table, at = _STEPS[step]
+    by = [at] if at else []
+    by += [_PER.get(name, name) for name in dict.fromkeys(per)]
+    counts = ", ".join(f"sum({name})::bigint AS {name}" for name in ALERT_COUNTS)
+    places = ", ".join(str(number + 1) for number in range(len(by)))
+    cursor = await connection.execute(
+        f"""SELECT {"".join(f"{each}, " for each in by)}{counts} FROM {table}
+            WHERE zone_id = ANY(%(zones)s) AND bucket >= %(since)s AND bucket < %(until)s
+              AND (%(track)s::text IS NULL OR track = %(track)s)
+              AND (%(conditions)s::text[] IS NULL OR condition = ANY(%(conditions)s))
+            {f"GROUP BY {places} ORDER BY {places}" if by else "HAVING count(*) > 0"} LIMIT %(limit)s""",
+        {**span.arguments, "track": track, "conditions": sorted(conditions) or None, "limit": limit},
+    )
+    return await cursor.fetchall()
+
+
+async def homes(connection: Connection, zones: Collection[int], now: datetime) -> int:
+    """How many homes of these zones have a device."""
+    cursor = await connection.execute(
+        """SELECT count(DISTINCT w.id) AS homes FROM dwelling w JOIN installation i ON i.dwelling_id = w.id
+           WHERE w.zone_id = ANY(%s) AND i.during @> %s::timestamptz""",
+        (sorted(zones), now),
+    )
+    row = await cursor.fetchone()
+    return row["homes"] if row else 0
+
+
+async def counted_until(connection: Connection, rollup: str) -> datetime | None:
+    """How far a rollup is reckoned."""
+    cursor = await connection.execute("SELECT reckoned_until FROM rollup WHERE name = %s", (rollup,))
+    row = await cursor.fetchone()
+    return row["reckoned_until"] if row else None
+
+
+async def below(connection: Connection, zone: Any, among: Collection[int]) -> list[int]:
+    """A zone with what is below it, as far as it is among these; empty where the zone itself is not."""
+    cursor = await connection.execute(
+        """WITH RECURSIVE below AS (
+               SELECT id FROM zone WHERE uid = %(zone)s AND id = ANY(%(among)s)
+               UNION SELECT z.id FROM zone z JOIN below b ON z.parent_id = b.id)
+           SELECT id FROM below WHERE id = ANY(%(among)s)""",
+        {"zone": zone, "among": sorted(among)},
+    )
+    return [row["id"] for row in await cursor.fetchall()]

@@ -1,0 +1,132 @@
+"""The drill: the database is lost, a backup is restored into an empty one, and whoever had been called is called on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from gateway import controlled
+from gateway.app import Gateway
+from gateway.embedded import Broker
+from gateway.store.migrate import pending
+from tests.support import databases
+from tests.support.processes import COMMAND, command, environment
+from tests.support.seen import Seen
+from tests.support.world import connected, settings_for, world
+
+NAME = "Petronella Wøgdahl"
+
+
+@dataclass
+class Resumed(Seen):
+    """A gateway on a database that was there before it."""
+
+
+@asynccontextmanager
+async def resumed(url: str, broker: Broker, start: datetime) -> AsyncIterator[Resumed]:
+    gateway = Gateway(settings_for(broker, None, start), url, roles=("ingest", "engine"))
+    async with gateway.running():
+        await connected(gateway)
+        yield Resumed(gateway)
+
+
+async def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        cursor = await connection.execute(query.encode())
+        return await cursor.fetchall() if cursor.description else []
+
+
+async def test_a_restored_database_goes_on_calling(
+    migrated_url: str, database_server: databases.Server, broker: Broker, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup"
+    async with world(migrated_url, broker) as town:
+        erased, home = await town.home(), await town.home()
+        await town.rows("UPDATE resident SET name = %s WHERE id = %s", NAME, erased.resident)
+        await town.says(home.fall_alarm, "fall")
+        await town.says(erased.fall_alarm, "heartbeat", message_class="status", battery=50)
+        assert await town.news() == ["Kari"]
+        made = await command("backup", str(file), database_url=migrated_url)
+        assert (made.code, made.err) == (0, "")
+        done = await command("person", "erase", "--name", NAME, "--yes", "--now", database_url=migrated_url,
+                             data_folder=tmp_path)  # fmt: skip
+        assert (done.code, done.err) == (0, "")
+        lost_at = town.now
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir() if each.suffix == ".partial"] == []
+    manifest = json.loads(zipfile.ZipFile(file).read("manifest.json"))
+    assert (manifest["counts"]["alert"], manifest["counts"]["resident"]) == (1, 2)
+
+    with database_server.fresh() as url:
+        back = await command("restore", str(file), "--sign-out", database_url=url, data_folder=tmp_path)
+        assert (back.code, back.err) == (0, "")
+        told = back.out.splitlines()
+        assert f"restored: {sum(manifest['counts'].values())} rows" in told[0]
+        assert "as many as were backed up, and every invariant holds" in told
+        assert any(line.endswith("erased again: 1") for line in told)
+        assert any(line.startswith("  1 open alerts go on climbing, the oldest of 2026-03-03") for line in told)
+        again = await command("restore", str(file), database_url=url, data_folder=tmp_path)
+        assert (again.code, "the database is not empty: it has tables" in again.err) == (2, True)
+
+        async with resumed(url, broker, lost_at + timedelta(minutes=10)) as town:
+            (residents,) = await town.rows("SELECT array_agg(name) AS names FROM resident")
+            assert residents["names"] == ["Beboer 2"], "who was erased since is not back"
+            await controlled.settle(town.gateway)
+            assert await town.news() == ["Kari", "Kari", "Ola"], "one step at once, however long it was"
+            await controlled.advance(town.gateway, timedelta(minutes=2))
+            assert await town.news() == ["Siri"]
+            looked = [each for each in (await town.health())[1] if each != "alerts_unanswered"]
+            assert (await town.rows("SELECT min(epoch) AS least FROM site_lane"))[0]["least"] >= 2
+            assert looked == []
+
+
+async def test_what_is_cut_short_is_refused_until_it_is_whole(
+    migrated_url: str, database_server: databases.Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup"
+    await rows(
+        migrated_url,
+        """INSERT INTO raw_message SELECT n, 1, '2026-03-03Z', decode(repeat(md5(n::text), 8), 'hex')
+           FROM generate_series(1, 100000) n""",
+    )
+    assert (await command("backup", str(file), database_url=migrated_url)).code == 0
+    with database_server.fresh() as url:
+        cut = await asyncio.create_subprocess_exec(
+            str(COMMAND), "restore", str(file), env=environment(database_url=url, data_folder=tmp_path),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        child = await _child(cut.pid, "pg_restore")
+        os.kill(child, signal.SIGKILL)
+        _, said = await cut.communicate()
+        assert (cut.returncode, "pg_restore failed" in said.decode()) == (2, True)
+        for refused in ("migrate", "serve"):
+            answer = await command(refused, database_url=url)
+            assert (answer.code, "a restore into this database has not ended" in answer.err) == (2, True), answer
+        done = await command("restore", str(file), database_url=url, data_folder=tmp_path)
+        assert (done.code, "NO LEDGER" in done.out) == (0, True)
+        assert await rows(url, "SELECT count(*) FROM raw_message") == [(100_000,)]
+        assert await pending(url) == []
+
+
+async def _child(pid: int, name: str) -> int:
+    """The number of a process' child, as soon as it is there and restores."""
+    async with asyncio.timeout(60):
+        while True:
+            for each in Path(f"/proc/{pid}/task").glob("*/children"):
+                for child in each.read_text().split():
+                    with suppress(FileNotFoundError):
+                        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                        if words[0].endswith(name.encode()) and b"--exit-on-error" in words:
+                            return int(child)
+            await asyncio.sleep(0.002)
