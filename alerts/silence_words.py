@@ -30,7 +30,7 @@ STATES: Mapping[str, str] = {
     State.IN_FORCE: N_("In force"),
     Kind.AWAY: N_("Away"),
     State.OVERDUE: N_("Should be back: everything is raised again"),
-    State.ENDED: N_("Over"),
+    State.ENDED: N_("Ended"),
 }
 """By state; a resident who is away by the kind."""
 

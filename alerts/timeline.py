@@ -33,7 +33,7 @@ LINES: Mapping[str, Line] = {
     "raised": Line(N_("Alert raised"), "0"),
     "evidence_joined": Line(N_("It happened again (severity: {severity})"), "0"),
     "repeated": Line(N_("{times} times within a short time (severity: {severity}); calling more people at once"), "0"),
-    "was_silenced": Line(N_("It was held back by a silence until now ({times} times)")),
+    "was_silenced": Line(N_("It was held back by a silence until now (times: {times})")),
     "owner_paged": Line(N_("{persons} paged, whose silence it is")),
     "home_occupied": Line(N_("Somebody seems to be at home, as a device there last said")),
     "home_empty": Line(N_("Nobody seems to be at home, as a device there last said")),

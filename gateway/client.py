@@ -196,6 +196,9 @@ class Client:
     async def buckets(self, query: schemas.BucketQuery) -> schemas.BucketList:
         return await self._call(schemas.BucketList, "GET", "/observations/buckets", query=query)
 
+    async def counted(self, query: schemas.CountedQuery) -> schemas.CountedList:
+        return await self._call(schemas.CountedList, "GET", "/observations/counted", query=query)
+
     # Devices --------------------------------------------------------------------------------------------------------
 
     async def devices(self, query: schemas.DeviceQuery | None = None) -> schemas.DevicePage:

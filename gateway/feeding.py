@@ -217,7 +217,8 @@ async def calendar(connection: Connection, token: str, now: datetime, local: Zon
     since, until = now - BACK, now + AHEAD
     gettext = translations(row["language"]).gettext
     if row["zone_id"] is None:
-        own = await duties.own_shifts(connection, row["person_id"], since, until, local)
+        places = await rosters.zones_served(connection, row["person_id"], now)
+        own = await duties.own_shifts(connection, row["person_id"], places, since, until, local)
         person = (row["person"], str(row["person_uid"]))
         entries = [
             Entry(

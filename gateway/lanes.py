@@ -24,12 +24,13 @@ from alerts.model import Evidence, Raise, Severity, Subject, Track
 from devices.dialects import dialects
 from devices.model import Lane
 from gateway import canary, commanding
+from gateway.arrivals import Delivery
 from gateway.clock import Clock, monotonic, pause
 from gateway.commanding import Outgoing
 from gateway.engine import act
 from gateway.ingest import Batch, Held, Stored, decode, joined, store_batch
 from gateway.metrics import METRICS
-from gateway.mqtt import BrokerSettings, Delivery, Link, LinkLost, connect
+from gateway.mqtt import BrokerSettings, Link, LinkLost, connect
 from gateway.parts import let_others, parted
 from gateway.rate import RateGuard
 from gateway.rulebook import RulebookCache

@@ -122,6 +122,7 @@ class RosterPages(Part):
             roster=roster,
             role=role,
             roles=ROLES,
+            staff=[each for each in roster.staff if role in each.roles],
             week=week,
             gaps=gaps,
             only_one=only_one,

@@ -30,6 +30,10 @@ FIELDS = {
     "gap_from": N_("From"),
     "gap_until": N_("Until"),
     "gaps": N_("How many such times in the week to come"),
+    "silences": N_("Silences"),
+    "away": N_("Residents away"),
+    "events": N_("Held back since yesterday"),
+    "until": N_("Lasts until"),
 }
 
 UNITS = {**{name: unit for words in WORDS for name, unit in words.units.items()}, DISTANCE: "{} m"}
@@ -138,7 +142,7 @@ def refusal(reason: str, status: int, detail: str, gettext: Gettext) -> str:
 def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str]) -> str:
     if isinstance(value, bool):
         return gettext(N_("Yes")) if value else gettext(N_("No"))
-    if name in ("dose_at", "position_at", "gap_from", "gap_until") and isinstance(value, str):
+    if name in ("dose_at", "position_at", "gap_from", "gap_until", "until") and isinstance(value, str):
         return _moment(value, at)
     if name == "confidence" and isinstance(value, int | float) and 0 <= value <= 1:
         return f"{value * 100:.0f} %"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 
+from gateway.api import schemas
 from gateway.embedded import Broker
 from tests.support.silences import ends, is_away, lets_last, look, may_not
 from tests.support.world import world
@@ -40,12 +41,18 @@ async def test_away_over_and_back(migrated_url: str, broker: Broker) -> None:
 
         listed = await town.gateway.front.alert_list(await town.who("Kari"), "open", None, 50)
         assert [each.away_until for each in listed.alerts] == [away.until]
+        residents = schemas.ResidentQuery()
+        for name, told in (("Kari", away.until), ("Tek", None)):  # whether somebody is away is for care
+            (one,) = (await town.gateway.front.residents(await town.who(name), residents)).residents
+            assert one.away_until == told
+        assert (await town.gateway.front.silences(await town.who("Tek"), schemas.SilenceQuery())).silences == []
 
+        await town.done("Kari", there["uid"])
         await town.passes(hours=42)  # the day of return passes, and nobody has said a word
         assert (await look(town, away)).state == "overdue"
         assert (await town.alert("away_over"))["closed_at"] is None
-        await town.passes(hours=6)
-        assert [each["condition"] for each in await town.alerts("dose_missed")] == ["dose_missed"]
+        await town.passes(hours=5.1)
+        await town.done("Kari", (await town.alert("dose_missed"))["uid"])
 
         await lets_last(town, "Siri", await look(town, away), 48)
         assert (await town.alert("away_over"))["closed_at"] is not None

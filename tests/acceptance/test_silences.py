@@ -59,6 +59,7 @@ async def test_a_door_that_is_silenced_for_a_night_and_a_sensor_that_is_replaced
         assert await town.news() == []
         await town.passes(minutes=5)  # left open is another code
         assert [each["condition"] for each in await town.alerts()] == ["door_at_night", "left_open"]
+        await town.done("Kari", (await town.alert("left_open"))["uid"])
         await town.passes(hours=8.5)
         assert (await look(town, own)).ended_why == "moved"
         assert [each.outcome for each in (await look(town, whole)).held] == ["raised"]
@@ -94,6 +95,15 @@ async def test_a_fire_is_silenced_by_two_or_not_at_all(migrated_url: str, broker
         await town.says(sensor, "silenced")
         await town.says(sensor, "cleared")
         assert ((await look(town, asked)).held[0].times, await town.news()) == (2, [])
+        longer = await lets_last(town, "Leif", await look(town, asked), 24)
+        assert (longer.until, longer.asked_until) == (asked.until, asked.until + timedelta(hours=24))
+        assert (await look(town, asked)).may == [
+            "consent",
+            "extend",
+            "end",
+        ]  # Leif has asked, and Siri is the second now
+        assert (await consents(town, "Siri", longer)).until == longer.asked_until
+        await town.news()
         await ends(town, "Vakt", await look(town, asked, "Vakt"))
         assert (await town.alerts("fire"))[-1]["closed_at"] is None  # the other sensor has not said that it is over
         assert "Kari" in await town.news()

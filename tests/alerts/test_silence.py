@@ -82,6 +82,11 @@ AWAY = silence(kind=Kind.AWAY, resident_id=7)
         ([], {}, Why.NO_SILENCE),
         ([silence()], {}, Why.SILENCED),
         ([silence(resident_id=7)], {}, Why.SILENCED),
+        (
+            [silence(resident_id=7)],
+            {"subject": replace(HOME, installation_id=9, dwelling_id=6, zone_id=77)},
+            Why.SILENCED,
+        ),
         ([silence(resident_id=8)], {}, Why.NO_SILENCE),
         ([ZONE_WIDE], {}, Why.SILENCED),
         ([silence(zone_id=3)], {}, Why.NO_SILENCE),

@@ -139,7 +139,12 @@ class FakeFront(FakeRosters):
 
     async def residents(self, who: Who, query: schemas.ResidentQuery) -> schemas.ResidentPage:
         found = schemas.ResidentItem(
-            id=fake_policies.RESIDENT.id, name=fake_policies.RESIDENT.name, phone="", home=None, zone=fake_policies.ZONE
+            id=fake_policies.RESIDENT.id,
+            name=fake_policies.RESIDENT.name,
+            phone="",
+            home=None,
+            zone=fake_policies.ZONE,
+            away_until=None,
         )
         return schemas.ResidentPage(
             residents=[found] if query.q.lower() in found.name.lower() else [], next_cursor=None

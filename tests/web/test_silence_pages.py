@@ -28,7 +28,7 @@ async def test_the_ledger_says_what_waits_first_and_ends_with_one_button(
 ) -> None:
     page = (await lead.get("/silences")).text
     assert page.index(str(AWAY)) < page.index(str(FIRE)) < page.index(str(DOOR))
-    for told in ("Dør åpnet om natten", "Siri Hodne", "Holdt tilbake 4 ganger", "1 pågår fortsatt", "Er tilbake"):
+    for told in ("Dør åpnet om natten", "Siri Hodne", "Holdt tilbake: 4, sist 03:02", "1 pågår fortsatt", "Er tilbake"):
         assert told in page, told
     reply = await lead.post(f"/silences/{DOOR}/end", data={**TOKEN, "version": "2"})
     assert (reply.status_code, reply.headers["location"]) == (303, f"/silences/{DOOR}")

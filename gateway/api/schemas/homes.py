@@ -27,13 +27,15 @@ class ResidencyView(Schema):
 
 
 class ResidentItem(Schema):
-    """A resident, and where they live; where nowhere any more, ``home`` is None and ``zone`` that of the last home."""
+    """A resident, and where they live; where nowhere any more, ``home`` is None and ``zone`` that of the last home.
+    ``away_until``: when they are to be back, where they are said to be away now; for care staff."""
 
     id: UUID
     name: str
     phone: str
     home: Named | None
     zone: Named
+    away_until: datetime | None
 
 
 class ResidentPage(Schema):

@@ -141,14 +141,13 @@ async def test_the_suites_own_server_converts_too_or_says_why_not(database_url: 
     assert rows(database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
-async def test_rows_go_and_come_back_while_messages_come_in(database_url: str) -> None:
+async def test_rows_go_and_come_back_while_messages_come_in(plain_url: str) -> None:
     """Both halves of the conversion beside a gateway at work, which a server of one session cannot show."""
-    await migrate(database_url, [each for each in migrations() if each.requires is None])
-    async with place(database_url, homes=3) as town:
+    async with place(plain_url, homes=3) as town:
         await generate(town, MINUTES)
-        (had,) = rows(database_url, "SELECT count(*) FROM device_health")
+        (had,) = rows(plain_url, "SELECT count(*) FROM device_health")
         ingest = Ingest(town)
-        async with ingest.going_on(), sole_runner(database_url, silent) as connection:
+        async with ingest.going_on(), sole_runner(plain_url, silent) as connection:
             conversion = _Conversion(connection, silent, Patience())
             before = ingest.stored
             async with _nobody_counts(connection):
@@ -156,10 +155,10 @@ async def test_rows_go_and_come_back_while_messages_come_in(database_url: str) -
                     await town.run(erasing.begin_lawful)
             await conversion._set_aside("device_health")
             assert await under_way(connection) == ["device_health"]
-            assert rows(database_url, "SELECT count(*) FROM device_health")[0][0] <= SMALL
+            assert rows(plain_url, "SELECT count(*) FROM device_health")[0][0] <= SMALL
             made = await conversion._bring_back("device_health")
             assert ingest.stored > before, "they were stored meanwhile"
         assert made.aside == made.back != Content()
-    (has,) = rows(database_url, "SELECT count(*) FROM device_health")
-    (falls,) = rows(database_url, "SELECT count(*) FROM observation WHERE message_id LIKE 'f%'")
+    (has,) = rows(plain_url, "SELECT count(*) FROM device_health")
+    (falls,) = rows(plain_url, "SELECT count(*) FROM observation WHERE message_id LIKE 'f%'")
     assert has[0] + falls[0] == had[0] + ingest.stored

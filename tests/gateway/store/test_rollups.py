@@ -125,8 +125,8 @@ async def prune(town: Place, name: str, before: datetime) -> None:
         pass
 
 
-async def test_both_databases_tell_the_same(migrated_url: str, hypertable_url: str) -> None:
-    async with place(migrated_url, homes=3) as town:
+async def test_both_databases_tell_the_same(plain_url: str, hypertable_url: str) -> None:
+    async with place(plain_url, homes=3) as town:
         plain = await story(town, live=False)
         forgotten, device = town.homes[1].installation, town.homes[0].device
     half, whole, later, dropped, without, pruned = plain
