@@ -3,7 +3,7 @@
 Rules
     Alerts, the preview, the auditor and the check of a policy that is saved all find people here.
     Who is on duty is the roster's to say (``Roster.serving``). A named person and a team's members are called while they have
-    a role that may see alerts of the track; with ``only_on_duty`` only while they serve in the alert's zone. Who leads or is
+    a role that may see alerts of the track and are not away; with ``only_on_duty`` only while they serve in the alert's zone. Who leads or is
     at the response centre has no shifts, and always does.
     A person whom a step means and does not reach is told of, with the reason.
 """
@@ -58,7 +58,7 @@ class Duty(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of a team, from and until (None: without end)."""
+    """A member of a team, or somebody who is away, from and until (None: without end)."""
 
     person_id: int
     since: datetime | None = None
@@ -71,7 +71,7 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Staff:
     """All that is known of a zone's people for a while. ``contacts`` that work, in order; ``persons`` by outer id, ``teams``
-    with their members in order; ``roles`` of both, wherever they have them."""
+    with their members in order; ``roles`` of both, wherever they have them, and when they are ``away``."""
 
     duty: Duty
     local: tzinfo
@@ -79,12 +79,14 @@ class Staff:
     persons: Mapping[UUID, int] = field(default_factory=dict)
     teams: Mapping[UUID, tuple[Member, ...]] = field(default_factory=dict)
     roles: Mapping[int, Sequence[Holding]] = field(default_factory=dict)
+    away: tuple[Member, ...] = ()
 
 
 class Missed(StrEnum):
     """Why a step does not reach somebody whom it means."""
 
     NO_ROLE = "no_role"
+    AWAY = "away"
     OFF_DUTY = "off_duty"
     NO_CONTACT = "no_contact"
     NO_SUCH_CONTACT = "no_such_contact"
@@ -156,6 +158,8 @@ def _meant(
     for person in _named(step, staff, at):
         if not _has_role(person, track, staff, at):
             missed.append((person, Missed.NO_ROLE))
+        elif any(each.person_id == person and each.belongs(at) for each in staff.away):
+            missed.append((person, Missed.AWAY))
         elif step.only_on_duty and not _on_duty(person, staff, at):
             missed.append((person, Missed.OFF_DUTY))
         else:

@@ -156,7 +156,12 @@ def _may_concern(stored: StoredPolicy, place: Place) -> bool:
 def _changes(place: Place, policies: Iterable[StoredPolicy], since: datetime, until: datetime) -> Iterator[datetime]:
     staff = place.staff
     yield from (each for each in place.changes if since < each < until)
-    periods: list[Period] = [*staff.duty.assigned, *chain(*staff.roles.values()), *chain(*staff.teams.values())]
+    periods: list[Period] = [
+        *staff.duty.assigned,
+        *chain(*staff.roles.values()),
+        *chain(*staff.teams.values()),
+        *staff.away,
+    ]
     for period in periods:
         yield from (at for at in (period.since, period.until) if at is not None and since < at < until)
     for window in {each.policy.window for each in policies if each.policy.window is not None}:

@@ -76,8 +76,7 @@ def ladders(
     """Policies as people read them, each with the zone that it is set for (empty: everywhere): those for everywhere first,
     care first, the severest first. ``named``: persons and teams that they call."""
     ranked = sorted(
-        found,
-        key=lambda each: (each[1], each[0].track, bool(each[0].codes), -each[0].min_severity, each[0].name),
+        found, key=lambda each: (each[1], each[0].track, bool(each[0].codes), -each[0].min_severity, each[0].name)
     )
     return [_ladder(policy, zone, named or {}, language) for policy, zone in ranked]
 

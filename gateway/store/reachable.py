@@ -70,7 +70,8 @@ async def _known(
     teams = await _teams(connection, wanted.ids(Target.TEAM))
     named = {*persons.values(), *(each.person_id for members in teams.values() for each in members)}
     roles = await _roles(connection, sorted(named), since, until) if named else {}
-    return Staff(duty, local, persons=persons, teams=teams, roles=roles)
+    away = await _away(connection, sorted(named), since, until) if named else ()
+    return Staff(duty, local, persons=persons, teams=teams, roles=roles, away=away)
 
 
 def _changes(duty: Roster, since: datetime, until: datetime, local: tzinfo) -> tuple[datetime, ...]:
@@ -98,6 +99,16 @@ async def _teams(connection: Connection, uids: Sequence[UUID]) -> dict[UUID, tup
     for row in await cursor.fetchall():
         found[row["uid"]] = (*found.get(row["uid"], ()), Member(row["person_id"], row["since"], row["until"]))
     return found
+
+
+async def _away(connection: Connection, persons: Sequence[int], since: datetime, until: datetime) -> tuple[Member, ...]:
+    """When these persons are away at some time between (both included)."""
+    cursor = await connection.execute(
+        """SELECT a.person_id, lower(a.during) AS since, upper(a.during) AS until FROM absence a
+           WHERE a.person_id = ANY(%s) AND a.withdrawn_at IS NULL AND a.during && tstzrange(%s, %s, '[]')""",
+        (list(persons), since, until),
+    )
+    return tuple(Member(row["person_id"], row["since"], row["until"]) for row in await cursor.fetchall())
 
 
 async def _roles(

@@ -133,6 +133,11 @@ async def test_a_resident_s_own_ladder_and_a_named_person_who_is_off_duty_is_ski
         assert called(in_three_days)[0] == (0, ["Berit", "Kari"])
         await town.says(home.fall_alarm, "fall")
         assert await town.news() == ["Berit"]
+        (back,) = [each["uid"] for each in await town.alerts() if each["closed_at"] is None]
+        await town.done("Berit", back)
+        await town.gateway.front.report_absence(await town.who("Berit"), schemas.AbsenceRequest())
+        await town.says(home.fall_alarm, "fall")
+        assert await town.news() == ["Vakt"], "on holiday, and nobody else is in the team yet"
         looks = await town.rows("SELECT 1 FROM audit WHERE action = 'resident.named' AND object_id = %s", home.resident)
         assert len(looks) == 2, "Siri and Vakt, once a day each"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -72,6 +73,13 @@ def test_a_named_person_is_called_while_they_work_here_and_on_duty_only_where_th
     assert find(on_duty, Track.CARE, staff(), NOON).contacts
     siri = step(Target.PERSON, id=UIDS[SIRI], only_on_duty=True)
     assert find(siri, Track.CARE, night, NOON).contacts, "leads have no shifts"
+
+
+def test_who_is_away_is_left_alone_until_they_are_back() -> None:
+    there = replace(staff(members=[Member(OLA)]), away=(Member(OLA, NOON - DAY, NOON),))
+    for named in (step(Target.PERSON, id=UIDS[OLA]), step(Target.TEAM, id=TEAM)):
+        assert find(named, Track.CARE, there, NOON - DAY).missed == ((OLA, Missed.AWAY),)
+        assert find(named, Track.CARE, there, NOON).contacts
 
 
 @pytest.mark.parametrize(
