@@ -18,10 +18,12 @@ TESTS ?=
 FUZZ ?= 1000000
 MESSAGES ?= 600000
 BENCH ?=
+ROWS ?= 20000000
 TIMES ?= 100
 SEED ?= 7
+REF ?=
 
-.PHONY: help venv check test fuzz bench torture format demo demo-reset contracts docs schema lock clean
+.PHONY: help venv check test fuzz bench bench-store torture previous format demo demo-reset contracts docs schema lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,8 +46,14 @@ fuzz: .venv/.installed-dev ## a million pieces of junk for the decoders and for 
 bench: .venv/.installed-dev ## what it takes, how fast an alarm is through, beside peers; minutes (MESSAGES=200000, BENCH="--only drain")
 	$(BIN)/python -m tests.bench --messages $(MESSAGES) $(BENCH)
 
+bench-store: .venv/.installed-dev ## how long it takes what people ask of months of data; many minutes (ROWS=1000000 for less)
+	$(BIN)/python -m tests.bench.store --rows $(ROWS)
+
 torture: .venv/.installed-dev ## everything is killed, frozen and cut off under load: is anything lost? (TIMES=1000 SEED=8 for another)
 	$(BIN)/python -m tests.torture --times $(TIMES) --seed $(SEED)
+
+previous: .venv/.installed-dev ## does the release before this one run on the schema of this one? (REF=v0.1.0 for another)
+	$(BIN)/python -m tests.previous $(REF)
 
 format: .venv/.installed-dev ## put the code into shape
 	$(BIN)/ruff check --fix-only --exit-zero

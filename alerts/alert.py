@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from alerts.checkin import Skipped
 from alerts.model import Entry, Severity
-from alerts.policy import Policy, Target
+from alerts.policy import Policy
 
 
 class Stage(StrEnum):
@@ -83,21 +83,22 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A way to reach a person."""
+    """A way to reach a person. ``kind``: its channel."""
 
     id: int
     person_id: int
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who can be reached for an alert at this moment: by target of a step, and by person.
+    """Who can be reached for an alert at this moment: by whom a step means (``PolicyStep.whom``), and by person.
 
     ``persons`` must hold the holder, whoever it is offered to, whoever it is about to be handed to, and whoever asked for
     a command that was not done. ``skipped``: whoever is on duty and in no target, as they have not checked in.
     """
 
-    targets: Mapping[Target, tuple[Contact, ...]] = field(default_factory=dict)
+    targets: Mapping[str, tuple[Contact, ...]] = field(default_factory=dict)
     persons: Mapping[int, tuple[Contact, ...]] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
 
@@ -145,7 +146,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The alert is new."""
+    """The alert is new. ``also``: persons who are paged besides the first step."""
+
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

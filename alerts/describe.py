@@ -112,7 +112,9 @@ class _Teller:
         if spec.by is not None:
             text = N_("When {events} has not come between {since} and {by}")
             told = {"since": _clock(spec.since), "by": _clock(spec.by)}
-            return self._(text).format(events=self._events(spec.met_by), **told) + self._days(spec.weekdays)
+            return self._(text).format(events=self._events(spec.met_by), **told) + days_text(
+                spec.weekdays, self._language
+            )
         text = N_("When {events} is not followed by {ending} within {span}")
         ending, span = self._events(spec.met_by), self._span(spec.within_seconds or 0)
         return self._(text).format(events=self._events(spec.after), ending=ending, span=span)
@@ -155,7 +157,7 @@ class _Teller:
         if window is not None:
             text = self._(N_("between {since} and {until}"))
             told = text.format(since=_clock(window.from_time), until=_clock(window.to_time))
-            yield told + self._days(window.weekdays)
+            yield told + days_text(window.weekdays, self._language)
         only_if: Mapping[str, Sequence[Any]] = getattr(spec, "only_if", {})
         for name, values in only_if.items():
             either = self._either(self.value(name, each) for each in values)
@@ -166,6 +168,8 @@ class _Teller:
             yield self._(N_("unless “{field}” is {values}")).format(field=self.field(name), values=either)
         for given in getattr(spec, "given", ()):
             yield self._given(given)
+        if spec.while_away == "rest":
+            yield self._(N_("not while the resident is away"))
         if spec.per == "dwelling":
             yield self._(N_("one alert for the whole home"))
 
@@ -199,12 +203,6 @@ class _Teller:
         *first, last = [*texts] or [""]
         return self._(N_("{first} or {last}")).format(first=", ".join(first), last=last) if first else last
 
-    def _days(self, weekdays: Sequence[int]) -> str:
-        if len(weekdays) == EVERY_DAY:
-            return ""
-        names = get_day_names("abbreviated", locale=self._language)
-        return f" ({', '.join(names[day] for day in weekdays)})"
-
     def _span(self, seconds: float) -> str:
         return span(seconds, self._language)
 
@@ -221,6 +219,14 @@ _SENTENCES: Mapping[type[RuleType], Callable[[_Teller, Any], str]] = {
     Repeat: _Teller.repeat,
     Compound: _Teller.compound,
 }
+
+
+def days_text(weekdays: Sequence[int], language: str) -> str:
+    """Weekdays (Monday is 0) in brackets after a time of day; nothing where it is every day."""
+    if len(weekdays) == EVERY_DAY:
+        return ""
+    names = get_day_names("abbreviated", locale=language)
+    return f" ({', '.join(names[day] for day in weekdays)})"
 
 
 def event_text(name: str, kind: str, language: str) -> str:

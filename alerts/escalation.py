@@ -72,6 +72,7 @@ from alerts.ladder import (
     page,
     persons_of,
     reached_by,
+    told_of,
     wants_help,
 )
 from alerts.model import Entry
@@ -91,7 +92,9 @@ def step(alert: Alert, event: Event, now: datetime, people: People) -> Outcome:
 def _raised(alert: Alert, event: Raised, now: datetime, people: People) -> Step:
     if alert.attempt or alert.stage is not Stage.OPEN:
         return Step(alert)
-    return climb_from(alert, 0, now, people)
+    climbed = climb_from(alert, 0, now, people)
+    also = tuple(contact for person in event.also for contact in contacts_of(person, people))
+    return also_page(climbed, also, "owner_paged") if also else climbed
 
 
 # Passing time ---------------------------------------------------------------------------------------------------------
@@ -215,8 +218,7 @@ def _page_step(alert: Alert, now: datetime, people: People) -> Step:
     contacts = reached_by(alert, stands_on, people)
     if not contacts:
         return climb(alert, now, people)
-    params = {"step": stands_on, "target": alert.policy.steps[stands_on].target, "persons": persons_of(contacts)}
-    return page(alert, contacts, "step_paged_again", params)
+    return page(alert, contacts, "step_paged_again", {**told_of(alert, stands_on), "persons": persons_of(contacts)})
 
 
 def _reopened(alert: Alert, now: datetime) -> Alert:

@@ -73,6 +73,10 @@ def _public(year: int) -> Iterator[tuple[date, str]]:
 def _eves(year: int, public: Mapping[str, date]) -> Iterator[tuple[date, str, tuple[str, ...]]]:
     yield date(year, 12, 24), "christmas_eve", (EVE,)
     yield date(year, 12, 31), "new_years_eve", (EVE,)
-    yield public["easter_sunday"] - ONE_DAY, "easter_eve", (EVE,)
-    yield public["pentecost"] - ONE_DAY, "pentecost_eve", (EVE,)
-    yield public["maundy_thursday"] - ONE_DAY, "wednesday_before_easter", ()
+    for before, key, kind in (
+        ("easter_sunday", "easter_eve", (EVE,)),
+        ("pentecost", "pentecost_eve", (EVE,)),
+        ("maundy_thursday", "wednesday_before_easter", ()),
+    ):
+        if before in public:  # the package knows no year beyond 2100
+            yield public[before] - ONE_DAY, key, kind

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from alerts.model import (
     NOTHING,
@@ -25,14 +26,14 @@ from alerts.model import (
     Track,
     Watch,
 )
-from alerts.rulebook import Rulebook
+from alerts.rulebook import Hearing, Rulebook
 from alerts.rules import LastWord, Moment, Rule, Scene, Wanted, word_of
 from alerts.rules.compound import Compound
 from alerts.rules.dose import Dose
 from alerts.rules.rate import Rate
 from alerts.waiting import outstanding
 from devices.kinds import kinds
-from devices.model import DecodeError, Flag, Message
+from devices.model import DecodeError, Flag, Message, Observation
 
 UNINTERPRETABLE = "uninterpretable_alarm"
 RULE_FAILED = "rule_failed"
@@ -59,7 +60,7 @@ class Ledger:
 
     watches: dict[str, Watch] = field(default_factory=dict)
     words: dict[int, dict[str, LastWord]] = field(default_factory=dict)
-    _by_scope: dict[str, dict[str, Watch]] = field(default_factory=dict, init=False)
+    _doses: dict[str, dict[str, Watch]] = field(default_factory=dict, init=False)
     _by_home: dict[int, dict[str, Watch]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -69,16 +70,16 @@ class Ledger:
         """Watches as they are now."""
         for watch in watches:
             self.watches[watch.key] = watch
-            self._by_scope.setdefault(watch.subject.scope, {})[watch.key] = watch
+            if watch.key.startswith("dose:"):
+                self._doses.setdefault(watch.subject.scope, {})[watch.key] = watch
             if watch.subject.dwelling_id is not None:
                 self._by_home.setdefault(watch.subject.dwelling_id, {})[watch.key] = watch
 
     def of(self, rule: Rule, subject: Subject) -> Sequence[Watch]:
         """A rule's watches of one fitting; another fitting of the same device was in another home."""
-        here = self._by_scope.get(subject.scope, {})
         if isinstance(rule.spec, Dose):
-            return [watch for key, watch in here.items() if key.startswith("dose:")]
-        watch = here.get(rule.spec.watch_key(subject))
+            return list(self._doses.get(subject.scope, {}).values())
+        watch = self.watches.get(rule.spec.watch_key(subject))
         return () if watch is None else (watch,)
 
     def waiting_in(self, dwelling: int | None, besides: Subject) -> list[Watch]:
@@ -93,22 +94,59 @@ class Ledger:
             said[word] = max(said.get(word, last), last, key=lambda each: each.rank)
 
 
+class Asked(NamedTuple):
+    """A rule that hears a message, and which of its watches it needs to see. ``key``: the watch of a rule that keeps one a
+    fitting."""
+
+    rule: Rule
+    wanted: Wanted
+    key: str = ""
+
+
+class Concern(NamedTuple):
+    """Something a device said, and what it may concern."""
+
+    heard: Heard
+    hearing: Hearing
+    asked: Sequence[Asked]
+
+
+def concern(heard: Heard, book: Rulebook) -> Concern:
+    """Found out once, and handed on: what is read of the database follows from it, and what is judged."""
+    said, subject = heard.observation, heard.subject
+    hearing = book.hearing(said.kind, subject, said.type)
+    return Concern(heard, hearing, [_asked(rule, said, subject) for rule in hearing.rules])
+
+
+def _asked(rule: Rule, said: Observation, subject: Subject) -> Asked:
+    spec = rule.spec
+    if not spec.waits:
+        return Asked(rule, Wanted.NOTHING)
+    if isinstance(spec, Dose):
+        return Asked(rule, Wanted.ANY)
+    return Asked(rule, spec.wants(said), spec.watch_key(subject))
+
+
 def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures) -> Judgement:
+    """What all rules make of something a device said; see :func:`judge_concern`."""
+    return judge_concern(concern(heard, book), book, ledger, failures)
+
+
+def judge_concern(concerned: Concern, book: Rulebook, ledger: Ledger, failures: Failures) -> Judgement:
     """What all rules make of something a device said, its own and those of the home's other devices that wait for it.
 
     The ledger moves on; crashes go to ``failures``.
     """
+    heard, hearing, asked = concerned
     said, dwelling = heard.observation, heard.subject.dwelling_id
-    word = word_of(said)
-    if word in book.asked_for:
-        ledger.say(dwelling, word, LastWord(said.occurred_at, said.received_at))
-    neighbours = _by_neighbours(heard, book, ledger, failures) if word in book.listened_for else NOTHING
-    rules = [each for each in book.hearing(said.kind, heard.subject, said.type) if _may_speak(each, heard, ledger)]
+    if hearing.kept:
+        ledger.say(dwelling, hearing.word, LastWord(said.occurred_at, said.received_at))
+    neighbours = _by_neighbours(heard, book, ledger, failures) if hearing.awaited else NOTHING
+    rules = [each.rule for each in asked if _may_speak(each, ledger)] if asked else ()
     if not rules and not said.is_alarm:
         ledger.take(neighbours.watches)
         return neighbours
     home = ledger.words.get(dwelling or 0, {})
-
     ended = {watch.key.split(":")[1] for watch in neighbours.watches}
 
     def scene(rule: Rule) -> Scene:
@@ -120,15 +158,10 @@ def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures
     return judged
 
 
-def _may_speak(rule: Rule, heard: Heard, ledger: Ledger) -> bool:
+def _may_speak(asked: Asked, ledger: Ledger) -> bool:
     """Whether a rule may make something of it: one that looks for what is outstanding only makes nothing of it where
     nothing is. Nearly every sign of life is of that sort."""
-    spec = rule.spec
-    return (
-        not spec.waits
-        or bool(ledger.of(rule, heard.subject))
-        or spec.wants(heard.observation) is not Wanted.OUTSTANDING
-    )
+    return asked.wanted is not Wanted.OUTSTANDING or asked.key in ledger.watches
 
 
 def judge_observation(

@@ -1,7 +1,7 @@
 """The ladder: the steps of a policy, climbed until somebody answers.
 
 Rules
-    A step that reaches nobody is skipped at once, with an entry; the last one repeats.
+    A step that reaches nobody is skipped at once, with an entry; after the last round the last one repeats.
     Whoever already has the alert is not paged by the ladder – unless there is nobody else in the world to page.
     Who is on duty and has not checked in is passed over, with an entry, where others can be reached (``alerts.checkin``).
     Each attempt has a number of its own, and pages each contact once.
@@ -14,8 +14,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.alert import Alert, Contact, DueFor, Page, People, Step
+from alerts.finding import by_kind
 from alerts.model import Entry
-from alerts.policy import Target
+from alerts.policy import PolicyStep, Target
 
 LOOK_FOR_PEOPLE = timedelta(seconds=60)
 """How soon a ladder that reaches nobody at all looks again."""
@@ -41,13 +42,13 @@ def climb(alert: Alert, now: datetime, people: People) -> Step:
 
 def climb_from(alert: Alert, first: int, now: datetime, people: People) -> Step:
     skipped: list[Entry] = []
-    for index in range(first, len(alert.policy.steps)):
+    for index in range(first, len(alert.policy.ladder)):
         contacts = reached_by(alert, index, people)
         skipped += _passed_over(alert, index, people)
         if contacts:
             reached = _fire(alert, index, contacts, now, "step_reached")
             return replace(reached, entries=(*skipped, *reached.entries))
-        skipped.append(Entry("step_skipped", {"step": index, "target": alert.policy.steps[index].target}))
+        skipped.append(Entry("step_skipped", told_of(alert, index)))
     found_none = _fall_to_any(alert, now, people)
     return replace(found_none, entries=(*skipped, *found_none.entries))
 
@@ -62,10 +63,10 @@ def _repeat_last(alert: Alert, now: datetime, people: People) -> Step:
 
 
 def _fall_to_any(alert: Alert, now: datetime, people: People) -> Step:
-    """The rest of the ladder reaches nobody: page everyone whom any step reaches, else the holder; look again soon."""
+    """The rest of the ladder reaches nobody: page everyone whom any step means, by whatever contact, else the holder; look
+    again soon."""
     exhausted = replace(alert, exhausted_at=alert.exhausted_at or now)
-    steps = range(len(alert.policy.steps))
-    anyone = tuple(each for index in steps for each in reached_by(alert, index, people))
+    anyone = tuple(each for step in alert.policy.steps for each in _without_holder(alert, step, people))
     contacts = anyone or contacts_of(alert.holder, people)
     if contacts:
         in_order = tuple(sorted(contacts, key=lambda each: each.id))
@@ -75,14 +76,25 @@ def _fall_to_any(alert: Alert, now: datetime, people: People) -> Step:
 
 
 def reached_by(alert: Alert, index: int, people: People) -> tuple[Contact, ...]:
-    """The step's contacts, without whoever already has the alert."""
-    contacts = people.targets.get(alert.policy.steps[index].target, ())
-    return tuple(each for each in contacts if each.person_id != alert.holder)
+    """The step's contacts, of the kinds that it asks for, without whoever already has the alert."""
+    step = alert.policy.ladder[index]
+    return by_kind(step, _without_holder(alert, step, people))
+
+
+def _without_holder(alert: Alert, step: PolicyStep, people: People) -> tuple[Contact, ...]:
+    return tuple(each for each in people.targets.get(step.whom, ()) if each.person_id != alert.holder)
+
+
+def told_of(alert: Alert, index: int) -> dict[str, object]:
+    """What the timeline tells of a step: its number from 0 and whom it means; the round (from 0) but for the first."""
+    again, number = alert.policy.round_of(index)
+    told: dict[str, object] = {"step": number, "target": alert.policy.steps[number].target}
+    return {**told, "round": again} if again else told
 
 
 def _passed_over(alert: Alert, index: int, people: People) -> list[Entry]:
     """Whom a step of those on duty would page, had they checked in."""
-    if alert.policy.steps[index].target not in (Target.FIRST_ON_DUTY, Target.ALL_ON_DUTY):
+    if alert.policy.ladder[index].target not in (Target.FIRST_ON_DUTY, Target.ALL_ON_DUTY):
         return []
     return [Entry(f"passed_over_{each.reason}", {"persons": [each.person_id]}) for each in people.skipped]
 
@@ -96,11 +108,9 @@ def contacts_of(person: int | None, people: People) -> tuple[Contact, ...]:
 
 
 def _fire(alert: Alert, index: int, contacts: tuple[Contact, ...], now: datetime, code: str) -> Step:
-    chosen = alert.policy.steps[index]
-    wait = alert.policy.repeat_seconds if index == last_step(alert) else chosen.wait_seconds
-    climbed = replace(alert, step=index, due_at=now + timedelta(seconds=wait), due_for=_climbs_for(alert))
-    params = {"step": index, "target": chosen.target, "persons": persons_of(contacts)}
-    return page(climbed, contacts, code, params)
+    wait = timedelta(seconds=alert.policy.wait_after(index, alert.severity))
+    climbed = replace(alert, step=index, due_at=now + wait, due_for=_climbs_for(alert))
+    return page(climbed, contacts, code, {**told_of(alert, index), "persons": persons_of(contacts)})
 
 
 def _climbs_for(alert: Alert) -> DueFor:
@@ -137,4 +147,5 @@ def persons_of(contacts: tuple[Contact, ...]) -> list[int]:
 
 
 def last_step(alert: Alert) -> int:
-    return len(alert.policy.steps) - 1
+    """The position of the last step of the last round."""
+    return len(alert.policy.ladder) - 1

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from devices.model import Observation
+from devices.value import value
 from devices.vkp import Severity
 
 __all__ = ["Severity"]
@@ -26,7 +27,7 @@ class Track(StrEnum):
     TECHNICAL = "technical"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Subject:
     """What an observation or an alert is about. A device that is fitted nowhere has neither dwelling nor resident."""
 
@@ -66,7 +67,7 @@ def lateness(observation: Observation) -> Lateness:
     return Lateness.LATE if observation.delay > LATE_AFTER else Lateness.FRESH
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Heard:
     """An observation together with what it is about."""
 
@@ -86,7 +87,7 @@ class WatchState(StrEnum):
     MET = "met"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Watch:
     """What we wait for. ``key`` is unique; ``due_at`` is None once nothing is outstanding.
 
@@ -155,6 +156,7 @@ class Raise:
     """A person must deal with this. Joins the open alert with the same key, else is a new one.
 
     ``repeats``: how often it has happened within a short time, where that calls more people at once; else 0.
+    ``notice``: word for whoever leads the zone, and for these persons; it climbs as :data:`alerts.silence.NOTICE` says.
     """
 
     key: str
@@ -166,15 +168,21 @@ class Raise:
     evidence: Evidence
     rule_id: int | None = None
     repeats: int = 0
+    notice: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Inform:
-    """Something that whoever deals with an open alert should know; pages nobody and clears nothing."""
+    """Something that whoever deals with an open alert should know; pages nobody and clears nothing.
+
+    ``over``: the device that said it (``device_id``) says with it that what it raised is over.
+    """
 
     key: str
     code: str
     evidence: Evidence
+    over: bool = False
+    device_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +196,7 @@ class Clear:
 Signal = Raise | Inform | Clear
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Judgement:
     """What a rule makes of something: watches to save, signals to act on."""
 

@@ -34,6 +34,13 @@ CONDITIONS = {
     "rule_failed": N_("A rule failed"),
     "uninterpretable_alarm": N_("Alarm that could not be read"),
     "not_checked_in": N_("Somebody on duty has not checked in"),
+    "reach_gap": N_("Too few people to call"),
+    "silences_in_force": N_("What is silenced here today"),
+    "silence_consent": N_("A silence waits for your consent"),
+    "silence_ends": N_("A silence ends soon"),
+    "silence_without_owner": N_("A silence has no owner any more"),
+    "away_over": N_("Is the resident back?"),
+    "life_while_away": N_("Somebody is in the home while the resident is away"),
     "command_unconfirmed": N_("A lock did not do what it was asked to"),
 }
 """What no kind of device brings words for."""

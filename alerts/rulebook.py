@@ -20,24 +20,27 @@ from alerts.rules.compound import Compound
 from alerts.rules.dose import Dose
 
 
+class Hearing(NamedTuple):
+    """What a type of message from some device may concern: the rules that hear it; and of its word (``kind/type``), whether
+    some rule asks when a home said it last (``kept``), looks at the home's last words on it (``looks``), or is waiting for it
+    at another device of the home (``awaited``)."""
+
+    word: str
+    rules: tuple[Rule, ...]
+    kept: bool
+    looks: bool
+    awaited: bool
+
+
 @dataclass(frozen=True, slots=True)
-class Applying:
-    """Rules that apply to some device, in order of name; and of a type of message, those that hear it."""
+class _Applying:
+    """Rules that apply to some device, in order of name; and what was found out of types of message."""
 
     rules: tuple[Rule, ...]
-    _by_type: dict[str, tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
-
-    def hearing(self, type_: str) -> tuple[Rule, ...]:
-        """A device can say what nobody has thought of, so not more than some types are remembered."""
-        found = self._by_type.get(type_)
-        if found is None:
-            if len(self._by_type) > MOST_TYPES:
-                self._by_type.clear()
-            found = self._by_type[type_] = tuple(rule for rule in self.rules if rule.hears(type_))
-        return found
+    by_type: dict[str, Hearing] = field(default_factory=dict, compare=False, repr=False)
 
 
-_Key = tuple[str, int, int | None, int | None, int | None]
+_Key = tuple[str | int | None, ...]
 
 
 class _Named(NamedTuple):
@@ -46,6 +49,7 @@ class _Named(NamedTuple):
     residents: frozenset[int | None]
     devices: frozenset[int | None]
     installations: frozenset[int | None]
+    anybody: bool
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,9 @@ class Rulebook:
     policies: Sequence[StoredPolicy] = ()
     channels: tuple[str, ...] = ()
     unreadable: tuple[int, ...] = ()
-    _found: dict[_Key, Applying] = field(default_factory=dict, compare=False, repr=False)
+    _found: dict[_Key, _Applying] = field(default_factory=dict, compare=False, repr=False)
     _named: dict[str, _Named] = field(default_factory=dict, compare=False, repr=False)
-    _alike: dict[tuple[int, ...], Applying] = field(default_factory=dict, compare=False, repr=False)
+    _alike: dict[tuple[str, tuple[int, ...]], _Applying] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def by_id(self) -> Mapping[int, Rule]:
@@ -71,36 +75,48 @@ class Rulebook:
         """The rules that apply to a device of a kind, in order of name."""
         return self._applying(kind, subject).rules
 
-    def hearing(self, kind: str, subject: Subject, type_: str) -> tuple[Rule, ...]:
-        """Those of them that may make something of a type of message; the others would make nothing of it."""
-        return self._applying(kind, subject).hearing(type_)
+    def hearing(self, kind: str, subject: Subject, type_: str) -> Hearing:
+        """What a type of message may concern; the rules that are not among it would make nothing of it.
 
-    def _applying(self, kind: str, subject: Subject) -> Applying:
+        A device can say what nobody has thought of, so not more than some types are remembered."""
+        applying = self._applying(kind, subject)
+        found = applying.by_type.get(type_)
+        if found is None:
+            if len(applying.by_type) > MOST_TYPES:
+                applying.by_type.clear()
+            found = applying.by_type[type_] = self._hearing(f"{kind}/{type_}", applying.rules, type_)
+        return found
+
+    def _hearing(self, word: str, rules: Sequence[Rule], type_: str) -> Hearing:
+        hear = tuple(rule for rule in rules if rule.hears(type_))
+        return Hearing(word, hear, word in self.asked_for, word in self.asked_on, word in self.listened_for)
+
+    def _applying(self, kind: str, subject: Subject) -> _Applying:
         """Remembered for all devices to which no rule can make a difference; and those to which the same apply share them."""
         named = self._named.get(kind) or self._names(kind)
-        key = (
-            kind,
-            subject.zone_id,
-            subject.resident_id if subject.resident_id in named.residents else None,
-            subject.device_id if subject.device_id in named.devices else None,
-            subject.installation_id if subject.installation_id in named.installations else None,
-        )
+        key: _Key = (kind, subject.zone_id)
+        if named.anybody:
+            key += (
+                subject.resident_id if subject.resident_id in named.residents else None,
+                subject.device_id if subject.device_id in named.devices else None,
+                subject.installation_id if subject.installation_id in named.installations else None,
+            )
         found = self._found.get(key)
         if found is None:
             if len(self._found) > REMEMBERED:
                 self._found.clear()
             rules = nearest(self.rules.get(kind, ()), kind, subject, self.ancestry.get(subject.zone_id, ()))
-            found = self._alike.setdefault(tuple(rule.id for rule in rules), Applying(rules))
+            found = self._alike.setdefault((kind, tuple(rule.id for rule in rules)), _Applying(rules))
             self._found[key] = found
         return found
 
     def _names(self, kind: str) -> _Named:
         rules = self.rules.get(kind, ())
-        named = self._named[kind] = _Named(
-            frozenset(rule.resident_id for rule in rules),
-            frozenset(rule.device_id for rule in rules),
-            frozenset(rule.installation_id for rule in rules),
-        )
+        residents = frozenset(rule.resident_id for rule in rules)
+        devices = frozenset(rule.device_id for rule in rules)
+        installations = frozenset(rule.installation_id for rule in rules)
+        anybody = not residents | devices | installations <= {None}
+        named = self._named[kind] = _Named(residents, devices, installations, anybody)
         return named
 
     def following(self, watch: Watch) -> Rule | None:

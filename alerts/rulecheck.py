@@ -26,7 +26,7 @@ from devices.position import COORDINATES, DISTANCE, Located
 from devices.vkp import ALERT_CODES, code_list
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-EVENT_FIELDS = ("on", "inform_on", "met_by", "answered_by", "after", "enters", "leaves", "unless")
+EVENT_FIELDS = ("on", "inform_on", "still_on", "met_by", "answered_by", "after", "enters", "leaves", "unless")
 """The fields of rules that name events."""
 RAISES_ON = ("on", "enters")
 """Those of them that lead to an alert: one more raises more."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 ONE_DAY = timedelta(days=1)
 ONE_WEEK = timedelta(days=7)
@@ -24,6 +24,11 @@ def _in_order(days: tuple[int, ...]) -> tuple[int, ...]:
 
 Weekdays = Annotated[tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1), AfterValidator(_in_order)]
 """Days of the week; Monday is 0."""
+WallTime = Annotated[
+    time,
+    WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?$"}),
+]
+"""A time of day by the clock on the wall; JSON Schema's own ``time`` would have an offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,8 @@ class Window(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    from_time: time
-    to_time: time
+    from_time: WallTime
+    to_time: WallTime
     weekdays: Weekdays = tuple(range(7))
 
     def covers(self, at: datetime, zone: tzinfo) -> bool:
@@ -86,6 +91,19 @@ class Window(BaseModel):
         began_on = local_at.date() if began_today else local_at.date() - ONE_DAY
         return (began_today or wall < self.to_time) and began_on.weekday() in self.weekdays
 
+    def changes(self, since: datetime, until: datetime, zone: tzinfo) -> Iterator[datetime]:
+        """The times between (both left out) at which it may begin or end, in UTC: by the clock on the wall, each hour of the
+        days on which that is changed."""
+        day = since.astimezone(zone).date() - ONE_DAY
+        while day <= until.astimezone(zone).date():
+            hours = [time(hour) for hour in range(24)] if _clocks_change(day, zone) else []
+            for wall in (self.from_time, self.to_time, *hours):
+                for fold in (0, 1):
+                    at = datetime.combine(day, wall.replace(fold=fold), tzinfo=zone).astimezone(UTC)
+                    if since < at < until:
+                        yield at
+            day += ONE_DAY
+
     def first_within(self, at: datetime, zone: tzinfo) -> datetime:
         """``at`` where it is in the window, else the window's next beginning, in UTC."""
         if self.covers(at, zone):
@@ -93,3 +111,8 @@ class Window(BaseModel):
         today = at.astimezone(zone).date()
         begins = (local(today + day * ONE_DAY, self.from_time, zone) for day in range(15))
         return next(each for each in begins if each > at and self.covers(each, zone))
+
+
+def _clocks_change(day: date, zone: tzinfo) -> bool:
+    begins, ends = local(day, time(0), zone), local(day + ONE_DAY, time(0), zone)
+    return ends - begins != ONE_DAY

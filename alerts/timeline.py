@@ -33,6 +33,8 @@ LINES: Mapping[str, Line] = {
     "raised": Line(N_("Alert raised"), "0"),
     "evidence_joined": Line(N_("It happened again (severity: {severity})"), "0"),
     "repeated": Line(N_("{times} times within a short time (severity: {severity}); calling more people at once"), "0"),
+    "was_silenced": Line(N_("It was held back by a silence until now (times: {times})")),
+    "owner_paged": Line(N_("{persons} paged, whose silence it is")),
     "home_occupied": Line(N_("Somebody seems to be at home, as a device there last said")),
     "home_empty": Line(N_("Nobody seems to be at home, as a device there last said")),
     "device_said": Line(N_("The device has since said: {said}")),
@@ -77,11 +79,14 @@ LINES: Mapping[str, Line] = {
 
 TARGETS = {
     Target.FIRST_ON_DUTY: N_("first on duty"),
+    Target.NEXT_ON_DUTY: N_("the others on duty"),
     Target.ALL_ON_DUTY: N_("all on duty"),
     Target.ZONE_LEAD: N_("zone lead"),
     Target.RESPONSE_CENTRE: N_("response centre"),
     Target.TECHNICAL_ON_DUTY: N_("technical services on duty"),
     Target.TECHNICAL_ALL: N_("all technical services"),
+    Target.PERSON: N_("a certain person"),
+    Target.TEAM: N_("a team"),
 }
 
 CHANNELS = {"in_app": N_("in the app"), "email": N_("e-mail")}

@@ -26,7 +26,7 @@ def upcoming(policy: Policy, step: int | None, due_for: DueFor, language: str) -
     gettext = translations(language).gettext
     if due_for is not DueFor.STEP:
         return gettext(OTHERWISE[due_for])
-    last = len(policy.steps) - 1
+    last = len(policy.ladder) - 1
     following = 0 if step is None else step + 1
     text = CALLED if following <= last else CALLED_AGAIN
-    return gettext(text).format(target=gettext(TARGETS[policy.steps[min(following, last)].target]))
+    return gettext(text).format(target=gettext(TARGETS[policy.ladder[min(following, last)].target]))

@@ -65,7 +65,8 @@ def ended(rule: RuleType, rule_id: int, heard: Heard, watch: Watch | None) -> Ju
         return Judgement((_settled(rule, rule_id, heard, watch),))
     if at < newest(watch):
         return NOTHING
-    over = replace(_noting(watch, at), rule_id=rule_id, since=at, due_at=None, state=WatchState.MET)
+    facts = {**watch.facts, "newest": at.isoformat()}
+    over = Watch(watch.key, rule_id, watch.subject, at, None, WatchState.MET, facts)
     raised = watch.state is WatchState.RAISED
     return Judgement((over,), (rule.over(watch.subject, Evidence.of(heard.observation)),) if raised else ())
 

@@ -114,7 +114,7 @@ def by_the_broker(said: Observation) -> bool:
     """Whether the broker speaks in the device's name – a last will, or something retained – or we ourselves, having read
     again what it said long ago. That is no sign of life."""
     last_will = said.type == PRESENCE and said.fields.get("online") is False
-    return last_will or not said.flags.isdisjoint((Flag.RETAINED, Flag.DECODED_AGAIN))
+    return last_will or (bool(said.flags) and not said.flags.isdisjoint((Flag.RETAINED, Flag.DECODED_AGAIN)))
 
 
 def rule(

@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from devices.redaction import redact
+from devices.value import value
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 """What a site, a kind and a device's address may look like: one MQTT topic level, safe in a URL and a log line."""
@@ -74,8 +75,7 @@ class Reason(StrEnum):
     POISON = "poison"
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceAddress:
+class DeviceAddress(NamedTuple):
     """What identifies a device: its kind is an attribute, not part of it."""
 
     site: str
@@ -86,7 +86,7 @@ class DeviceAddress:
         return f"{self.site}/{self.ecosystem}/{self.address}"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Message:
     """A message as the broker handed it over, without the secrets in it. ``received_at`` is UTC."""
 
@@ -99,7 +99,7 @@ class Message:
         object.__setattr__(self, "payload", redact(self.payload))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Observation:
     """One normalised thing a device said.
 
@@ -162,8 +162,8 @@ def parse_time(value: object) -> datetime:
     """An RFC 3339 time with an offset, in UTC; ValueError for anything else, also one that UTC cannot express."""
     try:
         claimed = datetime.fromisoformat(value.upper()) if isinstance(value, str) else None
-        if claimed is not None and claimed.utcoffset() is not None:
-            return claimed.astimezone(UTC)
+        if claimed is not None and claimed.tzinfo is not None:
+            return _in_utc(claimed)
     except (ValueError, OverflowError):
         pass
     raise ValueError("must be RFC 3339 with an offset, as 2026-11-22T03:10:00+01:00")
@@ -174,10 +174,17 @@ def settle_time(claimed: datetime, received_at: datetime) -> tuple[datetime, fro
 
     ``claimed`` and ``received_at`` are aware.
     """
-    occurred_at = claimed.astimezone(UTC)
+    occurred_at = _in_utc(claimed)
     if occurred_at < CLOCK_UNSET_BEFORE:
         return received_at, frozenset({Flag.CLOCK_UNSET})
     if occurred_at <= received_at:
-        return occurred_at, frozenset()
+        return occurred_at, _NONE
     ahead = occurred_at - received_at > CLOCK_TOLERANCE
-    return received_at, frozenset({Flag.CLOCK_AHEAD} if ahead else ())
+    return received_at, frozenset({Flag.CLOCK_AHEAD}) if ahead else _NONE
+
+
+_NONE: frozenset[Flag] = frozenset()
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at if at.tzinfo is UTC else at.astimezone(UTC)

@@ -23,6 +23,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from devices.glance import Glance
 from devices.json import MAX_BYTES
 from devices.kinds import Event, Instant
 from devices.model import Observation, parse_time, settle_time
@@ -169,10 +170,16 @@ def _number(fields: Mapping[str, Any], name: str, most: float) -> float | None:
 
 def _may_tell(said: Observation) -> bool:
     """Most messages tell at a glance that they have nothing of the kind."""
-    lowered = said.raw.lower()
-    if b"lat" in lowered or b"lon" in lowered or b"lng" in lowered or b"alt" in lowered or b"coord" in lowered:
-        return True
-    return b"\\u" in lowered or any(_tells(name) or isinstance(said.fields[name], dict | list) for name in said.fields)
+    return (
+        _GLANCE.may_have_one(said.raw)
+        or b"\\" in said.raw
+        or not COORDINATES.isdisjoint(map(str.lower, said.fields))
+        or not _NESTED.isdisjoint(map(type, said.fields.values()))
+    )
+
+
+_GLANCE = Glance(("lat", "lon", "lng", "alt", "coord"))
+_NESTED = frozenset({dict, list})
 
 
 def _tells(name: str) -> bool:

@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from devices.glance import Glance
+
 REDACTED = "[redacted]"
 
 
@@ -99,15 +101,16 @@ def _broken(payload: bytes) -> bytes:
 
 
 def _may_name_one(payload: bytes) -> bool:
-    lowered = payload.lower()
-    for stem in _STEM_BYTES:  # a generator would take three times as long, and every message comes by here
-        if stem in lowered:
+    if _GLANCE.may_have_one(payload):
+        lowered = payload.lower()
+        if any(stem in lowered for stem in _STEM_BYTES):
             return True
-    return b"\\u00" in lowered and _HIDDEN.search(lowered) is not None
+    return b"\\" in payload and _HIDDEN.search(payload) is not None
 
 
 _STEM_BYTES = tuple(stem.encode() for stem in STEMS)
-_HIDDEN = re.compile(rb"\\u00[2-7][0-9a-f]")
+_GLANCE = Glance(STEMS)
+_HIDDEN = re.compile(rb"\\u00[2-7][0-9a-f]", re.IGNORECASE)
 
 
 # Names ----------------------------------------------------------------------------------------------------------------

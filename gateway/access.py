@@ -38,14 +38,18 @@ TECHNICIANS = frozenset({Role.TECHNICAL, Role.ADMIN})
 """Who is shown a message as it came: see :mod:`gateway.observing`."""
 RULERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who may set rules, each those of their track: see :mod:`gateway.ruling`."""
+POLICY_MAKERS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who sets policies and keeps teams: see :mod:`gateway.policing`."""
 KEEPERS = frozenset({Role.LEAD, Role.TECHNICAL, Role.ADMIN})
 """Who keeps the register: homes, residents, devices, where they are fitted, planned doses."""
-AUDITORS = frozenset({Role.LEAD, Role.ADMIN})
-"""Who may read who has looked at a resident."""
 PLANNERS = frozenset({Role.LEAD, Role.ADMIN})
 """Who plans who is on duty: see :mod:`gateway.rostering`."""
 RESPONDERS = frozenset({Role.RESPONDER})
 """Who checks in to a shift."""
+CONSENTERS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who may agree to a silence that takes two: see :mod:`gateway.silencing`."""
+AUDITORS = frozenset({Role.LEAD, Role.ADMIN})
+"""Who may read who has looked at a resident."""
 LEADERS = frozenset({Role.LEAD, Role.CENTRE, Role.ADMIN})
 """Who sees which staff there is, with their roles."""
 

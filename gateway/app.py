@@ -21,6 +21,7 @@ import structlog
 from alerts.channels import load_channel
 from devices.model import Lane
 from gateway import canary
+from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.dispatcher import Dispatcher, Dispatching
@@ -33,7 +34,7 @@ from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
-from gateway.store import commands, gateways, migrate, observations, pages, sites, watches
+from gateway.store import commands, gateways, migrate, observations, outlook, pages, sites, watches
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -47,7 +48,10 @@ STEADY_AFTER = 30.0
 TIMEKEEPER_TICK = 0.5
 DISPATCHER_TICK = 1.0
 COMMANDS_TICK = 1.0
+AUDITOR_TICK = 30.0
 PRUNE_EVERY = 3600.0
+RECKON_EVERY = 300.0
+"""Whether an hour has ended."""
 LONGEST_HOST = 32
 """Letters of a host name: with the rest it has to fit into what PostgreSQL shows of a connection."""
 ALL_ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
@@ -74,6 +78,7 @@ class Gateway:
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
         self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, settings.keeping)
+        self.auditor = Auditor(self.database, self.clock, self.cache)
         self.dispatcher = self._dispatcher()
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
         self.failing: dict[str, str] = {}
@@ -158,6 +163,8 @@ class Gateway:
         if "engine" in self.roles and self.controlled is None:
             self._supervise("timekeeper", self._keep_time)
             self._supervise("pruning", self._prune)
+            self._supervise("auditor", self._audit)
+            self._supervise("rollups", self._reckon)
             self._supervise("dispatcher", self._dispatch)
 
     async def _stop(self) -> None:
@@ -225,6 +232,17 @@ class Gateway:
             await self.timekeeper.prune()
             await pause(PRUNE_EVERY)
 
+    async def _audit(self) -> None:
+        """Not before the process has settled: the first look can wait."""
+        while True:
+            await pause(AUDITOR_TICK)
+            await self.auditor.run_once()
+
+    async def _reckon(self) -> None:
+        while True:
+            await self.timekeeper.reckon()
+            await pause(RECKON_EVERY)
+
     async def _dispatch(self) -> None:
         """At once when pages are announced, and now and then in any case."""
         while True:
@@ -246,6 +264,7 @@ class Gateway:
         }
         unknown = await migrate.newer(connection)
         standing |= {"newer": sorted(unknown), "outdated": migrate.outdated(unknown)}
+        standing["unreached"] = await outlook.unreached(connection, now)
         standing["broker"] = [f"{each.words}; {each.mend}" for each in await broker_findings(connection)]
         hearings = await sites.site_hearings(connection)
         shown = [

@@ -22,7 +22,14 @@ from icalendar import Calendar, Event, vCalAddress
 PRODUCT = "-//hjemmevakt//roster//EN"
 REFRESH = "PT1H"
 LONGEST_SHIFT = timedelta(days=7)
-MOST = 20_000
+MOST = 5_000
+"""Events: a zone's year has about two thousand."""
+MOST_DAYS = 200_000
+"""Of all recurring events together, since each began: that many are gone through."""
+BROKEN = (ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError)
+"""What the packages raise over what is written wrongly."""
+TIMES = frozenset({"DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"})
+PARTS_OF_A_DAY = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND"})
 TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
 
 
@@ -100,15 +107,18 @@ def read(text: str, since: date, until: date, local: tzinfo) -> Read:
     """The events that begin from a local day until before another. NoCalendar where the text is none."""
     try:
         calendar = Calendar.from_ical(text)
-    except (ValueError, KeyError, IndexError, AttributeError) as wrong:
+    except BROKEN as wrong:
         raise NoCalendar(f"this is no iCalendar text: {str(wrong).splitlines()[0][:200]}") from None
     if calendar.name != "VCALENDAR":
         raise NoCalendar("this is no iCalendar text: it has no VCALENDAR")
-    events = calendar.walk("VEVENT")
+    events: list[Any] = calendar.walk("VEVENT")
     if len(events) > MOST:
         raise NoCalendar(f"there are more than {MOST} events in it; choose a shorter time")
     left_out = [(each, why) for each in events if (why := _why_not(each)) is not None]
     strange = {id(each) for each, _ in left_out}
+    unfolded = sum((until - each.start.date()).days for each in events if id(each) not in strange and _rules(each))
+    if unfolded > MOST_DAYS:
+        raise NoCalendar("too much recurs in it since too long ago; let it begin with the time that you bring in")
     calendar.subcomponents = [each for each in calendar.subcomponents if id(each) not in strange]
     found = tuple(sorted(_within(calendar, since, until, local), key=lambda each: (each.begins, each.event)))
     return Read(found, tuple(f"{_told(each)}: {why}" for each, why in left_out))
@@ -116,25 +126,32 @@ def read(text: str, since: date, until: date, local: tzinfo) -> Read:
 
 def _why_not(event: Any) -> str | None:
     """Why an event makes no shift; None for one that does."""
+    if any(name in TIMES for name, _ in event.errors):
+        return "one of its times cannot be read"
     try:
         begins, ends = event.start, event.end
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except BROKEN:
         return "its beginning or end is missing or cannot be read"
     if not isinstance(begins, datetime) or not isinstance(ends, datetime):
         return "it lasts whole days"
     if (begins.tzinfo is None) != (ends.tzinfo is None) or not timedelta(0) < ends - begins <= LONGEST_SHIFT:
         return "it ends before it begins, or lasts longer than a week"
-    rules = event.get("RRULE", ())
-    for rule in rules if isinstance(rules, list) else [rules]:
-        if TOO_OFTEN & {str(each).upper() for each in (rule.get("FREQ", ()) if rule else ())}:
-            return "it recurs more often than daily"
-    return None
+    return "it recurs more often than daily" if any(_too_often(each) for each in _rules(event)) else None
+
+
+def _rules(event: Any) -> list[Any]:
+    rules = event.get("RRULE", [])
+    return rules if isinstance(rules, list) else [rules]
+
+
+def _too_often(rule: Any) -> bool:
+    return bool(TOO_OFTEN & {str(each).upper() for each in rule.get("FREQ", ())} or PARTS_OF_A_DAY & set(rule))
 
 
 def _within(calendar: Calendar, since: date, until: date, local: tzinfo) -> Iterator[Found]:
     try:
         events = recurring_ical_events.of(calendar, skip_bad_series=True).between(since, until)
-    except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as wrong:
+    except BROKEN as wrong:
         raise NoCalendar(f"its recurring events cannot be unfolded: {wrong}") from None
     for event in events:
         begins, ends = _utc(event.start, local), _utc(event.end, local)

@@ -6,12 +6,12 @@ Rules
     A zone's own shifts are looked at when one begins or ends and when somebody's time to check in is over, as every row that
     may need attention has a time at which it is due. Whoever is missed is an alert for those who lead the zone: technical, as
     no resident waits behind it, with steps of its own (``alerts.policy``), and over by itself once they check in or the shift
-    is over. Whether others are paged in their place is decided when an alert's step fires (``alerts.checkin``).
+    is over. Once, as long as they do not come and go: what a lead has closed stays closed. Whether others are paged in their place is decided when an alert's step fires (``alerts.checkin``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -50,6 +50,8 @@ async def where(connection: Connection, person_id: int, now: datetime, local: tz
     """In which zones somebody has to check in now, or within the time in which it counts; in the order of their ids."""
     served = await rosters.zones_served(connection, person_id, now)
     zones = {row["id"]: row["below"] for row in served if row["role"] == CHECKS_IN and row["uses"]}
+    if not zones:
+        return []
     last = (await rosters.check_ins(connection, [person_id], now)).get(person_id)
     found: list[There] = []
     for zone, below in sorted(zones.items()):
@@ -99,6 +101,19 @@ async def _said(connection: Connection, person_id: int, action: str, now: dateti
     await audit.announce(connection, Changed(persons=frozenset({person_id})))
 
 
+async def expected(connection: Connection, but: Collection[int], now: datetime, local: tzinfo) -> list[int]:
+    """Whoever is on duty and has not said that they are there, in the zones that use it; but for those of some zones."""
+    found: set[int] = set()
+    for zone in await rosters.looked_at(connection):
+        if zone in but:
+            continue
+        own = _own_duty(await people.roster(connection, zone, now, now), now, local)
+        checks = await rosters.check_ins(connection, [each.person_id for each in own], now)
+        waits = {Presence.EXPECTED, Presence.NOT_CHECKED_IN}
+        found |= {each.person_id for each in own if presence(each, checks.get(each.person_id), now) in waits}
+    return sorted(found)
+
+
 # Looking for who has not ----------------------------------------------------------------------------------------------
 
 
@@ -119,16 +134,22 @@ async def _look_at(connection: Connection, zone: int, now: datetime, book: Ruleb
     checks = await rosters.check_ins(connection, [each.person_id for each in own], now)
     known = await rosters.missed_keys(connection, _key(zone))
 
-    missed = [each.person_id for each in own if presence(each, checks.get(each.person_id), now) in MISSED]
-    over = set(known) - {_key(zone, each) for each in missed}
+    missed = [each for each in own if presence(each, checks.get(each.person_id), now) in MISSED]
+    over = set(known) - {_key(zone, each.person_id) for each in missed}
 
     changed = await act(connection, [Clear(each, Evidence("checked_in", now, now)) for each in sorted(over)], now, book)
     for person in missed:
-        if _key(zone, person) not in known:
-            changed |= await _miss(connection, zone, person, now, book)
+        key, since = _key(zone, person.person_id), _since(person, checks.get(person.person_id))
+        if key not in known and not await rosters.was_missed(connection, zone, key, since):
+            changed |= await _miss(connection, zone, person.person_id, now, book)
     following = _next(roster, own, checks, now, book.local) if 0 in roster.graces else None
     await rosters.look_next(connection, zone, following)
     return changed
+
+
+def _since(missed: OnRoster, last: CheckIn | None) -> datetime:
+    """Since when somebody is missed for this reason: the beginning of their duty, or when they last came or went."""
+    return max(missed.since, *(at for at in (last.in_at, last.out_at) if at is not None)) if last else missed.since
 
 
 def _own_duty(roster: Roster, now: datetime, local: tzinfo) -> list[OnRoster]:

@@ -196,6 +196,9 @@ class Client:
     async def buckets(self, query: schemas.BucketQuery) -> schemas.BucketList:
         return await self._call(schemas.BucketList, "GET", "/observations/buckets", query=query)
 
+    async def counted(self, query: schemas.CountedQuery) -> schemas.CountedList:
+        return await self._call(schemas.CountedList, "GET", "/observations/counted", query=query)
+
     # Devices --------------------------------------------------------------------------------------------------------
 
     async def devices(self, query: schemas.DeviceQuery | None = None) -> schemas.DevicePage:
@@ -230,6 +233,39 @@ class Client:
 
     async def end_dose(self, uid: UUID, body: schemas.DoseEnd) -> schemas.DoseView:
         return await self._call(schemas.DoseView, "POST", f"/doses/{uid}/end", body)
+
+    # Silences -------------------------------------------------------------------------------------------------------
+
+    async def silences(self, query: schemas.SilenceQuery | None = None) -> schemas.SilencePage:
+        return await self._call(schemas.SilencePage, "GET", "/silences", query=query)
+
+    def all_silences(self, query: schemas.SilenceQuery | None = None) -> AsyncIterator[schemas.SilenceView]:
+        return _each(self.silences, query or schemas.SilenceQuery(), lambda page: page.silences)
+
+    async def silence_count(self) -> schemas.SilenceCount:
+        return await self._call(schemas.SilenceCount, "GET", "/silences/count")
+
+    async def silence_draft(self, query: schemas.SilenceFor) -> schemas.SilenceDraft:
+        """What can be silenced of a device, a resident or a zone."""
+        return await self._call(schemas.SilenceDraft, "GET", "/silences/draft", query=query)
+
+    async def silence(self, uid: UUID) -> schemas.SilenceDetail:
+        return await self._call(schemas.SilenceDetail, "GET", f"/silences/{uid}")
+
+    async def set_silence(self, body: schemas.SilenceRequest) -> schemas.SilenceDetail:
+        """Silence something, or say that a resident is away."""
+        return await self._call(schemas.SilenceDetail, "POST", "/silences", body)
+
+    async def consent(self, uid: UUID, body: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        """Agree to a silence that somebody else has asked for."""
+        return await self._call(schemas.SilenceDetail, "POST", f"/silences/{uid}/consent", body)
+
+    async def extend(self, uid: UUID, body: schemas.SilenceLonger) -> schemas.SilenceDetail:
+        return await self._call(schemas.SilenceDetail, "POST", f"/silences/{uid}/extend", body)
+
+    async def end_silence(self, uid: UUID, body: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        """End it now, or say that a resident is back."""
+        return await self._call(schemas.SilenceDetail, "POST", f"/silences/{uid}/end", body)
 
     # Rules ----------------------------------------------------------------------------------------------------------
 
@@ -270,6 +306,39 @@ class Client:
 
     async def policy(self, uid: UUID) -> schemas.PolicyDetail:
         return await self._call(schemas.PolicyDetail, "GET", f"/policies/{uid}")
+
+    async def policy_options(self, query: schemas.PolicyScopeRequest | None = None) -> schemas.PolicyOptions:
+        return await self._call(schemas.PolicyOptions, "GET", "/policy-options", query=query)
+
+    async def add_policy(self, body: schemas.PolicyRequest) -> schemas.PolicyView:
+        return await self._call(schemas.PolicyView, "POST", "/policies", body=body)
+
+    async def change_policy(self, uid: UUID, body: schemas.PolicyChange) -> schemas.PolicyView:
+        return await self._call(schemas.PolicyView, "PUT", f"/policies/{uid}", body=body)
+
+    async def withdraw_policy(self, uid: UUID, body: schemas.WithdrawRequest) -> schemas.PolicyView:
+        return await self._call(schemas.PolicyView, "POST", f"/policies/{uid}/withdraw", body=body)
+
+    async def rehearsal(self, query: schemas.RehearsalQuery) -> schemas.Rehearsal:
+        return await self._call(schemas.Rehearsal, "GET", "/rehearsal", query=query)
+
+    async def reach(self) -> schemas.ReachView:
+        return await self._call(schemas.ReachView, "GET", "/reach")
+
+    async def teams(self) -> list[schemas.TeamView]:
+        return await self._call(list[schemas.TeamView], "GET", "/teams")
+
+    async def team(self, uid: UUID) -> schemas.TeamView:
+        return await self._call(schemas.TeamView, "GET", f"/teams/{uid}")
+
+    async def add_team(self, body: schemas.TeamRequest) -> schemas.TeamView:
+        return await self._call(schemas.TeamView, "POST", "/teams", body=body)
+
+    async def change_team(self, uid: UUID, body: schemas.TeamChange) -> schemas.TeamView:
+        return await self._call(schemas.TeamView, "PUT", f"/teams/{uid}", body=body)
+
+    async def withdraw_team(self, uid: UUID, body: schemas.WithdrawRequest) -> schemas.TeamView:
+        return await self._call(schemas.TeamView, "POST", f"/teams/{uid}/withdraw", body=body)
 
     async def sites(self) -> list[schemas.SiteView]:
         return await self._call(list[schemas.SiteView], "GET", "/sites")

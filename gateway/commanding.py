@@ -108,11 +108,13 @@ async def hear(
     ``signals``: what the batch raises besides; those alerts are locked together with ours, in one order.
     """
     reports = [each for each in heard if each.observation.type in vocabulary(each.observation.kind)]
-    if not reports:
+    found = await _lock_reported(connection, reports) if reports else []
+    if not found:
         return Changed()
     try:
         async with connection.transaction():
-            return await _hear(connection, reports, signals, now, book)
+            changes = [change for stored in found for change in _changes(stored, reports, now)]
+            return await _settle(connection, changes, signals, now, book) if changes else Changed()
     except (*DatabaseGone, *LOST_A_RACE):
         raise
     except Exception:
@@ -120,16 +122,12 @@ async def hear(
         return Changed()
 
 
-async def _hear(
-    connection: Connection, reports: Sequence[Heard], signals: Sequence[Signal], now: datetime, book: Rulebook
-) -> Changed:
+async def _lock_reported(connection: Connection, reports: Sequence[Heard]) -> list[StoredCommand]:
+    """Nearly always none: nobody has asked for what was said."""
     devices = sorted({each.subject.device_id for each in reports if each.subject.device_id is not None})
-    named = sorted(
-        {str(each.observation.fields["command"]) for each in reports if "command" in each.observation.fields}
-    )
-    found = await commands.lock_reported(connection, devices, named)
-    changes = [change for stored in found for change in _changes(stored, reports, now)]
-    return await _settle(connection, changes, signals, now, book) if changes else Changed()
+    fields = [each.observation.fields for each in reports]
+    named = sorted({str(each["command"]) for each in fields if "command" in each})
+    return await commands.lock_reported(connection, devices, named)
 
 
 def _changes(stored: StoredCommand, reports: Sequence[Heard], now: datetime) -> list[_Change]:

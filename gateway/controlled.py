@@ -52,7 +52,7 @@ async def settle(gateway: Gateway) -> int:
 def _may_lead_on(passed: Passed) -> bool:
     """Whether something may have fallen due through this pass. A pass goes through all watches that are due, and through the
     alerts that they have raised; a watch that is moved on is not due again at this time."""
-    return bool(passed.alerts or passed.commands)
+    return bool(passed.alerts or passed.commands or passed.silences)
 
 
 async def next_due(gateway: Gateway, *, besides: str = "") -> datetime | None:

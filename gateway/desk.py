@@ -16,18 +16,19 @@ from uuid import UUID
 
 from alerts.alert import DueFor
 from alerts.policy import Policy, Target
+from alerts.policywords import applies, step_text
 from alerts.render import translations
 from alerts.timeline import ACTIONS, CAUSES
 from alerts.upcoming import upcoming
-from gateway import reading
+from gateway import policing, reading
 from gateway.access import OVERSEERS, Who
 from gateway.api import schemas
 from gateway.errors import NotFound
 from gateway.store import desk as store
-from gateway.store import people, views, zones
+from gateway.store import people, policies, views, zones
 from gateway.store.db import Connection
 from gateway.store.people import Person
-from gateway.store.rules import all_policies, policy_of
+from gateway.store.policies import policy_of
 
 MOST = 200
 """Alerts on a desk at once; what is less urgent is found by its filters."""
@@ -61,29 +62,37 @@ async def gather(
     )
 
 
-async def read_ladders(connection: Connection) -> list[schemas.Ladder]:
-    """How alerts climb in this installation."""
-    return ladders([each.policy for each in await all_policies(connection)])
+async def read_ladders(connection: Connection, who: Who) -> list[schemas.Ladder]:
+    """How alerts climb here: everywhere, and in the reader's zones; those of residents are not for everybody."""
+    rows = [row for row in await policies.listed(connection) if row["zone_id"] in {None, *who.zone_ids}]
+    found = [(policies.stored(row).policy, row["scope_text"]) for row in rows if row["resident_id"] is None]
+    named = await policing.names_in(connection, [policy for policy, _ in found])
+    return ladders(found, named, who.language)
 
 
-def ladders(policies: Sequence[Policy]) -> list[schemas.Ladder]:
-    """Policies as people read them: care first, the severest first. Those for single conditions are no ladder of an alert's."""
-    general = [each for each in policies if not each.conditions]
-    return [_ladder(each) for each in sorted(general, key=lambda each: (each.track, -each.min_severity))]
+def ladders(
+    found: Sequence[tuple[Policy, str]], named: Mapping[UUID, str] | None = None, language: str = "nb"
+) -> list[schemas.Ladder]:
+    """Policies as people read them, each with the zone that it is set for (empty: everywhere): those for everywhere first,
+    care first, the severest first. ``named``: persons and teams that they call."""
+    ranked = sorted(found, key=lambda each: (each[1], each[0].track, bool(each[0].codes), -each[0].min_severity))
+    return [_ladder(policy, zone, named or {}, language) for policy, zone in ranked]
 
 
-def _ladder(policy: Policy) -> schemas.Ladder:
+def _ladder(policy: Policy, zone: str, named: Mapping[UUID, str], language: str) -> schemas.Ladder:
     """Whom it calls how long after the alert was raised."""
-    waits = [0, *accumulate(each.wait_seconds for each in policy.steps)]
+    waits = [0, *accumulate(each.wait_seconds for each in policy.ladder)]
     steps = [
-        schemas.LadderStep(target=each.target, after_seconds=after)
-        for each, after in zip(policy.steps, waits, strict=False)
+        schemas.LadderStep(target=each.target, after_seconds=after, text=step_text(each, named, language))
+        for each, after in zip(policy.ladder, waits, strict=False)
     ]
     return schemas.Ladder(
+        zone=zone,
+        applies=applies(policy, language),
         track=policy.track,
         min_severity=policy.min_severity,
         steps=steps,
-        repeat_seconds=policy.repeat_seconds,
+        repeat_seconds=policy.wait_after(len(policy.ladder) - 1, policy.min_severity),
         claimed_seconds=policy.limits.claimed,
         on_way_seconds=policy.limits.on_way,
         arrived_seconds=policy.limits.arrived,

@@ -38,11 +38,12 @@ Persons = Mapping[int, Person]
 async def roster(connection: Connection, who: Who, uid: UUID, now: datetime, local: ZoneInfo) -> schemas.RosterView:
     """What is planned for a zone in which the reader has a role, else NotFound."""
     zone = await own_zone(connection, who, uid)
-    there = await people.colleagues(connection, zone["id"], SERVING, now, reachable=False)
+    by_role = {role: await people.colleagues(connection, zone["id"], (role,), now, reachable=False) for role in SERVING}
+    there = {person.id: person for each in by_role.values() for person in each}
     rotations = await rosters.rotations(connection, zone["id"])
     overrides = await rosters.overrides(connection, zone["id"], now, now + A_YEAR)
     swaps = await rosters.swaps(connection, zone["id"], now)
-    absences = await rosters.absences(connection, [each.id for each in there], now, None)
+    absences = await rosters.absences(connection, list(there), now, None)
     persons = await _named(connection, [*rotations, *overrides, *swaps, *absences])
     _, graces = await rosters.read(connection, zone["id"], now, now)
     return schemas.RosterView(
@@ -53,7 +54,12 @@ async def roster(connection: Connection, who: Who, uid: UUID, now: datetime, loc
         overrides=[override_view(row, persons) for row in overrides],
         swaps=[swap_view(row, persons, who) for row in swaps],
         absences=[absence_view(row, persons, who, plans=plans_in(who, zone["id"])) for row in absences],
-        staff=[ref(each) for each in there],
+        staff=[
+            schemas.Colleague(
+                id=each.uid, name=each.name, roles=[role for role, persons in by_role.items() if each in persons]
+            )
+            for each in sorted(there.values(), key=lambda each: (each.name, each.id))
+        ],
         check_in_minutes=int(graces[0].total_seconds()) // 60 if 0 in graces else 0,
         own_check_in_minutes=await rosters.own_minutes(connection, zone["id"]),
         may_plan=plans_in(who, zone["id"]),
@@ -139,7 +145,7 @@ class Own:
 async def mine(connection: Connection, who: Who, now: datetime, local: ZoneInfo) -> schemas.MyDuty:
     """One's own shifts, swaps, absences and check-in."""
     places = await rosters.zones_served(connection, who.person_id, now)
-    own = await own_shifts(connection, who.person_id, now, now + AHEAD, local)
+    own = await own_shifts(connection, who.person_id, places, now, now + AHEAD, local)
     swaps = [row for zone in _once(places) for row in await rosters.swaps(connection, zone["id"], now)]
     concerned = {row["id"]: row for row in swaps if who.person_id in (row["asks_id"], row["gives_id"])}
     absences = await rosters.absences(connection, [who.person_id], now, None)
@@ -166,11 +172,11 @@ async def check_in(connection: Connection, who: Who, now: datetime, local: ZoneI
 
 
 async def own_shifts(
-    connection: Connection, person_id: int, since: datetime, until: datetime, local: ZoneInfo
+    connection: Connection, person_id: int, places: Sequence[Row], since: datetime, until: datetime, local: ZoneInfo
 ) -> list[Own]:
-    """Somebody's shifts from a time until another, those that have begun too, in order."""
+    """Somebody's shifts from a time until another, those that have begun too, in order. ``places``: where they serve."""
     found: list[Own] = []
-    for zone in await rosters.zones_served(connection, person_id, since):
+    for zone in places:
         roster_ = await people.roster(connection, zone["id"], since, until)
         duties: dict[Duty, None] = {}
         for span in serving_spans(roster_, zone["role"], since, until, local):

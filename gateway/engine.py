@@ -1,7 +1,7 @@
 """The engine: signals become alerts, alerts climb, and both are saved – in the caller's transaction.
 
-Gather (lock the alerts, find the people), decide (``alerts.escalation``, pure), apply (state, timeline, pages, audit,
-announcement). Nothing here talks to a network.
+Gather (the silences, the alerts, the people), decide (``alerts.silence`` and ``alerts.escalation``, pure), apply (state,
+timeline, pages, audit, announcement). Nothing here talks to a network.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from alerts.alert import Alert, Cleared, Event, Joined, People, Raised, Refused, Repeated, Step
+from alerts.choosing import Case, choose
 from alerts.escalation import step
 from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
-from alerts.policy import choose
 from alerts.rulebook import Rulebook
+from alerts.silence_ends import NOTICE
+from gateway import holding
 from gateway.store import alerts as alert_store
-from gateway.store import audit, facts, pages, people
+from gateway.store import audit, facts, pages, reachable
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
@@ -26,12 +28,21 @@ async def act(connection: Connection, signals: Sequence[Signal], now: datetime, 
     """Do what the rules' signals ask for. Answers what changed; the caller announces it once."""
     if not signals:
         return Changed()
+    held = await holding.gather(connection, signals, now, book)
     open_alerts = await alert_store.lock_open(connection, [signal.key for signal in signals])
     changed = Changed()
     for signal in sorted(signals, key=lambda each: each.key):  # new alerts, too, are taken in the order of their keys
         stored = open_alerts.get(signal.key)
+        await holding.hear_end(connection, signal, held, now)
+        if stored is None and isinstance(signal, Raise):
+            kept = await holding.hold(connection, signal, held, now, book)
+            if kept is not None:
+                changed |= kept
+                continue
         after, what = await _act_on(connection, signal, stored, now, book)
         changed |= what
+        if stored is None and after is not None and isinstance(signal, Raise):
+            await holding.opened(connection, signal, after.id, held, now)
         if after is None or after.alert.closed_at is not None:
             open_alerts.pop(signal.key, None)
         else:
@@ -58,13 +69,17 @@ async def _act_on(
 
 
 async def _open(connection: Connection, raised: Raise, now: datetime, book: Rulebook) -> tuple[StoredAlert, Changed]:
-    policy = choose(list(book.policies), raised.track, raised.severity, raised.condition)
+    around = book.ancestry.get(raised.subject.zone_id, (raised.subject.zone_id,))
+    policy = choose(book.policies, Case.of(raised), around, now, book.local)
+    if raised.notice is not None:
+        policy = replace(policy, policy=NOTICE)
     fresh = Alert(policy=policy.policy, severity=raised.severity)
     stored = await alert_store.add(connection, raised, policy, fresh, now)
     first = Entry("raised", {"condition": raised.condition, "evidence": raised.evidence.as_json()})
     await alert_store.add_entries(connection, stored.id, (first,), now)
     await audit.add(connection, now, (Audited("alert.raised", "alert", stored.id, params={"key": raised.key}),))
-    opened, changed = await _step(connection, stored, Raised(), now, book)
+    also = raised.notice or ()
+    _, opened, changed = await advance(connection, stored, Raised(also), now, book, also=also)
     if not raised.repeats:
         return opened, changed
     repeated = Repeated(raised.severity, raised.repeats)
@@ -109,7 +124,8 @@ async def _people(
 ) -> People:
     named = {stored.alert.holder, stored.alert.offered_to, *also} - {None}
     persons = sorted(each for each in named if each is not None)
-    return await people.reachable(connection, stored.zone_id, persons, now, book.local, book.channels)
+    wanted = reachable.Wanted(stored.zone_id, book.channels, (stored.alert.policy,), persons)
+    return await reachable.reachable(connection, wanted, stored.alert.policy, now, book.local)
 
 
 async def _apply(

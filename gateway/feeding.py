@@ -23,7 +23,7 @@ from alerts.schedule import local as local_time
 from gateway import calendars, duties
 from gateway.access import Who
 from gateway.api import schemas
-from gateway.calendars import Compared, Dated, Entry, Found
+from gateway.calendars import Compared, Dated, Entry, Found, Read
 from gateway.errors import Invalid, NotFound
 from gateway.store import audit, people, rosters, zones
 from gateway.store.audit import Audited, Changed
@@ -39,17 +39,25 @@ Row = Mapping[str, Any]
 # In -------------------------------------------------------------------------------------------------------------------
 
 
-async def import_calendar(
-    connection: Connection, who: Who, uid: UUID, request: schemas.ImportRequest, now: datetime, local: ZoneInfo
-) -> schemas.ImportView:
-    """What a calendar changes of a zone's roster; done, where that is asked for."""
-    zone = await zones.find(connection, uid)
-    if zone is None or not duties.plans_in(who, zone["id"]):
-        raise NotFound("zone", "there is no such zone, or you do not plan its roster", "choose one that you lead")
+def read(request: schemas.ImportRequest, local: ZoneInfo) -> Read:
+    """What is in the calendar, which takes a while: not to be done where others wait. Invalid where it is none."""
     try:
-        read = calendars.read(request.calendar, request.since, request.until, local)
+        return calendars.read(request.calendar, request.since, request.until, local)
     except calendars.NoCalendar as wrong:
         raise Invalid("calendar", str(wrong), "export it as iCalendar (.ics) and send its whole text") from None
+
+
+async def import_calendar(
+    connection: Connection,
+    who: Who,
+    uid: UUID,
+    request: schemas.ImportRequest,
+    read: Read,
+    now: datetime,
+    local: ZoneInfo,
+) -> schemas.ImportView:
+    """What a calendar changes of a zone's roster; done, where that is asked for."""
+    zone = await planned_zone(connection, who, uid)
     await rosters.lock_zone(connection, zone["id"])
     known = await _known(connection, zone, request, read.found, now)
     before = await _brought(connection, zone, request, local)
@@ -61,6 +69,14 @@ async def import_calendar(
         await _apply(connection, who, zone, request, compared, now)
     persons = await people.names(connection, sorted({each.person_id for each in (*before, *wanted)}))
     return _view(compared, persons, sorted(unknown), read.unreadable, local, applied=request.apply)
+
+
+async def planned_zone(connection: Connection, who: Who, uid: UUID) -> dict[str, Any]:
+    """A zone whose roster the reader plans, else NotFound."""
+    zone = await zones.find(connection, uid)
+    if zone is None or not duties.plans_in(who, zone["id"]):
+        raise NotFound("zone", "there is no such zone, or you do not plan its roster", "choose one that you lead")
+    return zone
 
 
 async def _known(
@@ -201,7 +217,8 @@ async def calendar(connection: Connection, token: str, now: datetime, local: Zon
     since, until = now - BACK, now + AHEAD
     gettext = translations(row["language"]).gettext
     if row["zone_id"] is None:
-        own = await duties.own_shifts(connection, row["person_id"], since, until, local)
+        places = await rosters.zones_served(connection, row["person_id"], now)
+        own = await duties.own_shifts(connection, row["person_id"], places, since, until, local)
         person = (row["person"], str(row["person_uid"]))
         entries = [
             Entry(

@@ -142,6 +142,9 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
         told = f"{standing['unreadable_rules']} rule(s) cannot be read and judge nothing; /rules shows which"
         findings.append(Finding(state=State.DEGRADED, reason="unreadable_rules", detail=told))
     findings += _outdated(standing["newer"], standing["outdated"])
+    if standing["unreached"]:
+        told = f"in {', '.join(standing['unreached'])} some care policy reaches nobody at all now; /reach shows which"
+        findings.append(Finding(state=State.RED, reason="reach", detail=told))
     findings += [Finding(state=State.DEGRADED, reason="broker", detail=told) for told in standing["broker"]]
     for what, name in (("alert", "oldest_overdue"), ("watch", "oldest_watch"), ("page", "oldest_page")):
         due = standing[name]

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from alerts.model import Track
-from gateway import cursors, fitting, keeping, reading
+from gateway import cursors, fitting, keeping, reading, silencelist
 from gateway.access import ANYBODY, KEEPERS, TRACKS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -42,7 +42,9 @@ async def resident_page(
     rows = await homes.residents(connection, asked, now, after, query.limit + 1)
     shown = rows[: query.limit]
     await audit.note_shown(connection, now, who.person_id, [row["id"] for row in shown])
-    return schemas.ResidentPage(residents=[_resident(row) for row in shown], next_cursor=_following(rows, query.limit))
+    return schemas.ResidentPage(
+        residents=[_resident(row, who) for row in shown], next_cursor=_following(rows, query.limit)
+    )
 
 
 async def resident_detail(connection: Connection, who: Who, uid: UUID, now: datetime) -> schemas.ResidentDetail:
@@ -222,7 +224,7 @@ async def _resident_detail(connection: Connection, who: Who, row: Row, now: date
     alerts = await views.open_alerts(connection, who.sight, AlertSearch(resident=row["uid"]), None, MANY)
     cares = _cares(who, row)
     return schemas.ResidentDetail(
-        **_resident(row).model_dump(),
+        **_resident(row, who).model_dump(),
         born=row["born"] if cares else None,
         notes=row["notes"] if cares else None,
         residencies=[
@@ -236,6 +238,7 @@ async def _resident_detail(connection: Connection, who: Who, row: Row, now: date
             if each["zone_id"] in who.zone_ids
         ],
         alerts=await reading.summaries(connection, who, alerts, now),
+        silences=await silencelist.of_resident(connection, who, row["id"], now),
     )
 
 
@@ -259,10 +262,13 @@ async def _note(
     await audit.add(connection, now, (Audited(action, object_, id_, who.person_id, told),))
 
 
-def _resident(row: Row) -> schemas.ResidentItem:
+def _resident(row: Row, who: Who) -> schemas.ResidentItem:
     home = schemas.Named(id=row["dwelling_uid"], name=row["address"]) if row["lives"] else None
     zone = schemas.Named(id=row["zone_uid"], name=row["zone"])
-    return schemas.ResidentItem(id=row["uid"], name=row["name"], phone=row["phone"], home=home, zone=zone)
+    away = row["away_until"] if _cares(who, row) else None
+    return schemas.ResidentItem(
+        id=row["uid"], name=row["name"], phone=row["phone"], home=home, zone=zone, away_until=away
+    )
 
 
 def _residency(row: Row) -> schemas.ResidencyView:

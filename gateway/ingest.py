@@ -24,11 +24,12 @@ from alerts.judge import Failure, undecodable
 from alerts.model import Judgement, Signal
 from devices.dialects import dialect_of, dialects, lane_of
 from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
-from gateway import commanding, judging, positions, register
+from gateway import commanding, holding, judging, positions, register
 from gateway.engine import act
+from gateway.parts import let_others
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
-from gateway.rulebook import RulebookCache
+from gateway.rulebook import RulebookCache, Standing
 from gateway.stamping import Read, note_signs, of_their_kind, store_new, subjects_of
 from gateway.store import audit, quarantine, sites
 from gateway.store.audit import Changed
@@ -74,13 +75,12 @@ class Stored:
 
 @dataclass(slots=True)
 class Batch:
-    """Messages, and what they were decoded to: what could be read, and what could not. ``elsewhere``: how many another lane
-    takes in. ``floods``: what the rate guard has held back of it."""
+    """Messages, and what they were decoded to: what could be read, and what could not; what another lane takes in is in
+    neither. ``floods``: what the rate guard has held back of it."""
 
     messages: Sequence[Message] = ()
     read: list[Read] = field(default_factory=list)
     rejected: list[Quarantined] = field(default_factory=list)
-    elsewhere: int = 0
     floods: list[Flood] = field(default_factory=list)
 
     @property
@@ -101,7 +101,6 @@ def decode(messages: Sequence[Message], lane: Lane) -> Batch:
             continue
         if dialect.topics_tell or lane_of(said.message_class) is lane:
             batch.read.append(Read(message, said))
-    batch.elsewhere = len(messages) - len(batch.read) - len(batch.rejected)
     return batch
 
 
@@ -111,7 +110,6 @@ def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
     for part in parts:
         whole.read += part.read
         whole.rejected += part.rejected
-        whole.elsewhere += part.elsewhere
     return whole
 
 
@@ -141,13 +139,14 @@ async def store_batch(database: Database, held: Held, batch: Batch, now: datetim
 
 async def _store(connection: Connection, held: Held, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
     async with connection.pipeline():
-        await sites.fence(connection, held.site.id, held.lane, held.epoch)
-        return await take_in(connection, held.site, batch, now, cache)
+        fence = await sites.fence_asked(connection, held.site.id, held.lane, held.epoch)
+        standing = await cache.standing(connection)
+        await fence.is_held()
+        return await take_in(connection, held.site, batch, now, standing)
 
 
-async def take_in(connection: Connection, site: Site, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
+async def take_in(connection: Connection, site: Site, batch: Batch, now: datetime, standing: Standing) -> Stored:
     """All that becomes of a batch of a site, within the caller's transaction."""
-    standing = await cache.standing(connection)
     book = standing.book
     known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
@@ -155,7 +154,9 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
     heard = await store_new(connection, observed, known, now)
+    await let_others()
     await note_signs(connection, observed, known, spoke)
+    await let_others()
     failures: list[Failure] = []
     judged = await judging.judge_batch(connection, heard, book, now, failures)
     refused = await _quarantine(connection, site, known, rejected)
@@ -164,16 +165,18 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
         *judged.signals,
         *(signal for each in refused for signal in each.signals),
         *await _of_floods(connection, known, batch.floods),
+        *await holding.signs_of_life(connection, heard, now),
     ]
     changed = await commanding.hear(connection, heard, signals, now, book)
     changed |= await act(connection, signals, now, book)
     changed |= await positions.noticed(connection, observed, known, now)
     await audit.announce(connection, changed)
+    await let_others()
     return Stored(
         total=len(batch.read) + len(batch.rejected),
         new=len(heard),
         quarantined=len(rejected),
-        receipts=tuple(_receipts(batch, rejected)),
+        receipts=tuple(dict.fromkeys(each for each in _receipts(batch, rejected) if each is not None)),
         failures=tuple(failures),
         changed=changed,
         held_back=sum(each.held_back for each in batch.floods),
@@ -189,9 +192,10 @@ def _spoke(batch: Batch, rejected: Sequence[Quarantined]) -> dict[DeviceAddress,
 
 async def _of_floods(connection: Connection, known: Known, floods: Sequence[Flood]) -> list[Signal]:
     """Of devices that there are; one that nobody has ever heard of may begin with its first word."""
-    flooding = [(each, known[each.device]) for each in floods if each.device in known]
-    subjects = await register.subjects(connection, [(device, each.at) for each, device in flooding])
-    told = [signal_of(each, subject) for (each, _), subject in zip(flooding, subjects, strict=True)]
+    flooding = [each for each in floods if each.device in known]
+    devices = [known[each.device] for each in flooding]
+    subjects = await register.subjects(connection, devices, [each.at for each in flooding])
+    told = map(signal_of, flooding, subjects)
     return [each for each in told if each is not None]
 
 
@@ -238,17 +242,21 @@ async def _store_poison(
     return await database.run(lambda connection: _store(connection, held, batch, now, cache))
 
 
-def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> Iterable[Receipt]:
+def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> Iterable[Receipt | None]:
     """For all that is stored now and has a readable id: also what was stored before, and what is in quarantine."""
-    said = [(each.observation.device, each.observation.kind, each.observation.message_id) for each in batch.read]
-    refused = [(each.error.device, each.error.kind, each.error.message_id) for each in rejected]
-    given: set[Receipt] = set()
-    for device, kind, message_id in [*said, *refused]:
-        if device is not None and kind is not None and message_id is not None:
-            found = dialects()[device.ecosystem].receipt(device, kind, message_id)
-            if found is not None and (receipt := Receipt(*found)) not in given:
-                given.add(receipt)
-                yield receipt
+    for _, said in batch.read:
+        if said.message_id is not None:
+            yield _receipt(said.device, said.kind, said.message_id)
+    for each in rejected:
+        error = each.error
+        if error.device is not None and error.kind is not None and error.message_id is not None:
+            yield _receipt(error.device, error.kind, error.message_id)
+
+
+def _receipt(device: DeviceAddress, kind: str, message_id: str) -> Receipt | None:
+    """None where the ecosystem has none."""
+    found = dialects()[device.ecosystem].receipt(device, kind, message_id)
+    return Receipt(*found) if found is not None else None
 
 
 def _sum(parts: Sequence[Stored]) -> Stored:

@@ -6,16 +6,17 @@ meanwhile, the transaction is tried again and sees it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from alerts.judge import Failure, Ledger, judge_heard
-from alerts.model import Heard, Signal, Watch
+from alerts.judge import Concern, Failure, Ledger, concern, judge_concern
+from alerts.model import NOTHING, Heard, Signal, Watch
 from alerts.rulebook import Rulebook
-from alerts.rules import LastWord, Wanted, word_of
+from alerts.rules import LastWord, Wanted
 from alerts.rules.dose import Dose
 from gateway.doses import open_doses
+from gateway.parts import let_others, parted
 from gateway.store import watches, words
 from gateway.store.db import Connection
 from gateway.store.watches import Wish
@@ -49,18 +50,25 @@ async def judge_batch(
     connection: Connection, heard: Sequence[Heard], book: Rulebook, now: datetime, failures: list[Failure]
 ) -> Judged:
     """What the rules make of a batch, in order; each sees watches and words as the one before left them."""
-    ledger = await _gather(connection, heard, book, now)
+    concerns: list[Concern] = []
+    for part in parted(heard):
+        concerns += [concern(each, book) for each in part]
+        await let_others()
+    ledger = await _gather(connection, concerns, book, now)
     known = frozenset(ledger.watches)
     signals: list[Signal] = []
     touched: set[str] = set()
-    for each in heard:
-        judged = judge_heard(each, book, ledger, failures)
-        touched |= {watch.key for watch in judged.watches}
-        signals += judged.signals
+    for some in parted(concerns):
+        for concerned in some:
+            judged = judge_concern(concerned, book, ledger, failures)
+            if judged is not NOTHING:
+                touched |= {watch.key for watch in judged.watches}
+                signals += judged.signals
+        await let_others()
     return Judged(
         begun=[ledger.watches[key] for key in sorted(touched - known)],
         moved=[ledger.watches[key] for key in sorted(touched & known)],
-        words=_words(heard, book),
+        words=_words(concerns),
         signals=signals,
     )
 
@@ -73,9 +81,9 @@ async def save(connection: Connection, judged: Judged) -> None:
     await words.save(connection, judged.words)
 
 
-async def _gather(connection: Connection, heard: Sequence[Heard], book: Rulebook, now: datetime) -> Ledger:
+async def _gather(connection: Connection, concerns: Sequence[Concern], book: Rulebook, now: datetime) -> Ledger:
     """The watches are locked; those of doses that have come due are opened first."""
-    needed = _needed(heard, book)
+    needed = _needed(concerns)
     said = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else {}
     if needed.dosing:
         schedules = await watches.schedules_of(connection, sorted(needed.dosing), now)
@@ -85,36 +93,31 @@ async def _gather(connection: Connection, heard: Sequence[Heard], book: Rulebook
     return Ledger({watch.key: watch for watch in found}, said)
 
 
-def _needed(heard: Sequence[Heard], book: Rulebook) -> _Needed:
+def _needed(concerns: Sequence[Concern]) -> _Needed:
     needed = _Needed()
-    for each in heard:
-        said, subject = each.observation, each.subject
-        word = word_of(said)
-        if subject.dwelling_id is not None:
-            needed.listening |= {subject.dwelling_id} if word in book.listened_for else set()
-            needed.asking |= {subject.dwelling_id} if word in book.asked_on else set()
-        for rule in book.hearing(said.kind, subject, said.type):
-            if isinstance(rule.spec, Dose):
-                needed.dosing |= {subject.device_id} - {None}  # type: ignore[arg-type]
-                continue
-            wanted = rule.spec.wants(said)
-            if wanted is Wanted.ANY:
-                needed.keys.add(rule.spec.watch_key(subject))
-            elif wanted is Wanted.OUTSTANDING:
-                needed.outstanding.add(rule.spec.watch_key(subject))
+    keys, outstanding = needed.keys.add, needed.outstanding.add
+    for heard, hearing, asked in concerns:
+        home = heard.subject.dwelling_id
+        if home is not None and hearing.awaited:
+            needed.listening.add(home)
+        if home is not None and hearing.looks:
+            needed.asking.add(home)
+        for rule, wanted, key in asked:
+            if wanted is Wanted.OUTSTANDING:
+                outstanding(key)
+            elif wanted is Wanted.ANY and isinstance(rule.spec, Dose):
+                needed.dosing |= {heard.subject.device_id} - {None}  # type: ignore[arg-type]
+            elif wanted is Wanted.ANY:
+                keys(key)
     return needed
 
 
-def _words(heard: Sequence[Heard], book: Rulebook) -> dict[tuple[int, str], LastWord]:
+def _words(concerns: Sequence[Concern]) -> dict[tuple[int, str], LastWord]:
     """The newest of each home and word that some rule asks for."""
     found: dict[tuple[int, str], LastWord] = {}
-    for home, word, last in _asked_for(heard, book.asked_for):
-        found[home, word] = max(found.get((home, word), last), last, key=lambda each: each.rank)
+    for heard, hearing, _ in concerns:
+        home, said = heard.subject.dwelling_id, heard.observation
+        if hearing.kept and home is not None:
+            last = LastWord(said.occurred_at, said.received_at)
+            found[home, hearing.word] = max(found.get((home, hearing.word), last), last, key=lambda each: each.rank)
     return found
-
-
-def _asked_for(heard: Sequence[Heard], asked_for: Collection[str]) -> Iterator[tuple[int, str, LastWord]]:
-    for each in heard:
-        said, word = each.observation, word_of(each.observation)
-        if each.subject.dwelling_id is not None and word in asked_for:
-            yield each.subject.dwelling_id, word, LastWord(said.occurred_at, said.received_at)

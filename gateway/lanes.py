@@ -24,12 +24,14 @@ from alerts.model import Evidence, Raise, Severity, Subject, Track
 from devices.dialects import dialects
 from devices.model import Lane
 from gateway import canary, commanding
+from gateway.arrivals import Delivery
 from gateway.clock import Clock, monotonic, pause
 from gateway.commanding import Outgoing
 from gateway.engine import act
 from gateway.ingest import Batch, Held, Stored, decode, joined, store_batch
 from gateway.metrics import METRICS
-from gateway.mqtt import BrokerSettings, Delivery, Link, LinkLost, connect
+from gateway.mqtt import BrokerSettings, Link, LinkLost, connect
+from gateway.parts import let_others, parted
 from gateway.rate import RateGuard
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, sites
@@ -47,8 +49,6 @@ FINISHED_WITHIN = 5.0
 LONGEST_BACK_OFF = 2.0
 BATCH = {Lane.ALARM: 500, Lane.BULK: 500}
 """Messages in one transaction, at most. What is behind a batch of alarms waits for it."""
-PART = 100
-"""Messages that are decoded at once: a millisecond or two."""
 LINGER = {Lane.ALARM: 0.0, Lane.BULK: 0.001}
 """Seconds that a batch waits for what comes right behind its first message. A transaction costs several ways to the database,
 so telemetry goes together; an alarm waits for nothing."""
@@ -281,9 +281,9 @@ class LaneWorker:
         songs = [canary.read(each.message.payload, now) for each in deliveries if each.message.topic == own]
         said = [each.message for each in deliveries if each.message.topic != own]
         parts: list[Batch] = []
-        for start in range(0, len(said), PART):
-            parts.append(decode(said[start : start + PART], self._lane))
-            await pause(0)
+        for part in parted(said):
+            parts.append(decode(part, self._lane))
+            await let_others()
         batch = joined(said, parts)
         batch.read, batch.floods = self._guard.sift(batch.read, now)
         return _Taken(deliveries, [song for song in songs if song], batch)

@@ -26,11 +26,11 @@ from alerts.replay import Deaf
 from alerts.rulebook import Rulebook
 from alerts.words import said as words_of
 from devices.kinds import kinds
-from gateway import buckets, cursors, reading, ruling
+from gateway import buckets, cursors, reading, ruling, silencelist
 from gateway.access import CARERS, OVERSEERS, TECHNICIANS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Invalid, NotFound
-from gateway.store import audit, devicelist, devices, history, said, zones
+from gateway.store import audit, devicelist, devices, history, said, statistics, zones
 from gateway.store.db import Connection
 from gateway.store.devicelist import Known, Search
 from gateway.store.said import Stretch, Wanted
@@ -45,7 +45,7 @@ MOST_COUNTS = 20_000
 LONGEST_RAW = 4000
 """Characters of a message that are shown."""
 
-Query = schemas.ObservationQuery | schemas.BucketQuery
+Query = schemas.ObservationQuery | schemas.BucketQuery | schemas.CountedQuery
 
 
 # Devices --------------------------------------------------------------------------------------------------------------
@@ -95,6 +95,7 @@ async def device_detail(
         heard_until=row["heard_until"],
         alerts=await reading.alerts_of_device(connection, who, row["id"], MOST_ALERTS, now),
         rules=await ruling.applied(connection, who, row["kind"], subject, book),
+        silences=await silencelist.about(connection, who, subject, now, book),
         may_change=any(ruling.may_set(who, track, row["zone_id"]) for track in Track),
     )
 
@@ -126,7 +127,7 @@ def _known(who: Who) -> Known:
 def item(row: Mapping[str, Any]) -> schemas.DeviceItem:
     resident = schemas.Named(id=row["resident_uid"], name=row["resident"]) if row["resident_uid"] else None
     same = ("kind", "address", "model", "site", "registered", "dwelling", "placed", "last_seen", "online", "state")
-    how = ("quiet_since", "silent_at", "silent", "open_alerts", "severity")
+    how = ("quiet_since", "silent_at", "silent", "open_alerts", "severity", "silenced_until")
     return schemas.DeviceItem(
         id=row["uid"],
         zone=schemas.Named(id=row["zone_uid"], name=row["zone"]),
@@ -184,6 +185,35 @@ async def bucket_list(
         texts={each: words_of(each, kind, who.language) for each in sorted(told)},
         deaf=[schemas.Period(since=each.since, until=each.until) for each in deaf],
         silent=[schemas.Period(since=each.since, until=each.until) for each in silent],
+    )
+
+
+async def counted_list(
+    connection: Connection, who: Who, query: schemas.CountedQuery, now: datetime
+) -> schemas.CountedList:
+    """How often what was said, as it was counted. NotFound when there is no such device or resident that the reader may see."""
+    wanted = _wanted(query, now)
+    await said.limit_time(connection)
+    device, of = await _whose(connection, who, query, now)
+    rows = await statistics.counted(connection, of, wanted, query.step, MOST_COUNTS + 1)
+    if len(rows) > MOST_COUNTS:
+        raise Invalid("too_much", "there are too many types in too many hours", "ask for days, or for some types")
+    health = await statistics.health(connection, of, wanted, query.step) if device is not None else []
+    await _note_told(connection, who, query, of, [], now, wanted)
+    found: dict[datetime, dict[str, Any]] = {
+        row["begin"]: {"begin": row["begin"], "types": {}} for row in (*rows, *health)
+    }
+    for row in rows:
+        found[row["begin"]]["types"][row["type"]] = row["count"]
+    for row in health:
+        found[row["begin"]]["health"] = row
+    kind = await _kind(connection, device)
+    return schemas.CountedList(
+        since=wanted.since,
+        until=wanted.until,
+        counted_until=await statistics.counted_until(connection, f"activity_{statistics.TABLES[query.step]}"),
+        lines=[schemas.Counted.model_validate(found[begin]) for begin in sorted(found)],
+        texts={each: words_of(each, kind, who.language) for each in sorted({row["type"] for row in rows})},
     )
 
 

@@ -121,8 +121,9 @@ def following(alert: Alert) -> Next | None:
     climbs = alert.due_for is DueFor.STEP or (alert.due_for is DueFor.CONFIRM and alert.step is not None)
     if not climbs:
         return Next(alert.due_at, alert.due_for)
-    last = len(alert.policy.steps) - 1
-    step = min(0 if alert.step is None else alert.step + 1, last)
+    last = len(alert.policy.ladder) - 1
+    position = min(0 if alert.step is None else alert.step + 1, last)
+    _, step = alert.policy.round_of(position)
     return Next(alert.due_at, alert.due_for, step, alert.policy.steps[step].target, repeats=alert.step == last)
 
 

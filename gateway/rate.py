@@ -13,14 +13,13 @@ Theory
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from alerts.model import Clear, Evidence, Raise, Severity, Signal, Subject, Track
-from devices.model import DeviceAddress
+from devices.model import DeviceAddress, MessageClass
 from gateway.stamping import Read
 
 FLOODS = "device_floods"
@@ -50,7 +49,7 @@ class RateGuard:
     """One a lane. ``most`` messages a device and window; 0: no bound."""
 
     most: int
-    _counts: Counter[DeviceAddress] = field(default_factory=Counter)
+    _counts: dict[DeviceAddress, int] = field(default_factory=dict)
     _flooding: dict[DeviceAddress, str] = field(default_factory=dict)
     _ends: datetime | None = None
 
@@ -61,16 +60,15 @@ class RateGuard:
         over = self._turned(now)
         passing: list[Read] = []
         beyond: dict[DeviceAddress, list[Read]] = {}
+        counts, most = self._counts, self.most
         for each in read:
-            (passing if self._passes(each) else beyond.setdefault(each.observation.device, [])).append(each)
+            said = each.observation
+            if said.message_class is MessageClass.ALARM:
+                passing.append(each)
+                continue
+            count = counts[said.device] = counts.get(said.device, 0) + 1
+            (passing if count <= most else beyond.setdefault(said.device, [])).append(each)
         return Sifted(passing, [*over, *(self._flood(device, said) for device, said in beyond.items())])
-
-    def _passes(self, each: Read) -> bool:
-        said = each.observation
-        if said.is_alarm:
-            return True
-        self._counts[said.device] += 1
-        return self._counts[said.device] <= self.most
 
     def _flood(self, device: DeviceAddress, said: Sequence[Read]) -> Flood:
         last, begins = said[-1].observation, device not in self._flooding
@@ -81,7 +79,7 @@ class RateGuard:
         """At the end of a window: who has kept to the rate in it."""
         if self._ends is not None and now < self._ends:
             return []
-        calm = {device: kind for device, kind in self._flooding.items() if self._counts[device] <= self.most}
+        calm = {device: kind for device, kind in self._flooding.items() if self._counts.get(device, 0) <= self.most}
         for device in calm:
             del self._flooding[device]
         self._counts.clear()

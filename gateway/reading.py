@@ -70,7 +70,7 @@ async def summaries(
     """Alerts as a list shows them; whose they are is noted."""
     persons = await _persons(connection, rows)
     await audit.note_listed(connection, now, who.person_id, [row["id"] for row in rows])
-    return [_summary(row, persons, who) for row in rows]
+    return [_summary(row, persons, who, now) for row in rows]
 
 
 async def alert_detail(
@@ -86,7 +86,7 @@ async def alert_detail(
     colleagues = await people.colleagues(connection, row["zone_id"], may_be_handed(row["track"]), now)
     found = await positions.of_alert(connection, row, now)
     await _note_look(connection, who, row, found, now)
-    summary = _summary(row, persons, who)
+    summary = _summary(row, persons, who, now)
     return schemas.AlertDetail(
         **summary.model_dump(),
         what_vkp_calls_it=code_list(ALERT_CODES).get(row["vkp_code"] or ""),
@@ -136,7 +136,7 @@ Persons = Mapping[int, Person]
 _SOMEBODY = People(persons={-1: (Contact(-1, -1),)})
 
 
-def _summary(row: Mapping[str, Any], persons: Persons, who: Who) -> schemas.AlertSummary:
+def _summary(row: Mapping[str, Any], persons: Persons, who: Who, now: datetime) -> schemas.AlertSummary:
     _ = translations(who.language).gettext
     severity, stage = Severity(row["severity"]), Stage(row["stage"])
     return schemas.AlertSummary(
@@ -163,8 +163,16 @@ def _summary(row: Mapping[str, Any], persons: Persons, who: Who) -> schemas.Aler
         offered_to=_ref_of(row["offered_to_id"], persons),
         mine=who.person_id in (row["holder_id"], row["offered_to_id"]),
         paged=row["paged"],
+        away_until=row["away_until"] if _is_away(row, who, now) else None,
         version=row["version"],
     )
+
+
+def _is_away(row: Mapping[str, Any], who: Who, now: datetime) -> bool:
+    """Whether its resident is said to be away, and the reader may know: that is for care."""
+    if row["away_since"] is None or row["away_since"] > now:
+        return False
+    return row["track"] == Track.CARE or row["zone_id"] in who.sight.care
 
 
 def _possible(stored: StoredAlert, who: Who, now: datetime) -> list[schemas.AnswerName]:

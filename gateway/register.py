@@ -35,8 +35,14 @@ class Register:
         self, connection: Connection, site: Site, addresses: Collection[DeviceAddress], now: datetime
     ) -> dict[DeviceAddress, Device]:
         """Those of these devices that there are."""
-        found = {each: device for each in addresses if (device := self._devices.get(each)) is not None}
-        missing = [each for each in addresses if each not in found]
+        found: dict[DeviceAddress, Device] = {}
+        missing: list[DeviceAddress] = []
+        for each in addresses:
+            device = self._devices.get(each)
+            if device is None:
+                missing.append(each)
+            else:
+                found[each] = device
         if missing:
             read = await devices.known(connection, site.id, missing, now)
             found |= self._remember(_by_address(site, read))
@@ -66,11 +72,12 @@ def _by_address(site: Site, read: Sequence[Device]) -> dict[DeviceAddress, Devic
     return {DeviceAddress(site.name, each.ecosystem, each.address): each for each in read}
 
 
-async def subjects(connection: Connection, said: Sequence[tuple[Device, datetime]]) -> list[Subject]:
+async def subjects(connection: Connection, speakers: Sequence[Device], moments: Sequence[datetime]) -> list[Subject]:
     """What each device tells of at a time."""
-    other = {place for place, (device, at) in enumerate(said) if not device.tells_of(at)}
-    if not other:
-        return [device.subject for device, _ in said]
-    moments = [(said[place][0].id, said[place][1]) for place in sorted(other)]
-    looked_up = iter(await devices.subjects_at(connection, moments))
-    return [next(looked_up) if place in other else device.subject for place, (device, _) in enumerate(said)]
+    found = [device.subject for device in speakers]
+    other = [place for place, (device, at) in enumerate(zip(speakers, moments, strict=True)) if not device.tells_of(at)]
+    if other:
+        asked = [(speakers[place].id, moments[place]) for place in other]
+        for place, subject in zip(other, await devices.subjects_at(connection, asked), strict=True):
+            found[place] = subject
+    return found

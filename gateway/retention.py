@@ -64,6 +64,9 @@ class Keep:
     quarantine: int = 90
     alert: int = 1096
     audit: int = 1827
+    hourly: int = 120
+    daily: int = 1096
+    duty: int = 365
     said: Mapping[Said, int] = field(default_factory=dict)
 
     def of(self, message_class: MessageClass) -> int:
@@ -77,6 +80,11 @@ class Keep:
     def shortest(self, table: Table) -> int:
         """What is younger is there whatever it is: as far back may be reckoned from it."""
         return min(self._days(table))
+
+    @property
+    def counted(self) -> int:
+        """As far back as rollups may be reckoned from what devices said."""
+        return min(self.shortest(Table.OBSERVATION), self.shortest(Table.HEALTH))
 
     def _days(self, table: Table) -> list[int]:
         classes = table.value.classes
@@ -166,8 +174,19 @@ def rest(keep: Keep, now: datetime) -> tuple[Rest, ...]:
         after("watch", BUFFERED.days),
         after("answer", BUFFERED.days),
         after("quarantine", keep.quarantine),
+        after("silence", keep.alert),
         after("alert", keep.alert),
         after("audit", keep.audit),
+        after("device_health_hourly", keep.hourly),
+        after("activity_hourly", keep.hourly),
+        after("device_health_daily", keep.daily),
+        after("activity_daily", keep.daily),
+        after("check_in", keep.duty),
+        after("planned_shift", keep.duty),
+        after("roster_override", keep.duty),
+        after("roster_swap", keep.duty),
+        after("absence", keep.duty),
+        after("roster_feed", BUFFERED.days),
         Rest("session", 0),
         Rest("sign_in_failure", 1),
         Rest("register_change", 1),  # nobody remembers anything of the register that long without looking

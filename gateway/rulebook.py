@@ -13,7 +13,7 @@ from alerts.rulebook import Rulebook
 from alerts.rules import Rule, parse_rule
 from devices.kinds import kinds
 from gateway.register import Register
-from gateway.store import rules, versions, zones
+from gateway.store import policies, rules, versions, zones
 from gateway.store.db import Connection
 from gateway.store.versions import Versions
 
@@ -22,7 +22,7 @@ async def install_defaults(connection: Connection, now: datetime) -> int:
     """Bring the kinds' default rules and the policies that a municipality starts with into the database."""
     specs = {kind.name: [parse_rule(each) for each in kind.default_rules] for kind in kinds().values()}
     changed = await rules.set_kind_rules(connection, specs, now)
-    return changed + await rules.add_missing_policies(connection, DEFAULT_POLICIES, now)
+    return changed + await policies.add_missing(connection, DEFAULT_POLICIES, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class RulebookCache:
             rules=_by_kind(every),
             ancestry=await zones.ancestry(connection),
             local=self.local,
-            policies=await rules.all_policies(connection),
+            policies=await policies.in_force(connection),
             channels=self._channels,
             unreadable=unreadable,
         )

@@ -97,6 +97,9 @@ class Settings(BaseModel):
     keep_quarantine_days: Days = DEFAULT.quarantine
     keep_alert_days: Annotated[int, BeforeValidator(_number), Field(ge=BUFFERED.days, le=LONGEST_KEPT)] = DEFAULT.alert
     keep_audit_days: Annotated[int, BeforeValidator(_number), Field(ge=90, le=LONGEST_KEPT)] = DEFAULT.audit
+    keep_hourly_days: Annotated[int, BeforeValidator(_number), Field(ge=3, le=LONGEST_KEPT)] = DEFAULT.hourly
+    keep_daily_days: Days = DEFAULT.daily
+    keep_duty_days: Annotated[int, BeforeValidator(_number), Field(ge=BUFFERED.days, le=LONGEST_KEPT)] = DEFAULT.duty
     keep: Annotated[dict[str, Days], BeforeValidator(_table)] = {}
     device_per_minute: Annotated[int, BeforeValidator(_number), Field(ge=0, le=1_000_000)] = 3000
     controlled_clock: AwareDatetime | None = None
@@ -196,6 +199,9 @@ class Settings(BaseModel):
             quarantine=self.keep_quarantine_days,
             alert=self.keep_alert_days,
             audit=self.keep_audit_days,
+            hourly=self.keep_hourly_days,
+            daily=self.keep_daily_days,
+            duty=self.keep_duty_days,
             said={(kind, MessageClass(each)): days for (kind, each), days in own.items()},
         )
 

@@ -1,6 +1,6 @@
-"""Staffing: zones, staff, and the policies that call them, as people look at them. Who is on duty: ``gateway.duties``.
+"""Staffing: zones and staff, as people look at them. Who is on duty: ``gateway.duties``; whom alerts call: ``gateway.policing``.
 
-Zones and policies are no secret to whoever is signed in and has a role. Staff are for who leads.
+Zones are no secret to whoever is signed in and has a role. Staff are for who leads.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from alerts.policy import Policy
 from gateway import cursors
 from gateway.access import LEADERS, Who
 from gateway.api import schemas
 from gateway.errors import NotFound
-from gateway.store import people, rules, staff, zones
+from gateway.store import staff, zones
 from gateway.store.db import Connection
 from gateway.store.people import Person
 from gateway.store.staff import StaffSearch
@@ -86,54 +85,6 @@ async def _staff(
 def _role(row: Row) -> schemas.RoleView:
     zone = schemas.Named(id=row["zone_uid"], name=row["zone"])
     return schemas.RoleView(role=row["role"], zone=zone, since=row["since"], until=row["until"])
-
-
-# Policies -------------------------------------------------------------------------------------------------------------
-
-
-async def policies(connection: Connection) -> list[schemas.PolicyView]:
-    """Every policy as it stands."""
-    rows = await staff.policies(connection)
-    persons = await _authors(connection, rows)
-    return [_policy(row, persons) for row in rows]
-
-
-async def policy(connection: Connection, uid: UUID) -> schemas.PolicyDetail:
-    """One of them with its versions, else NotFound."""
-    rows = await staff.policy(connection, uid)
-    if not rows:
-        raise NotFound("policy", "there is no such policy", "choose one from the list")
-    persons = await _authors(connection, rows)
-    versions = [_version(row, persons) for row in rows]
-    return schemas.PolicyDetail(**_policy(rows[0], persons).model_dump(), versions=versions)
-
-
-async def _authors(connection: Connection, rows: Sequence[Row]) -> Mapping[int, Person]:
-    return await people.names(connection, sorted({row["created_by"] for row in rows} - {None}))
-
-
-def _policy(row: Row, persons: Mapping[int, Person]) -> schemas.PolicyView:
-    return schemas.PolicyView(id=row["uid"], name=row["name"], **_version(row, persons).model_dump())
-
-
-def _version(row: Row, persons: Mapping[int, Person]) -> schemas.PolicyVersion:
-    followed = rules.policy_of(row["spec"], row["version_id"])
-    by = persons.get(row["created_by"])
-    return schemas.PolicyVersion(
-        version=row["version"],
-        policy=followed,
-        readable=_readable(row["spec"]),
-        since=row["created_at"],
-        by=_ref(by) if by else None,
-    )
-
-
-def _readable(spec: Mapping[str, Any]) -> bool:
-    try:
-        Policy.model_validate(spec)
-    except ValueError:
-        return False
-    return True
 
 
 def _ref(person: Person) -> schemas.PersonRef:

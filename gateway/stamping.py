@@ -6,11 +6,11 @@ kind than its own is not believed. Each device's sign of life is noted once a ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from alerts.model import Heard, Lateness, Subject
 from devices.health import PRESENCE, by_the_broker
@@ -18,17 +18,17 @@ from devices.kinds import kinds
 from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
 from devices.position import without_position
 from gateway import positions, register
+from gateway.parts import let_others
 from gateway.register import Known
 from gateway.store import devices, observations
 from gateway.store.db import Connection
-from gateway.store.devices import Device, PartWord, Sign
-from gateway.store.observations import Identity, Stamped
+from gateway.store.devices import PartWord, Sign
+from gateway.store.observations import Stamped
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """A message and what it was read as."""
 
     message: Message
@@ -68,12 +68,12 @@ async def store_new(
         return []
     fresh = await _unseen(connection, observed, known, now)
     speakers = [known[each.device] for each in fresh]
-    subjects = await register.subjects(
-        connection, [(device, said.occurred_at) for device, said in zip(speakers, fresh, strict=True)]
-    )
-    heard = [Heard(said, subject) for said, subject in zip(fresh, subjects, strict=True)]
+    subjects = await register.subjects(connection, speakers, [each.occurred_at for each in fresh])
+    heard = list(map(Heard, fresh, subjects))
+    await let_others()
     moved = await _also_where_it_is_now(connection, heard)
     apart = await positions.set_apart(connection, [*heard, *moved])
+    await let_others()
     stamped = [
         Stamped(each.observation, device.id, each.subject.installation_id)
         for each, device in zip(apart, speakers, strict=False)  # without those that moved, which come behind
@@ -106,7 +106,10 @@ async def _unseen(
     connection: Connection, observed: Sequence[Observation], known: Known, now: datetime
 ) -> list[Observation]:
     """In order; an id that came before with another content is kept and flagged."""
-    identities = [_identity(each, known) if each.message_id is not None else None for each in observed]
+    identities = [
+        None if (name := each.message_id) is None else (known[each.device].id, name, each.content_hash)
+        for each in observed
+    ]
     seen = await observations.mark_seen(connection, {each for each in identities if each is not None}, now)
     taken = set(seen.known)
     fresh: list[Observation] = []
@@ -115,12 +118,9 @@ async def _unseen(
             fresh.append(said)
         elif identity not in taken:
             taken.add(identity)
-            fresh.append(replace(said, flags=said.flags | {Flag.ID_REUSED}) if identity[:2] in seen.reused else said)
+            reused = seen.reused and identity[:2] in seen.reused
+            fresh.append(replace(said, flags=said.flags | {Flag.ID_REUSED}) if reused else said)
     return fresh
-
-
-def _identity(said: Observation, known: Known) -> Identity:
-    return known[said.device].id, said.message_id or "", said.content_hash
 
 
 def _signs(observed: Sequence[Observation], known: Known) -> list[Sign]:
@@ -128,38 +128,48 @@ def _signs(observed: Sequence[Observation], known: Known) -> list[Sign]:
     by_device: dict[int, list[Observation]] = {}
     for said in observed:
         by_device.setdefault(known[said.device].id, []).append(said)
-    return [_sign(device_id, said) for device_id, said in by_device.items()]
+    return [
+        _sign(device_id, said) if len(said) > 1 else _only_sign(device_id, said[0])
+        for device_id, said in by_device.items()
+    ]
 
 
 def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
-    in_order = said if len(said) == 1 else sorted(said, key=lambda each: (each.occurred_at, each.received_at))
+    signs = [
+        _only_sign(device_id, each) for each in sorted(said, key=lambda each: (each.occurred_at, each.received_at))
+    ]
     fields: dict[str, Any] = {}
-    alive: datetime | None = None
-    for each in in_order:
-        if each.type in (PRESENCE, "heartbeat"):
-            fields |= _known_fields(each)
-        if not by_the_broker(each):
-            alive = each.received_at if alive is None else max(alive, each.received_at)
-    return Sign(
-        device_id=device_id,
-        seen_at=alive,
-        said_at=in_order[-1].occurred_at,
-        online=fields.get("online", True if alive else None),
-        fields=fields,
-    )
+    for each in signs:
+        fields |= each.fields
+    alive = max((each.seen_at for each in signs if each.seen_at is not None), default=None)
+    return Sign(device_id, alive, signs[-1].said_at, fields.get("online", True if alive else None), fields)
+
+
+def _only_sign(device_id: int, said: Observation) -> Sign:
+    alive = None if by_the_broker(said) else said.received_at
+    fields = _known_fields(said) if said.type in _SIGNS_OF_LIFE else {}
+    return Sign(device_id, alive, said.occurred_at, fields.get("online", True if alive else None), fields)
+
+
+_SIGNS_OF_LIFE = frozenset({PRESENCE, "heartbeat"})
 
 
 def _known_fields(said: Observation) -> dict[str, Any]:
     """Of a sign of life what its kind knows: whatever else a device may think of is in the observation, not for ever here."""
     known = _fields_of(said.kind, said.type)
-    return without_position({name: value for name, value in said.fields.items() if name in known})
+    kept = {name: value for name, value in said.fields.items() if name in known}
+    return kept if _NESTED.isdisjoint(map(type, kept.values())) else without_position(kept)
+
+
+_NESTED = frozenset({dict, list})
 
 
 @cache
 def _fields_of(kind: str, type_: str) -> frozenset[str]:
-    """The fields that a kind knows of a sign of life."""
+    """The fields that a kind knows of a sign of life, but those that say where it is."""
     known = kinds().get(kind)
-    return frozenset(known.events[type_].model_fields) if known and type_ in known.events else frozenset()
+    fields = known.events[type_].model_fields if known and type_ in known.events else {}
+    return frozenset(without_position(dict.fromkeys(fields)))
 
 
 async def note_signs(
@@ -172,20 +182,23 @@ async def note_signs(
         device = known.get(address)
         if device is not None:
             sign = signs.get(device.id, Sign(device.id, at, at, None, {}))
-            signs[device.id] = replace(sign, seen_at=max(sign.seen_at or at, at))
+            signs[device.id] = sign._replace(seen_at=max(sign.seen_at or at, at))
     if signs:
         await devices.save_signs(connection, list(signs.values()))
-    words = [word for said in observed for word in _part_words(said, known[said.device])]
+    words = [
+        PartWord(known[said.device].id, part, said.type, said.occurred_at, said.received_at)
+        for said in observed
+        if (part := _parts(said.kind).get(said.type)) is not None
+    ]
     if words:
         await devices.save_parts(connection, words)
 
 
-def _part_words(said: Observation, device: Device) -> Iterator[PartWord]:
-    """What it says of a part of the device, if it does."""
-    kind = kinds().get(said.kind)
-    part = kind.parts.get(said.type) if kind else None
-    if part is not None:
-        yield PartWord(device.id, part, said.type, said.occurred_at, said.received_at)
+@cache
+def _parts(kind: str) -> Mapping[str, str]:
+    """By type, the part of a device of a kind that it says something of."""
+    known = kinds().get(kind)
+    return known.parts if known else {}
 
 
 async def subjects_of(
@@ -195,9 +208,7 @@ async def subjects_of(
     nobody = Subject(site.id, site.zone_id)
     speakers = [known.get(each.error.device) if each.error.device is not None else None for each in rejected]
     spoke = [
-        (device, each.message.received_at)
-        for device, each in zip(speakers, rejected, strict=True)
-        if device is not None
+        (device, at.message.received_at) for device, at in zip(speakers, rejected, strict=True) if device is not None
     ]
-    found = iter(await register.subjects(connection, spoke))
+    found = iter(await register.subjects(connection, [device for device, _ in spoke], [at for _, at in spoke]))
     return [nobody if device is None else next(found) for device in speakers]

@@ -26,10 +26,11 @@ from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
 from gateway.forgetting import Forgetting
+from gateway.lifting import pass_time
 from gateway.retention import DEFAULT, Keep
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import audit, devices, sites, watches
+from gateway.store import audit, devices, rollups, sites, watches
 from gateway.store.audit import Changed
 from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone
 from gateway.store.sites import SiteHearing
@@ -53,10 +54,11 @@ class Passed:
     watches: int = 0
     alerts: int = 0
     commands: int = 0
+    silences: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.watches or self.alerts or self.commands)
+        return bool(self.watches or self.alerts or self.commands or self.silences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Timekeeper:
         self._clock = clock
         self._cache = cache
         self._limits = limits
+        self._keep = keep
         self._forgetting = Forgetting(database, keep)
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = (0, "")
@@ -114,6 +117,7 @@ class Timekeeper:
         commands = await self._part(self._commands, errors) if there.commands else 0
         if there.rosters:
             await self._part(self._rosters, errors)
+        silences = await self._part(self._silences, errors) if there.silences else 0
         await self._part(self._sites, errors)
         lacking = self._looked is None or look.is_needed_after(self._looked)
         if there.schedules or lacking:
@@ -127,11 +131,20 @@ class Timekeeper:
                 break
         if errors:
             raise errors[0]
-        return Passed(watches=total, alerts=alerts, commands=commands)
+        return Passed(watches=total, alerts=alerts, commands=commands, silences=silences)
 
     async def prune(self) -> None:
         """Forget what is kept no longer (``gateway/forgetting.py``)."""
         await self._forgetting.run_once(self._clock.now())
+
+    async def reckon(self) -> int:
+        """Count the hours and days that have ended (``gateway/store/rollups.py``). How many rollups had something to be counted."""
+        now, kept, hours = self._clock.now(), timedelta(days=self._keep.counted), timedelta(days=self._keep.hourly)
+        try:
+            return await self._database.apart(lambda each: rollups.refresh(each, now, kept, hours))
+        except LOST_A_RACE:  # somebody is forgotten, or chunks are dropped: the next time
+            log.warning("rollups.in_use")
+            return 0
 
     async def _part(self, part: Callable[[Connection], Awaitable[int]], errors: list[Exception]) -> int:
         try:
@@ -251,6 +264,11 @@ class Timekeeper:
         """Who is on duty and has not checked in."""
         book = await self._cache.read(connection)
         return await look(connection, self._clock.now(), book)
+
+    async def _silences(self, connection: Connection) -> int:
+        """What silences come to, and the leads who are told of them."""
+        book = await self._cache.read(connection)
+        return await pass_time(connection, self._clock.now(), book, SOME)
 
     # Sites ----------------------------------------------------------------------------------------------------------
 

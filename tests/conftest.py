@@ -3,7 +3,8 @@
 | fixture | what |
 |---|---|
 | `database_url` | a fresh, empty PostgreSQL database |
-| `migrated_url` | the same with our tables |
+| `migrated_url` | the same with our tables; hypertables where the server of the suite has TimescaleDB |
+| `plain_url` | the same without hypertables, also there |
 | `timescale_url` | a fresh PostgreSQL with TimescaleDB; one connection at a time |
 | `broker` | Mosquitto, shared by this worker's tests: use topics of your own |
 | `own_broker` | Mosquitto for one test, which may kill it |
@@ -15,6 +16,7 @@
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import hypothesis
@@ -58,6 +60,19 @@ def migrated_url(database_server: databases.Server) -> Iterator[str]:
     from gateway.store.migrate import migrate  # noqa: PLC0415 - tests without tables do not need it
 
     with database_server.migrated(migrate) as url:
+        yield url
+
+
+@pytest.fixture
+def plain_url(database_server: databases.Server) -> Iterator[str]:
+    """The twin: our tables without what needs an extension, also where the server has it."""
+    from gateway.store.migrate import migrate, migrations  # noqa: PLC0415 - as above
+
+    plain = [each for each in migrations() if each.requires is None]
+    with database_server.migrated(
+        partial(migrate, every=plain) if database_server.offers_timescale else migrate,
+        "plain" if database_server.offers_timescale else "whole",
+    ) as url:
         yield url
 
 

@@ -109,7 +109,8 @@ class Moment:
 class RuleType(BaseModel):
     """What every rule has: a name to be overridden by, and what it raises.
 
-    ``per``: what has one open alert of this condition at a time, a fitting or a whole dwelling.
+    ``per``: what has one open alert of this condition at a time, a fitting or a whole dwelling. ``while_away``: whether it
+    raises while the resident is known to be away; None: as the rule of its name that comes with the kind has it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -121,6 +122,7 @@ class RuleType(BaseModel):
     track: Track
     enabled: bool = True
     per: Literal["fitting", "dwelling"] = "fitting"
+    while_away: Literal["raise", "rest"] | None = None
 
     waits: ClassVar[bool] = False
     """Whether the rule keeps watches."""
@@ -134,6 +136,11 @@ class RuleType(BaseModel):
     @property
     def standing(self) -> bool:
         """Whether the rule keeps a watch for every fitting all the time."""
+        return False
+
+    @property
+    def lasting(self) -> bool:
+        """Whether what it raises goes on until a device says that it is over; else it is over as soon as it has happened."""
         return False
 
     def wants(self, said: Observation) -> Wanted:
@@ -190,7 +197,7 @@ class RuleType(BaseModel):
         """What the alert was about is over: that closes a technical one. Of a care alert a human looks, and is told."""
         if self.track is Track.TECHNICAL:
             return Clear(self.key(subject), evidence)
-        return Inform(self.key(subject), "device_said", evidence)
+        return Inform(self.key(subject), "device_said", evidence, over=True, device_id=subject.device_id)
 
 
 @dataclass(frozen=True, slots=True)

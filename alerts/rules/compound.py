@@ -68,6 +68,10 @@ class Compound(RuleType):
             raise ValueError("a rule that tells does so at once: leave within_seconds out")
         return self
 
+    @property
+    def lasting(self) -> bool:
+        return self.within_seconds > 0
+
     def hears(self) -> frozenset[str]:
         return frozenset({*self.on, *self.unless})
 

@@ -65,7 +65,8 @@ class Dose(RuleType):
         said = heard.observation
         told = replace(watch, facts={**watch.facts, "heard": sorted({*_types_heard(watch), said.type})})
         if watch.state is WatchState.RAISED:
-            inform = Inform(self.key(watch.subject), "device_said", Evidence.of(said))
+            over, device = said.type in self.met_by, watch.subject.device_id
+            inform = Inform(self.key(watch.subject), "device_said", Evidence.of(said), over, device)
             return Judgement((told,), (inform,))
         if _dose_at(heard) is None and said.occurred_at > self._ends(watch):
             return Judgement((told,))

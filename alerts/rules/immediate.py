@@ -6,18 +6,24 @@ from typing import Literal
 
 from pydantic import Field
 
-from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness
+from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness, Track
 from alerts.rules import EventTypes, OnlyIf, RuleType, Scene, fits
 
 
 class Immediate(RuleType):
     """``on``: event types that raise, where their fields fit ``only_if``. ``inform_on``: types that are noted on the open
-    alert and clear nothing."""
+    alert and clear nothing; after those of ``still_on`` it may go on all the same."""
 
     type: Literal["immediate"] = "immediate"
     on: EventTypes
     inform_on: tuple[str, ...] = ()
+    still_on: tuple[str, ...] = ()
     only_if: OnlyIf = Field(default_factory=dict)
+
+    @property
+    def lasting(self) -> bool:
+        """Where some word tells its end, or somebody has to mend it."""
+        return self.track is Track.TECHNICAL or not set(self.inform_on) <= set(self.still_on)
 
     def hears(self) -> frozenset[str]:
         return frozenset({*self.on, *self.inform_on})
@@ -30,5 +36,7 @@ class Immediate(RuleType):
         if said.type in self.on and fits(said, self.only_if):
             return Judgement(signals=(self.raised(rule_id, heard.subject, evidence),))
         if said.type in self.inform_on:
-            return Judgement(signals=(Inform(self.key(heard.subject), "device_said", evidence),))
+            over = said.type not in self.still_on
+            told = Inform(self.key(heard.subject), "device_said", evidence, over, heard.subject.device_id)
+            return Judgement(signals=(told,))
         return NOTHING

@@ -56,6 +56,10 @@ class Missed(RuleType):
         """The two ways wait for different things, and never for each other's."""
         return f"missed{'_by' if self.by is not None else ''}:{self.name}:"
 
+    @property
+    def lasting(self) -> bool:
+        return bool(self.after)
+
     def hears(self) -> frozenset[str]:
         return frozenset({*self.after, *self.met_by})
 
@@ -111,7 +115,8 @@ class Missed(RuleType):
         missed = watch.facts.get("missed")
         if missed is None or heard.observation.occurred_at < datetime.fromisoformat(missed):
             return NOTHING
-        told = Inform(self.key(watch.subject), "device_said", Evidence.of(heard.observation))
+        evidence, device = Evidence.of(heard.observation), watch.subject.device_id
+        told = Inform(self.key(watch.subject), "device_said", evidence, over=True, device_id=device)
         facts = {name: value for name, value in watch.facts.items() if name != "missed"}
         return Judgement((replace(watch, facts=facts),), (told,))
 

@@ -30,6 +30,10 @@ class Rate(RuleType):
 
     waits = True
 
+    @property
+    def lasting(self) -> bool:
+        return True
+
     def hears(self) -> frozenset[str]:
         return frozenset(self.on)
 

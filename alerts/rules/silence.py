@@ -33,6 +33,10 @@ class Silence(RuleType):
     def standing(self) -> bool:
         return True
 
+    @property
+    def lasting(self) -> bool:
+        return True
+
     def hears(self) -> frozenset[str]:
         return frozenset()
 

@@ -38,6 +38,10 @@ class State(RuleType):
 
     waits = True
 
+    @property
+    def lasting(self) -> bool:
+        return True
+
     def hears(self) -> frozenset[str]:
         return frozenset({*self.enters, *self.leaves})
 
@@ -63,8 +67,10 @@ class State(RuleType):
         return lapsed(self, watch, moment, self._due(watch.since, moment.local))
 
     def _enters(self, said: Observation) -> bool:
-        left_out = any(said.fields.get(name) in values for name, values in self.except_if.items())
-        return said.type in self.enters and fits(said, self.only_if) and not left_out
+        return said.type in self.enters and fits(said, self.only_if) and not self._left_out(said)
+
+    def _left_out(self, said: Observation) -> bool:
+        return any(said.fields.get(name) in values for name, values in self.except_if.items())
 
     def _due(self, since: datetime, local: tzinfo) -> datetime:
         due_at = since + seconds(self.for_seconds)

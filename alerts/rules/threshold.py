@@ -42,6 +42,10 @@ class Threshold(RuleType):
             raise ValueError("clear_at must be on the good side of the limit")
         return self
 
+    @property
+    def lasting(self) -> bool:
+        return True
+
     def hears(self) -> frozenset[str]:
         return frozenset(self.on)
 

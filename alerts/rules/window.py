@@ -20,6 +20,11 @@ class Window(RuleType):
     window: TimeOfDay
     inform_on: tuple[str, ...] = ()
 
+    @property
+    def lasting(self) -> bool:
+        """Where some word tells its end."""
+        return bool(self.inform_on)
+
     def hears(self) -> frozenset[str]:
         return frozenset({*self.on, *self.inform_on})
 
@@ -30,5 +35,8 @@ class Window(RuleType):
         if said.type in self.on and self.window.covers(said.occurred_at, scene.local):
             return Judgement(signals=(self.raised(rule_id, heard.subject, Evidence.of(said)),))
         if said.type in self.inform_on:
-            return Judgement(signals=(Inform(self.key(heard.subject), "device_said", Evidence.of(said)),))
+            told = Inform(
+                self.key(heard.subject), "device_said", Evidence.of(said), over=True, device_id=heard.subject.device_id
+            )
+            return Judgement(signals=(told,))
         return NOTHING

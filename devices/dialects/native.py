@@ -15,7 +15,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
@@ -51,8 +52,7 @@ _LANE_CLASSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
+class _Origin(NamedTuple):
     device: DeviceAddress
     kind: str
     message_class: MessageClass
@@ -130,15 +130,24 @@ def encode(device: DeviceAddress, kind: str, message_id: str, said: Said) -> tup
 
 def parse_topic(topic: str) -> _Origin:
     """Who speaks on a topic, or DecodeError with as much of the message class as can be told."""
-    found = _TOPIC.fullmatch(topic)
-    if found is not None:
-        site, kind, address, last = found.groups()
-        return _Origin(DeviceAddress(site, DIALECT.name, address), kind, _CLASSES[last])
-    raise _not_a_topic(topic)
+    before, _, last = topic.rpartition("/")
+    before, _, address = before.rpartition("/")
+    place, message_class = _place(before), _CLASSES.get(last)
+    if place is None or message_class is None or NAME.fullmatch(address) is None:
+        raise _not_a_topic(topic)
+    site, kind = place
+    return _Origin(DeviceAddress(site, DIALECT.name, address), kind, message_class)
+
+
+@lru_cache(maxsize=1024)
+def _place(before: str) -> tuple[str, str] | None:
+    """Site and kind, as the first levels of a topic name them. There are few, for all devices."""
+    found = _PLACE.fullmatch(before)
+    return (found[1], found[2]) if found else None
 
 
 _CLASSES = {str(each): each for each in MessageClass}
-_TOPIC = re.compile(rf"{PREFIX}/({NAME.pattern})/({NAME.pattern})/({NAME.pattern})/({'|'.join(_CLASSES)})")
+_PLACE = re.compile(rf"{PREFIX}/({NAME.pattern})/({NAME.pattern})")
 
 
 def _not_a_topic(topic: str) -> DecodeError:
@@ -164,39 +173,42 @@ def _decode(origin: _Origin, message: Message) -> Observation:
         raise DecodeError(Reason.UNKNOWN_KIND, f"{origin.kind!r} is not one of {', '.join(sorted(kinds()))}")
     body = parse_object(message.payload)
     if _is_presence(origin, body):
-        return _observation(origin, message, PRESENCE, None, message.received_at, body, body)
+        return _observation(origin, kind, message, (PRESENCE, None, message.received_at), body, body)
     message_id, said_type = _text(body, "id", Reason.NO_ID), _text(body, "type", Reason.NO_TYPE)
-    fields = {key: value for key, value in body.items() if key not in ENVELOPE}
+    fields = body.copy()
+    for name in ENVELOPE:
+        fields.pop(name, None)
     _check_fields(kind, said_type, fields)
-    return _observation(origin, message, said_type, message_id, _time(body), body, fields)
+    return _observation(origin, kind, message, (said_type, message_id, _time(body)), body, fields)
 
 
 def _observation(
     origin: _Origin,
+    kind: Kind,
     message: Message,
-    said_type: str,
-    message_id: str | None,
-    claimed: datetime,
+    said: tuple[str, str | None, datetime],
     body: dict[str, Any],
     fields: dict[str, Any],
 ) -> Observation:
+    """``said``: type, id and the time it claims."""
+    said_type, message_id, claimed = said
     occurred_at, flags = settle_time(claimed, message.received_at)
     if message.retained:
         flags |= {Flag.RETAINED}
-    if said_type not in kinds()[origin.kind].events:
+    if said_type not in kind.events:
         flags |= {Flag.UNKNOWN_TYPE}
     return Observation(
-        device=origin.device,
-        kind=origin.kind,
-        message_class=origin.message_class,
-        type=said_type,
-        message_id=message_id,
-        occurred_at=occurred_at,
-        received_at=message.received_at,
-        fields=fields,
-        raw=message.payload,
-        content_hash=content_hash(body, _not_content(origin)),
-        flags=flags,
+        origin.device,
+        origin.kind,
+        origin.message_class,
+        said_type,
+        message_id,
+        occurred_at,
+        message.received_at,
+        fields,
+        message.payload,
+        content_hash(body, _not_content(origin)),
+        flags,
     )
 
 
@@ -210,7 +222,7 @@ _NO_ID, _NO_ID_NOR_TIME = frozenset({"id"}), frozenset({"id", "time"})
 
 
 def _is_presence(origin: _Origin, body: Mapping[str, Any]) -> bool:
-    state = origin.message_class is MessageClass.STATUS and not ENVELOPE & body.keys()
+    state = origin.message_class is MessageClass.STATUS and ENVELOPE.isdisjoint(body)
     return state and isinstance(body.get("online"), bool)
 
 

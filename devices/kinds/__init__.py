@@ -95,7 +95,8 @@ class Kind:
     ``silent_after``: how long a device may say nothing before it counts as silent; a device's own contract wins.
     ``day``: the simulator's script, one day in time order. ``commands``: what it can be asked to do, by name;
     ``obey``: what the simulator says to one. ``parts``: by event type, the part of the device that it tells the state of;
-    the last word about each part is kept.
+    the last word about each part is kept. ``life``: event types by which somebody shows to be in the home; ``entry``: those
+    of them by which somebody may have come in.
     """
 
     name: str
@@ -108,6 +109,8 @@ class Kind:
     commands: Mapping[str, Command] = field(default_factory=dict)
     obey: Callable[[str, Random], Iterator[Reply]] = lambda _command, _random: iter(())
     parts: Mapping[str, str] = field(default_factory=dict)
+    life: frozenset[str] = frozenset()
+    entry: frozenset[str] = frozenset()
 
 
 @cache

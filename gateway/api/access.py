@@ -10,10 +10,12 @@ from fastapi import Depends, Query, Request
 from gateway.access import (
     ANYBODY,
     AUDITORS,
+    CONSENTERS,
     KEEPERS,
     LEADERS,
     OVERSEERS,
     PLANNERS,
+    POLICY_MAKERS,
     RESPONDERS,
     RULERS,
     SESSION_COOKIE,
@@ -73,10 +75,12 @@ Anybody = Annotated[Who, Depends(Access(ANYBODY))]
 Overseer = Annotated[Who, Depends(Access(OVERSEERS))]
 Ruler = Annotated[Who, Depends(Access(RULERS))]
 Keeper = Annotated[Who, Depends(Access(KEEPERS))]
-Auditor = Annotated[Who, Depends(Access(AUDITORS))]
 Planner = Annotated[Who, Depends(Access(PLANNERS))]
 Responder = Annotated[Who, Depends(Access(RESPONDERS))]
+Consenter = Annotated[Who, Depends(Access(CONSENTERS))]
+Auditor = Annotated[Who, Depends(Access(AUDITORS))]
 Leader = Annotated[Who, Depends(Access(LEADERS))]
+PolicyMaker = Annotated[Who, Depends(Access(POLICY_MAKERS))]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "content": {"application/problem+json": {}}}

@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from gateway.arrivals import Delivery
 from gateway.broker.check import AHEAD, Found, Witness
 from gateway.clock import Clock, pause
 from gateway.errors import GatewayError
-from gateway.mqtt import BrokerSettings, Delivery, Granted, Link, LinkLost, try_out
+from gateway.mqtt import BrokerSettings, Granted, Link, LinkLost, try_out
 
 LONGEST = 60.0
 """Seconds for the whole of it; more where more than usual is tried."""
@@ -64,11 +65,11 @@ async def probe(place: Place, clock: Clock, messages: int) -> Found:
     try:
         async with asyncio.timeout(LONGEST + messages / 100):
             found = await _probe(place, clock, messages)
-            if found.session_kept:
+            if found.session_kept and found.came == found.sent and found.in_order:
                 return found
-            alone = replace(
-                place, name=f"{place.name}-{uuid4().hex[:8]}"
-            )  # who tries it at the same time ends our session
+            # Somebody who tries it at the same time ends our session, and perhaps makes it anew: it is there, and what was
+            # sent meanwhile is not. So nothing is said against a broker before it was tried where nobody else is.
+            alone = replace(place, name=f"{place.name}-{uuid4().hex[:8]}")
             return await _probe(alone, clock, messages)
     except LinkLost as error:
         raise NotTried(f"the broker cannot be tried: {error}") from None

@@ -6,6 +6,7 @@ Rules
     They react as fast as people do; what follows (the way, the visit) goes ``HURRY`` times as fast, technical work faster
     still, and the pages say so. Otherwise an hour's alerts would stand in the list at once.
     In the visitor's zone nobody answers but the visitor.
+    Where the visitor, as a lead, has check-in used, colleagues on duty check in, everywhere but in the visitor's own zone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import structlog
 from pydantic import ValidationError
 
 from alerts.model import Track
+from gateway import checking
 from gateway.access import Who
 from gateway.api import schemas
 from gateway.app import Gateway
@@ -72,6 +74,7 @@ class Colleagues:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._look(group)
+                await self._check_in()
                 await pause(EVERY_SECONDS)
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
@@ -81,6 +84,15 @@ class Colleagues:
             if key not in self._seen:
                 self._seen.add(key)
                 group.create_task(self._answer(called, in_mind(called, now)))
+
+    async def _check_in(self) -> None:
+        now, local = self._gateway.clock.now(), self._gateway.settings.local
+        database = self._gateway.web_database
+        for person in await database.run(lambda each: checking.expected(each, self._zones, now, local)):
+            try:
+                await database.run(lambda each, who=person: checking.check_in(each, who, now, local))  # type: ignore[misc]
+            except Problem as refused:
+                log.debug("demo.refused", answer="check_in", why=str(refused))
 
     async def _answer(self, called: Called, given: tuple[Given, ...]) -> None:
         waited = timedelta(0)

@@ -22,8 +22,10 @@ from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
+from gateway.front.policies import PolicyCalls
 from gateway.front.rosters import RosterCalls
 from gateway.front.rules import RuleCalls
+from gateway.front.silences import SilenceCalls
 from gateway.front.staffing import StaffingCalls
 from gateway.front.statistics import StatisticsCalls
 from gateway.live import Live
@@ -52,12 +54,14 @@ class SignedIn:
 
 class Front(
     RuleCalls,
+    PolicyCalls,
     DeskCalls,
     ObservationCalls,
     HomeCalls,
     FittingCalls,
     StaffingCalls,
     RosterCalls,
+    SilenceCalls,
     StatisticsCalls,
 ):
     """What people can do with the gateway."""

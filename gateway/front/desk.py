@@ -19,4 +19,4 @@ class DeskCalls(Calls):
     async def ladders(self, who: Who) -> list[schemas.Ladder]:
         """How alerts climb in this installation: care first, the severest first."""
         who.require(ANYBODY)
-        return await self._database.run(desk.read_ladders)
+        return await self._database.run(lambda each: desk.read_ladders(each, who))

@@ -50,8 +50,17 @@ class ObservationCalls(Calls):
         except TooMuch as error:
             raise _too_much() from error
 
+    async def counted(self, who: Who, query: schemas.CountedQuery) -> schemas.CountedList:
+        """The same."""
+        _require(who, query)
+        now = self._clock.now()
+        try:
+            return await self._database.run(lambda each: observing.counted_list(each, who, query, now))
+        except TooMuch as error:
+            raise _too_much() from error
 
-def _require(who: Who, query: schemas.ObservationQuery | schemas.BucketQuery) -> None:
+
+def _require(who: Who, query: schemas.WhoseQuery) -> None:
     if (query.device is None) == (query.resident is None):
         raise Invalid("whose", "name either a device or a resident", "add device=… or resident=…, not both")
     who.require(OVERSEERS if query.device is not None else CARERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 from gateway import absences, checking, duties, feeding, rostering
@@ -54,7 +55,11 @@ class RosterCalls(Calls):
     async def import_calendar(self, who: Who, zone: UUID, request: schemas.ImportRequest) -> schemas.ImportView:
         who.require(PLANNERS)
         now, local = self._clock.now(), self._cache.local
-        return await self._database.run(lambda each: feeding.import_calendar(each, who, zone, request, now, local))
+        await self._database.run(lambda each: feeding.planned_zone(each, who, zone))
+        read = await asyncio.to_thread(feeding.read, request, local)
+        return await self._database.run(
+            lambda each: feeding.import_calendar(each, who, zone, request, read, now, local)
+        )
 
     async def set_check_in(self, who: Who, zone: UUID, request: schemas.CheckInSetting) -> schemas.RosterView:
         who.require(PLANNERS)

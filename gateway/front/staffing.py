@@ -1,4 +1,4 @@
-"""Zones, staff and policies; and the commands that were given."""
+"""Zones and staff; and the commands that were given."""
 
 from __future__ import annotations
 
@@ -26,14 +26,6 @@ class StaffingCalls(Calls):
         who.require(LEADERS)
         now = self._clock.now()
         return await self._database.run(lambda each: staffing.one_of_staff(each, who, uid, now))
-
-    async def policies(self, who: Who) -> list[schemas.PolicyView]:
-        who.require(ANYBODY)
-        return await self._database.run(staffing.policies)
-
-    async def policy(self, who: Who, uid: UUID) -> schemas.PolicyDetail:
-        who.require(ANYBODY)
-        return await self._database.run(lambda each: staffing.policy(each, uid))
 
     async def commands(self, who: Who, query: schemas.CommandQuery) -> schemas.CommandPage:
         who.require(ANYBODY)

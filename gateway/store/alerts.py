@@ -12,7 +12,7 @@ from alerts.alert import Action, Alert, Cause, DueFor, Stage
 from alerts.model import Entry, Raise, Severity
 from alerts.policy import StoredPolicy
 from gateway.store.db import Connection, as_json, new_uid
-from gateway.store.rules import policy_of
+from gateway.store.policies import policy_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 
 from gateway.errors import GatewayError
 
+LOCK = 7_305_816_044
 ASIDE = "_set_aside"
 """The end of the name of a table's rows while it becomes a hypertable."""
 
@@ -22,7 +23,12 @@ class HalfWay(GatewayError):
 
 
 async def refuse(connection: psycopg.AsyncConnection[Any]) -> None:
-    """HalfWay, as long as something is set aside."""
+    """HalfWay, as long as something is set aside; otherwise nothing is until the end of this transaction."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", (LOCK,))
+        row = await cursor.fetchone()
+    if not (row and row[0]):
+        raise HalfWay("hypertables are being made of what devices said: wait until that is done")
     tables = await under_way(connection)
     if tables:
         told = f"rows of {', '.join(tables)} are set aside: run `hjemmevakt migrate --to-hypertables` to its end first"

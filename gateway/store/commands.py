@@ -11,6 +11,7 @@ from uuid import UUID
 from alerts.command import Command, Reason, State
 from alerts.model import Subject
 from devices.model import DeviceAddress
+from gateway.store.columns import bigints, texts
 from gateway.store.db import Connection
 from gateway.store.views import VISIBLE, Sight
 from gateway.store.zones import BELOW
@@ -80,8 +81,8 @@ async def lock_reported(connection: Connection, device_ids: Sequence[int], named
     return await _lock(
         connection,
         "c.device_id = ANY(%(devices)s) AND (c.due_at IS NOT NULL OR c.uid::text = ANY(%(named)s))",
-        devices=list(device_ids),
-        named=list(named),
+        devices=bigints(device_ids),
+        named=texts(named),
     )
 
 

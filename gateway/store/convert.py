@@ -19,7 +19,7 @@ Cut short anywhere, the next run goes on from there. TimescaleDB is never undone
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,7 +28,7 @@ from typing import Any
 from psycopg import sql
 
 from gateway.clock import monotonic, pause
-from gateway.store import extension, rollups
+from gateway.store import aside, extension, rollups
 from gateway.store.aside import ASIDE, under_way
 from gateway.store.extension import TIMESCALE
 from gateway.store.migrate import LOCK_POLL, SMALL, applied, apply, refuse_too_new, sole_runner, standing
@@ -85,8 +85,8 @@ async def convert(
     """Make what is missing, and hypertables of what is to be one; answers those that were made now.
     ExtensionMissing, MigrationStopped, MigrationChanged, DatabaseTooNew."""
     wanted = migrations() if every is None else every
-    await extension.create(url)
     refuse_too_new(await standing(url, wanted))
+    await extension.create(url)
     async with sole_runner(url, tell) as connection, _nobody_counts(connection):
         return await _Conversion(connection, tell, patience or Patience()).run(wanted)
 
@@ -94,13 +94,16 @@ async def convert(
 @asynccontextmanager
 async def _nobody_counts(connection: Link) -> AsyncIterator[None]:
     """No rollup is reckoned, and no person erased, while rows are in two places: whoever is at it now ends it first."""
-    while not await _value(connection, f"SELECT pg_try_advisory_lock({rollups.LOCK})"):
-        await pause(LOCK_POLL)
+    locks = (aside.LOCK, rollups.LOCK)
+    for lock in locks:
+        while not await _value(connection, f"SELECT pg_try_advisory_lock({lock})"):
+            await pause(LOCK_POLL)
     try:
         yield
     finally:
         if not connection.broken:
-            await connection.execute(f"SELECT pg_advisory_unlock({rollups.LOCK})")
+            for lock in locks:
+                await connection.execute(f"SELECT pg_advisory_unlock({lock})")
 
 
 @dataclass
@@ -139,25 +142,25 @@ class _Conversion:
         few = sql.SQL("SELECT count(*) <= {} FROM (SELECT FROM {} LIMIT {}) few")
         few_left = few.format(sql.Literal(SMALL), sql.Identifier(table), sql.Literal(SMALL + 1))
         while not await self._value(few_left):
-            await self._open_ledger(table)
+            await self._giving_way(table, partial(self._open_ledger, table))
             await self._move(table, f"{table}{ASIDE}", range(0, await self._pages(table), PAGES))
 
     async def _bring_back(self, table: str) -> Converted:
         """All of it; then what was set aside is dropped. MigrationStopped where what came back is not what had gone."""
         locked = self.locked.get(table, Content())
-        await self.connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+        await self._giving_way(table, partial(self._execute, sql.SQL("ANALYZE {}").format(sql.Identifier(table))))
         if table not in await under_way(self.connection):
             return Converted(table, Content(), Content(), locked)
-        aside = f"{table}{ASIDE}"
-        await self._move(aside, table, range(0, await self._pages(aside), PAGES)[::-1])
+        gone = f"{table}{ASIDE}"
+        await self._move(gone, table, range(0, await self._pages(gone), PAGES)[::-1])
         rows = "SELECT aside, aside_sum, back, back_sum FROM set_aside WHERE name = %s"
         row = await (await self.connection.execute(rows, (table,))).fetchone()
         assert row is not None
         made = Converted(table, Content(row[0], int(row[1])), Content(row[2], int(row[3])), locked)
-        left = await self._content(aside)
+        left = await self._content(gone)
         if made.aside != made.back or left.rows:
-            raise MigrationStopped(f"{made}; {left} are still in {aside}: nothing was dropped; please report this")
-        await self._close_ledger(table)
+            raise MigrationStopped(f"{made}; {left} are still in {gone}: nothing was dropped; please report this")
+        await self._giving_way(table, partial(self._close_ledger, table))
         return made
 
     async def _move(self, source: str, target: str, pages: Sequence[int]) -> None:
@@ -167,8 +170,7 @@ class _Conversion:
         for number, first in enumerate(pages):
             began = monotonic()
             bounds = (f"({first},0)", f"({first + PAGES},0)")
-            work = partial(self._execute, statement, bounds)
-            await giving_way(self.connection, source, work, self.tell, self.patience)
+            await self._giving_way(source, partial(self._execute, statement, bounds))
             if monotonic() - told > TELL_EVERY:
                 told = monotonic()
                 self.tell(Told(What.MOVED, source, f"{100 * (number + 1) // len(pages)} % moved to {target}"))
@@ -236,8 +238,11 @@ class _Conversion:
     async def _value(self, query: str | sql.Composed, *arguments: str) -> Any:
         return await _value(self.connection, query, *arguments)
 
-    async def _execute(self, statement: sql.SQL | sql.Composed, arguments: Sequence[str]) -> None:
+    async def _execute(self, statement: sql.SQL | sql.Composed, arguments: Sequence[str] | None = None) -> None:
         await self.connection.execute(statement, arguments)
+
+    async def _giving_way(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await giving_way(self.connection, name, work, self.tell, self.patience)
 
 
 def _moving(columns: Sequence[str], source: str, target: str) -> sql.Composed:

@@ -18,9 +18,9 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from uuid_utils import compat as uuid_utils
 
 from gateway.clock import monotonic, pause
@@ -155,6 +155,7 @@ def new_uid() -> UUID:
     return uuid_utils.uuid7()
 
 
+set_json_loads(from_json)  # three times as fast as Python's own
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
@@ -163,6 +164,12 @@ def as_json(value: Any) -> Jsonb:
     return Jsonb(value, dumps=_encode)
 
 
+def json_bytes(value: Any) -> bytes:
+    """A value as JSON for a column of a batch (``columns.jsons``) that the database casts to jsonb; several times faster than a
+    ``Jsonb`` each."""
+    return to_json(value, fallback=str)
+
+
 def json_text(value: Any) -> str:
-    """A value as JSON for a list that the database casts to jsonb; several times faster than a ``Jsonb`` each."""
-    return to_json(value, fallback=str).decode()
+    """The same as a text."""
+    return json_bytes(value).decode()

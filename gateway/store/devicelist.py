@@ -101,7 +101,11 @@ _WITH = f"""{_AROUND},
                coalesce(w.zone_id, n.zone_id) AS zone_id, z.name AS zone, z.uid AS zone_uid, t.uid AS resident_uid,
                t.name AS resident, s.last_seen, s.online, coalesce(s.fields, '{{}}') AS state, h.heard_until,
                coalesce(u.open_alerts, 0) AS open_alerts, u.severity,
-               {_QUIET_SINCE} AS quiet_since
+               {_QUIET_SINCE} AS quiet_since,
+               (SELECT max(q.until) FROM silence q
+                WHERE q.device_id = d.id AND q.installation_id IS NOT DISTINCT FROM i.id AND q.ended_at IS NULL
+                  AND q.since <= %(now)s AND q.until > %(now)s
+                  AND (NOT q.needs_consent OR q.consented_at IS NOT NULL)) AS silenced_until
         FROM device d JOIN site n ON n.id = d.site_id
         LEFT JOIN installation i ON i.device_id = d.id AND i.during @> %(now)s::timestamptz
         LEFT JOIN dwelling w ON w.id = i.dwelling_id LEFT JOIN resident t ON t.id = i.resident_id

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from alerts.model import Subject
 from devices.model import DeviceAddress
-from gateway.store.db import Connection, json_text, new_uid
+from gateway.store.columns import bigints, jsons, texts, times, truths
+from gateway.store.db import Connection, json_bytes, new_uid
 
 LIVES_ALONE = """LEFT JOIN LATERAL (
                SELECT min(y.resident_id) AS resident_id FROM residency y
@@ -39,8 +40,7 @@ class Device:
         return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(NamedTuple):
     """A device's newest sign of life in a batch, if there is one, and what the batch says of the device's state."""
 
     device_id: int
@@ -70,8 +70,8 @@ async def known(
                       UNION ALL SELECT during FROM residency WHERE dwelling_id = i.dwelling_id) p,
                      LATERAL (VALUES (lower(p.during)), (upper(p.during))) AS e (edge)) stretch""",
         {
-            "ecosystems": [each.ecosystem for each in addresses],
-            "addresses": [each.address for each in addresses],
+            "ecosystems": texts([each.ecosystem for each in addresses]),
+            "addresses": texts([each.address for each in addresses]),
             "site": site_id,
             "now": now,
         },
@@ -118,7 +118,7 @@ async def subjects_at(connection: Connection, moments: Sequence[tuple[int, datet
            LEFT JOIN dwelling w ON w.id = i.dwelling_id
            {LIVES_ALONE.format(at="m.at")}
            ORDER BY m.position""",
-        ([device for device, _ in moments], [at for _, at in moments]),
+        (bigints([device for device, _ in moments]), times([at for _, at in moments])),
     )
     return await cursor.fetchall()
 
@@ -140,17 +140,16 @@ async def save_signs(connection: Connection, signs: Sequence[Sign]) -> None:
                              WHEN excluded.last_said_at >= s.last_said_at
                              THEN s.fields || excluded.fields ELSE excluded.fields || s.fields END""",
         (
-            [sign.device_id for sign in ordered],
-            [sign.seen_at for sign in ordered],
-            [sign.said_at for sign in ordered],
-            [sign.online for sign in ordered],
-            [json_text(sign.fields) if sign.fields else "{}" for sign in ordered],
+            bigints([sign.device_id for sign in ordered]),
+            times([sign.seen_at for sign in ordered]),
+            times([sign.said_at for sign in ordered]),
+            truths([sign.online for sign in ordered]),
+            jsons([json_bytes(sign.fields) if sign.fields else b"{}" for sign in ordered]),
         ),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PartWord:
+class PartWord(NamedTuple):
     """What a device last said of one of its parts: a lock of its bolt, or of its door."""
 
     device_id: int
@@ -171,11 +170,11 @@ async def save_parts(connection: Connection, said: Sequence[PartWord]) -> None:
            SET type = excluded.type, occurred_at = excluded.occurred_at, received_at = excluded.received_at
            WHERE excluded.occurred_at >= p.occurred_at""",
         (
-            [each.device_id for each in ordered],
-            [each.part for each in ordered],
-            [each.type for each in ordered],
-            [each.occurred_at for each in ordered],
-            [each.received_at for each in ordered],
+            bigints([each.device_id for each in ordered]),
+            texts([each.part for each in ordered]),
+            texts([each.type for each in ordered]),
+            times([each.occurred_at for each in ordered]),
+            times([each.received_at for each in ordered]),
         ),
     )
 

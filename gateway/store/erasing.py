@@ -19,6 +19,7 @@ from psycopg import errors, sql
 
 from gateway.errors import GatewayError
 from gateway.store import rollups
+from gateway.store.aside import refuse
 from gateway.store.belonging import (
     AS_ALONE,
     AS_STRETCHES,
@@ -50,7 +51,9 @@ Counts = dict[str, int]
 
 
 async def begin_lawful(connection: Connection) -> None:
-    """This transaction may remove what is append-only, and as much of compressed chunks as it has to."""
+    """This transaction may remove what is append-only, and as much of compressed chunks as it has to. HalfWay while rows are
+    in two places (gateway/store/aside.py)."""
+    await refuse(connection)
     await connection.execute("SET LOCAL hjemmevakt.lawful = 'erasure'")
     await connection.execute("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
     await connection.execute("SET LOCAL statement_timeout = '10min'")

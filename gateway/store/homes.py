@@ -14,8 +14,9 @@ from gateway.store.zones import BELOW
 
 _RESIDENT = """
     SELECT t.id, t.uid, t.name, t.phone, t.born, t.notes, h.lives, w.id AS dwelling_id, w.uid AS dwelling_uid, w.address,
-           w.zone_id, z.uid AS zone_uid, z.name AS zone
+           w.zone_id, z.uid AS zone_uid, z.name AS zone, q.until AS away_until
     FROM resident t
+    LEFT JOIN silence q ON q.resident_id = t.id AND q.kind = 'away' AND q.ended_at IS NULL AND q.since <= %(now)s
     JOIN LATERAL (SELECT y.dwelling_id, y.during @> %(now)s::timestamptz AS lives FROM residency y
                   WHERE y.resident_id = t.id ORDER BY upper(y.during) DESC NULLS FIRST, y.id DESC LIMIT 1) h ON true
     JOIN dwelling w ON w.id = h.dwelling_id JOIN zone z ON z.id = w.zone_id"""

@@ -19,6 +19,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 import psycopg
@@ -97,7 +98,7 @@ async def migrate(
     if not found.missing:
         _tell_waiting(found, tell)
         return []
-    async with sole_runner(url, tell) as connection:
+    async with sole_runner(url, tell, patience) as connection:
         return await apply_missing(connection, wanted, tell, patience or Patience())
 
 
@@ -107,7 +108,7 @@ async def pending(url: str, every: Sequence[Migration] | None = None) -> list[st
 
 
 async def standing(url: str, every: Sequence[Migration] | None = None) -> Standing:
-    """How far a database is, without a change to it. MigrationChanged."""
+    """How far a database is, without a change to it. MigrationChanged; or it is not whole (gateway/store/backups.py)."""
     await backups.refuse_half(url)
     wanted = migrations() if every is None else every
     async with await _connected(url) as connection:
@@ -148,13 +149,15 @@ def outdated(unknown: dict[str, str | None]) -> list[str]:
 
 
 @asynccontextmanager
-async def sole_runner(url: str, tell: Tell) -> AsyncIterator[Link]:
+async def sole_runner(url: str, tell: Tell, patience: Patience | None = None) -> AsyncIterator[Link]:
     """A connection outside of a transaction, while no other runner has one."""
     connection = await _connected(url)
     async with connection:
         await _lock(connection, tell)
         try:
-            await _prepare_history(connection)
+            await giving_way(
+                connection, "schema_migration", partial(_prepare_history, connection), tell, patience or Patience()
+            )
             yield connection
         finally:
             if not connection.broken:

@@ -10,18 +10,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import NamedTuple
 
 from psycopg import errors
 
 from devices.model import Observation
-from gateway.store.db import Connection, json_text
+from gateway.store.columns import bigints, jsons, raws, texts, times
+from gateway.store.db import Connection, json_bytes
 
 Identity = tuple[int, str, bytes]
 """Device, message id, content hash."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
+class Stamped(NamedTuple):
     """An observation with the device and the fitting that it is of."""
 
     observation: Observation
@@ -56,7 +57,12 @@ async def mark_seen(connection: Connection, identities: Collection[Identity], no
            SELECT (SELECT count(*) FROM added) AS added,
                   (SELECT coalesce(array_agg(place), '{}') FROM before WHERE same) AS known,
                   (SELECT coalesce(array_agg(place), '{}') FROM before WHERE NOT same) AS reused""",
-        ([each[0] for each in ordered], [each[1] for each in ordered], [each[2] for each in ordered], now),
+        (
+            bigints([each[0] for each in ordered]),
+            texts([each[1] for each in ordered]),
+            raws([each[2] for each in ordered]),
+            now,
+        ),
     )
     row = await cursor.fetchone() or {}
     if row["added"] + len(row["known"]) != len(ordered):
@@ -94,17 +100,17 @@ async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
                   fields
            FROM batch WHERE message_class <> 'status'""",
         (
-            [each.device_id for each in batch],
-            [each.installation_id for each in batch],
-            [each.kind for each in said],
-            [each.message_class for each in said],
-            [each.type for each in said],
-            [each.message_id for each in said],
-            [each.occurred_at for each in said],
-            [each.received_at for each in said],
-            [" ".join(sorted(each.flags)) if each.flags else "" for each in said],
-            [json_text(each.fields) for each in said],
-            [each.raw for each in said],
+            bigints([each.device_id for each in batch]),
+            bigints([each.installation_id for each in batch]),
+            texts([each.kind for each in said]),
+            texts([each.message_class for each in said]),
+            texts([each.type for each in said]),
+            texts([each.message_id for each in said]),
+            times([each.occurred_at for each in said]),
+            times([each.received_at for each in said]),
+            texts([" ".join(sorted(each.flags)) if each.flags else "" for each in said]),
+            jsons([json_bytes(each.fields) for each in said]),
+            raws([each.raw for each in said]),
         ),
     )
 

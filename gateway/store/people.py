@@ -9,7 +9,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from alerts.alert import Contact, People
+from alerts import finding
+from alerts.alert import Contact
 from alerts.checkin import OnRoster, Skipped, skipped
 from alerts.duty import Duty, began, serving
 from alerts.policy import Target
@@ -92,27 +93,7 @@ async def roster(connection: Connection, zone_id: int, since: datetime, until: d
     return Roster(assigned, *await rosters.read(connection, zone_id, since, until))
 
 
-async def reachable(
-    connection: Connection,
-    zone_id: int,
-    persons: Sequence[int],
-    now: datetime,
-    local: tzinfo,
-    channels: Sequence[str],
-) -> People:
-    """Who can be reached for an alert of a zone at a moment, and how these persons can be, by the channels set up."""
-    found = await _present(connection, await roster(connection, zone_id, now, now), now, local, channels)
-    called = _targets(found, now, local)
-    everyone = {person for each in called.values() for person in each} | set(persons)
-    contacts = await _contacts(connection, sorted(everyone), channels)
-    return People(
-        targets={target: _contacts_of(each, contacts) for target, each in called.items()},
-        persons={person: contacts.get(person, ()) for person in persons},
-        skipped=found.skipped,
-    )
-
-
-async def _present(
+async def present(
     connection: Connection, found: Roster, now: datetime, local: tzinfo, channels: Sequence[str]
 ) -> Roster:
     """The roster without whoever has not checked in, where somebody else is there who can be reached."""
@@ -120,14 +101,14 @@ async def _present(
         return found
     there = found.on_rosters(now, local)
     persons = [each.person_id for each in there]
-    contacts = await _contacts(connection, persons, channels)
+    reachable = await contacts(connection, persons, channels)
     checks = await rosters.check_ins(connection, persons, now)
-    return replace(found, skipped=skipped(there, checks, contacts, now))
+    return replace(found, skipped=skipped(there, checks, reachable, now))
 
 
 async def targets(connection: Connection, zone_id: int, now: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
     """Whom each step calls for an alert of a zone at a moment, whether they can be reached or not."""
-    return _targets(await roster(connection, zone_id, now, now), now, local)
+    return finding.targets(await roster(connection, zone_id, now, now), now, local)
 
 
 async def on_duty_for(
@@ -137,29 +118,6 @@ async def on_duty_for(
     found = await roster(connection, zone_id, now, now)
     always = {each.person_id for each in found.assigned if each.role in ("lead", "centre") and each.role in roles}
     return frozenset(always.union(*(found.serving(role, now, local) for role in roles)))
-
-
-def _targets(found: Roster, now: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
-    def with_role(role: str) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(each.person_id for each in found.assigned if each.role == role))
-
-    def serving(role: str) -> tuple[int, ...]:
-        return found.serving(role, now, local)
-
-    leads = [each for each in found.assigned if each.role == "lead"]
-    nearest = min((each.nearness for each in leads), default=0)
-    return {
-        Target.FIRST_ON_DUTY: serving("responder")[:1],
-        Target.ALL_ON_DUTY: serving("responder"),
-        Target.ZONE_LEAD: tuple(each.person_id for each in leads if each.nearness == nearest),
-        Target.RESPONSE_CENTRE: with_role("centre"),
-        Target.TECHNICAL_ON_DUTY: serving("technical"),
-        Target.TECHNICAL_ALL: with_role("technical"),
-    }
-
-
-def _contacts_of(persons: Sequence[int], contacts: Mapping[int, tuple[Contact, ...]]) -> tuple[Contact, ...]:
-    return tuple(contact for person in persons for contact in contacts.get(person, ()))
 
 
 _ANCESTRY = """WITH RECURSIVE ancestry AS (
@@ -180,18 +138,20 @@ async def _assigned(connection: Connection, zone_id: int, since: datetime, until
     return await cursor.fetchall()
 
 
-async def _contacts(
+async def contacts(
     connection: Connection, persons: Sequence[int], channels: Sequence[str]
 ) -> dict[int, tuple[Contact, ...]]:
+    """How these persons can be reached, in their order: contacts that work, of channels that are set up."""
     cursor = await connection.execute(
-        """SELECT c.id, c.person_id FROM contact c JOIN person p ON p.id = c.person_id
+        """SELECT c.id, c.person_id, c.channel FROM contact c JOIN person p ON p.id = c.person_id
            WHERE c.person_id = ANY(%s) AND c.channel = ANY(%s) AND c.active AND c.broken_reason IS NULL AND p.active
            ORDER BY c.person_id, c.position, c.id""",
         (list(persons), list(channels)),
     )
     found: dict[int, tuple[Contact, ...]] = {}
     for row in await cursor.fetchall():
-        found[row["person_id"]] = (*found.get(row["person_id"], ()), Contact(row["id"], row["person_id"]))
+        contact = Contact(row["id"], row["person_id"], row["channel"])
+        found[row["person_id"]] = (*found.get(row["person_id"], ()), contact)
     return found
 
 

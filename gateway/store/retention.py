@@ -10,20 +10,23 @@ Rules
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gateway.retention import EPOCH, Cut, Rest, Table
+from gateway.store import rollups
 from gateway.store.db import Connection
 
 PATIENCE = "10min"
 """For one step; a chunk of millions of rows takes its time."""
 SOME = 20_000
 """Rows that are deleted in one transaction."""
-SOME_ALERTS = 500
+SOME_WITH = 500
 OF_ALERT = ("page", "answer", "command", "alert_entry")
-"""All that belongs to an alert, and goes with it."""
+OF_SILENCE = ("held_back", "sign_of_life")
+"""All that belongs to an alert, or to a silence, and goes with it. What a silence held back stays with it, without its alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,19 @@ _REST = {
     "watch": ("since", "due_at IS NULL AND (state <> 'raised' OR key LIKE 'dose:%%')"),
     "answer": ("received_at", "true"),
     "quarantine": ("received_at", "true"),
+    "silence": ("ended_at", "ended_at IS NOT NULL"),
     "alert": ("closed_at", "closed_at IS NOT NULL"),
     "audit": ("at", "true"),
+    "device_health_hourly": ("bucket", "true"),
+    "activity_hourly": ("bucket", "true"),
+    "device_health_daily": ("bucket", "true"),
+    "activity_daily": ("bucket", "true"),
+    "check_in": ("coalesce(out_at, in_at)", "true"),
+    "planned_shift": ("upper(during)", "true"),
+    "roster_override": ("upper(during)", "true"),
+    "roster_swap": ("greatest(upper(asks_during), upper(gives_during))", "true"),
+    "absence": ("upper(during)", "true"),
+    "roster_feed": ("revoked_at", "revoked_at IS NOT NULL"),
     "session": ("expires_at", "true"),
     "sign_in_failure": ("at", "true"),
     "register_change": ("at", "true"),
@@ -167,7 +181,7 @@ async def due_of(connection: Connection, each: Rest) -> Due:
     cursor = await connection.execute(
         f"""SELECT count(*) FILTER (WHERE {at} < {_BEFORE} AND {may_go}) AS rows,
                    min({at}) FILTER (WHERE {at} < {_BEFORE} AND {may_go}) AS oldest,
-                   min({at}) FILTER (WHERE ({at} < {_BEFORE} AND {may_go}) IS NOT TRUE) AS oldest_kept
+                   nullif(min({at}) FILTER (WHERE ({at} < {_BEFORE} AND {may_go}) IS NOT TRUE), 'infinity') AS oldest_kept
             FROM {each.name}""",
         _arguments(each),
     )
@@ -180,8 +194,12 @@ async def delete(connection: Connection, each: Rest) -> int:
     if each.before is not None and each.name in ("alert", "audit"):
         await _lawful(connection, each.before)
     if each.name == "alert":
-        return await _delete_alerts(connection, each)
+        return await _delete_with(connection, each, "alert_id", OF_ALERT)
+    if each.name == "silence":
+        return await _delete_with(connection, each, "silence_id", OF_SILENCE)
     at, may_go = _REST[each.name]
+    if each.before is not None and at == "bucket":
+        return await rollups.prune(connection, each.name, each.before)
     cursor = await connection.execute(
         f"""DELETE FROM {each.name} WHERE ctid = ANY(ARRAY(
                 SELECT ctid FROM {each.name} WHERE {at} < {_BEFORE} AND {may_go} LIMIT %(some)s FOR UPDATE SKIP LOCKED))""",
@@ -205,14 +223,19 @@ async def _lawful(connection: Connection, before: datetime) -> None:
     )
 
 
-async def _delete_alerts(connection: Connection, each: Rest) -> int:
-    """Some alerts that were closed before, with all that belongs to them."""
+async def _delete_with(connection: Connection, each: Rest, key: str, belonging: Sequence[str]) -> int:
+    """Some alerts or silences, with all that belongs to them."""
+    at, _ = _REST[each.name]
     cursor = await connection.execute(
-        "SELECT id FROM alert WHERE closed_at < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-        (each.before, SOME_ALERTS),
+        f"SELECT id FROM {each.name} WHERE {at} < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+        (each.before, SOME_WITH),
     )
     ids = [row["id"] for row in await cursor.fetchall()]
-    for table in OF_ALERT if ids else ():
-        await connection.execute(f"DELETE FROM {table} WHERE alert_id = ANY(%s)", (ids,))
-    await connection.execute("DELETE FROM alert WHERE id = ANY(%s)", (ids,))
+    if not ids:
+        return 0
+    if each.name == "alert":
+        await connection.execute("UPDATE held_back SET alert_id = NULL WHERE alert_id = ANY(%s)", (ids,))
+    for table in belonging:
+        await connection.execute(f"DELETE FROM {table} WHERE {key} = ANY(%s)", (ids,))
+    await connection.execute(f"DELETE FROM {each.name} WHERE id = ANY(%s)", (ids,))
     return len(ids)

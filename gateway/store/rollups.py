@@ -30,7 +30,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg import sql
 
-from gateway.store.aside import refuse, under_way
+from gateway.store.aside import under_way
 from gateway.store.db import Connection
 
 DAYS_IN = ZoneInfo("Europe/Oslo")
@@ -64,6 +64,10 @@ class Rollup:
     def of_facts(self) -> bool:
         """What it counts is known long after it happened."""
         return self.name.startswith("alert")
+
+    @property
+    def of_rollups(self) -> bool:
+        return self.made_of.endswith("hourly")
 
     def floor(self, moment: datetime) -> datetime:
         """Where the hour or day begins."""
@@ -210,16 +214,19 @@ class Standing:
 # Reckoning --------------------------------------------------------------------------------------------------------------
 
 
-async def refresh(connection: Connection, now: datetime, kept_for: timedelta) -> int:
-    """Reckon what has ended since last time. ``kept_for``: how long all raw data is kept at least. How many rollups had something
-    to be reckoned; 0 where another process is at it, or rows are set aside. The connection makes its own transactions (autocommit)."""
+async def refresh(
+    connection: Connection, now: datetime, kept_for: timedelta, hours_kept_for: timedelta | None = None
+) -> int:
+    """Reckon what has ended since last time. ``kept_for``: how long all raw data is kept at least; ``hours_kept_for``: how long hours
+    are, of which days are made (None: no longer than that). How many rollups had something to be reckoned; 0 where another process
+    is at it, or rows are set aside. The connection makes its own transactions (autocommit)."""
     async with _alone(connection) as alone:
         if not alone or await under_way(connection):
             return 0
         standing, reckon = await _standing(connection), _refresh if await is_live(connection) else _fill
         due = [(each, _until(each, now)) for each in ROLLUPS if _until(each, now) != standing[each.name].reckoned_until]
         for each, until in due:
-            whole = each.first_whole(now - kept_for)
+            whole = each.first_whole(now - ((hours_kept_for or kept_for) if each.of_rollups else kept_for))
             await reckon(connection, each, standing[each.name], whole, until)
             await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (until, each.name))
         return len(due)
@@ -276,7 +283,7 @@ async def _begin(connection: Connection, rollup: Rollup, had: Standing, whole: d
     """From where on to reckon: a little before where it stands, else from the first that there is."""
     if had.reckoned_until is not None:
         return max(whole, rollup.floor(had.reckoned_until - LATE))
-    column = "bucket" if rollup.made_of.endswith("hourly") else "received_at"
+    column = "bucket" if rollup.of_rollups else "received_at"
     cursor = await connection.execute(f"SELECT min({column}) AS oldest FROM {rollup.made_of}")
     row = await cursor.fetchone()
     oldest = row["oldest"] if row else None
@@ -309,10 +316,9 @@ async def _alone(connection: Connection) -> AsyncIterator[bool]:
 
 async def forget(connection: Connection, installations: Collection[int]) -> int:
     """Remove all that tells of these fittings; how many rows. In the transaction that removes what was said in them, or after it:
-    else it is reckoned again. Waits for whoever reckons just now, at most a minute. HalfWay while rows are in two places."""
+    else it is reckoned again. Waits for whoever reckons just now, at most a minute."""
     await connection.execute("SET LOCAL lock_timeout = '60s'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    await refuse(connection)
     fittings = sorted(set(installations))
     cursor = await connection.execute("SELECT id, device_id FROM installation WHERE id = ANY(%s)", (fittings,))
     known = {row["id"]: row["device_id"] for row in await cursor.fetchall()}
@@ -366,24 +372,22 @@ async def _tables(connection: Connection, rollup: Rollup) -> list[sql.Identifier
     return found
 
 
-async def prune(connection: Connection, hours_before: datetime, days_before: datetime) -> int:
-    """Drop what tells of homes and is older; how many rows or chunks, at most so many rows at once. Call it until it is 0."""
-    live, gone = await is_live(connection), 0
-    for each in ROLLUPS:
-        if not each.personal:
-            continue
-        before = days_before if each.daily else hours_before
+async def prune(connection: Connection, name: str, before: datetime) -> int:
+    """Drop what a rollup tells of before a time; how many rows and chunks, of our own table only so many at once: call it until
+    it is 0."""
+    (rollup,) = (each for each in ROLLUPS if each.name == name)
+    ours, *live = await _tables(connection, rollup)
+    gone = 0
+    for table in live:  # whole chunks, and then what is left of the oldest
         cursor = await connection.execute(
-            f"DELETE FROM {each.name}_kept WHERE ctid = ANY(ARRAY(SELECT ctid FROM {each.name}_kept WHERE bucket < %s LIMIT %s))",
-            (before, AT_ONCE),
+            "SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)", (f"{name}_live", before)
         )
         gone += cursor.rowcount
-        if live:
-            cursor = await connection.execute(
-                "SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)", (f"{each.name}_live", before)
-            )
-            gone += cursor.rowcount
-    return gone
+        cursor = await connection.execute(sql.SQL("DELETE FROM {} WHERE bucket < %s").format(table), (before,))
+        gone += cursor.rowcount
+    some = sql.SQL("DELETE FROM {0} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {0} WHERE bucket < %s LIMIT %s))")
+    cursor = await connection.execute(some.format(ours), (before, AT_ONCE))
+    return gone + cursor.rowcount
 
 
 def _midnight(day: date) -> datetime:

@@ -199,6 +199,11 @@ async def look_again(connection: Connection, now: datetime) -> None:
     await connection.execute("UPDATE roster_look SET due_at = %(now)s WHERE due_at > %(now)s", {"now": now})
 
 
+async def looked_at(connection: Connection) -> list[int]:
+    """The zones that use check-in."""
+    return [row["zone_id"] for row in await _rows(connection, "SELECT zone_id FROM roster_look ORDER BY zone_id", {})]
+
+
 async def lock_looks(connection: Connection, now: datetime, limit: int) -> list[int]:
     """The zones that are to be looked at; those that another process has are left to it."""
     rows = await _rows(
@@ -226,6 +231,16 @@ async def missed_keys(connection: Connection, prefix: str) -> list[str]:
         {"prefix": prefix},
     )
     return [row["key"] for row in rows]
+
+
+async def was_missed(connection: Connection, zone_id: int, key: str, since: datetime) -> bool:
+    """Whether an alert of this key was raised in a zone since then, be it closed by now."""
+    rows = await _rows(
+        connection,
+        "SELECT 1 FROM alert WHERE zone_id = %(zone)s AND key = %(key)s AND raised_at >= %(since)s LIMIT 1",
+        {"zone": zone_id, "key": key, "since": since},
+    )
+    return bool(rows)
 
 
 async def site_for(connection: Connection, zone_id: int) -> int | None:

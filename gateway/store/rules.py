@@ -1,4 +1,4 @@
-"""Rules and policies as data with versions.
+"""Rules as data with versions.
 
 A rule is never deleted, because watches and alerts point at it: one that is withdrawn has a last version that says so.
 What waits follows in the same transaction. Locks: the rule, then dose schedules, then watches.
@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 
-from alerts.policy import DEFAULT_POLICIES, Policy, StoredPolicy
 from alerts.rules import Rule, RuleType, parse_rule
 from alerts.rules.dose import Dose
 from gateway.store import watches
@@ -65,26 +64,6 @@ def _readable(row: Mapping[str, Any]) -> Rule | None:
     except ValueError as error:
         log.error("rule.unreadable", rule=row["id"], version=row["version"], error=str(error))
         return None
-
-
-async def all_policies(connection: Connection) -> list[StoredPolicy]:
-    """Every policy in its current version. For one that we cannot read, a default one: somebody must be called."""
-    cursor = await connection.execute(
-        """SELECT v.id, v.spec FROM policy p JOIN policy_version v ON v.policy_id = p.id AND v.version = p.version
-           ORDER BY p.id"""
-    )
-    return [StoredPolicy(row["id"], policy_of(row["spec"], row["id"])) for row in await cursor.fetchall()]
-
-
-def policy_of(spec: Mapping[str, Any], version_id: int) -> Policy:
-    """A stored policy; where it cannot be read, the default of its name, else of its track, and a line in the log."""
-    try:
-        return Policy.model_validate(spec)
-    except ValueError as error:
-        log.error("policy.unreadable", version=version_id, error=str(error))
-    by_name = [each for each in DEFAULT_POLICIES if each.name == spec.get("name")]
-    by_track = [each for each in DEFAULT_POLICIES if each.track == spec.get("track")]
-    return [*by_name, *by_track, *DEFAULT_POLICIES][0]
 
 
 async def set_kind_rules(connection: Connection, specs: Mapping[str, Sequence[RuleType]], now: datetime) -> int:
@@ -304,21 +283,3 @@ async def residents(connection: Connection, ids: Collection[int]) -> list[dict[s
     """These residents with their outer ids and names."""
     cursor = await connection.execute("SELECT id, uid, name FROM resident WHERE id = ANY(%s)", (sorted(ids),))
     return await cursor.fetchall()
-
-
-async def add_missing_policies(connection: Connection, policies: Sequence[Policy], now: datetime) -> int:
-    """Add the policies whose names are not there yet; what a municipality changed stays. How many were added."""
-    added = 0
-    for policy in policies:
-        cursor = await connection.execute(
-            "INSERT INTO policy (uid, name, version) VALUES (%s, %s, 1) ON CONFLICT DO NOTHING RETURNING id",
-            (new_uid(), policy.name),
-        )
-        row = await cursor.fetchone()
-        if row:
-            added += 1
-            await connection.execute(
-                "INSERT INTO policy_version (policy_id, version, spec, created_at) VALUES (%s, 1, %s, %s)",
-                (row["id"], as_json(policy.model_dump(mode="json")), now),
-            )
-    return added

@@ -197,7 +197,7 @@ async def listed(
             LEFT JOIN installation i ON i.id = o.installation_id LEFT JOIN dwelling w ON w.id = i.dwelling_id
             ORDER BY o.received_at {direction}, o.id {direction} LIMIT %(limit)s""",
         {
-            **_arguments(of),
+            **stretched(of),
             **_starting(wanted, order, after).arguments,
             "at": after.received_at if after else None,
             "id": after.id if after else None,
@@ -215,7 +215,7 @@ async def counted(
         f"""SELECT width_bucket(o.received_at, %(edges)s::timestamptz[]) - 1 AS bucket, o.type, count(*) AS count
             FROM {_OF} JOIN said o ON {_MATCHES}
             GROUP BY 1, 2 ORDER BY 1, 2 LIMIT %(limit)s""",
-        {**_arguments(of), **wanted.arguments, "edges": list(edges), "limit": limit},
+        {**stretched(of), **wanted.arguments, "edges": list(edges), "limit": limit},
     )
     return await cursor.fetchall()
 
@@ -233,7 +233,7 @@ async def measured(
                               THEN (o.fields ->> %(field)s::text)::numeric END AS value
                   FROM {_OF} JOIN said o ON {_MATCHES}) v
             WHERE abs(value) <= %(largest)s GROUP BY bucket ORDER BY bucket""",
-        {**_arguments(of), **wanted.arguments, "edges": list(edges), "field": field, "largest": LARGEST},
+        {**stretched(of), **wanted.arguments, "edges": list(edges), "field": field, "largest": LARGEST},
     )
     return await cursor.fetchall()
 
@@ -253,7 +253,8 @@ def _starting(wanted: Wanted, order: Order, after: Spot | None) -> Wanted:
     return Wanted(max(wanted.since, after.received_at), wanted.until, wanted.types, wanted.message_class)
 
 
-def _arguments(of: Sequence[Stretch]) -> dict[str, Any]:
+def stretched(of: Sequence[Stretch]) -> dict[str, Any]:
+    """Stretches as arguments of a query."""
     return {
         "devices": [each.device_id for each in of],
         "installations": [each.installation_id for each in of],

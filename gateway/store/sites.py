@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from psycopg.rows import class_row
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, class_row
 
 from devices.model import Lane
 from gateway.store import audit
@@ -118,11 +119,28 @@ async def every_lane(connection: Connection) -> list[LaneRow]:
 
 async def fence(connection: Connection, site_id: int, lane: Lane, epoch: int) -> None:
     """Hold the epoch until the end of the transaction. LaneLost when it is another's."""
-    cursor = await connection.execute(
+    await (await fence_asked(connection, site_id, lane, epoch)).is_held()
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """That an epoch is held was asked; in a pipeline, the answer comes with that of what is asked next."""
+
+    lane: str
+    _answer: AsyncCursor[DictRow]
+
+    async def is_held(self) -> None:
+        """LaneLost when it is another's."""
+        if await self._answer.fetchone() is None:
+            raise LaneLost(f"{self.lane} is another process's now")
+
+
+async def fence_asked(connection: Connection, site_id: int, lane: Lane, epoch: int) -> Fence:
+    """Ask to hold the epoch until the end of the transaction; whoever asks looks at the answer before anything is final."""
+    answer = await connection.execute(
         "SELECT 1 FROM site_lane WHERE site_id = %s AND lane = %s AND epoch = %s FOR SHARE", (site_id, lane, epoch)
     )
-    if await cursor.fetchone() is None:
-        raise LaneLost(f"lane {lane} of site {site_id} is another process's now")
+    return Fence(f"lane {lane} of site {site_id}", answer)
 
 
 async def hearing(connection: Connection, site_id: int, lane: Lane, epoch: int) -> Hearing:

@@ -100,19 +100,3 @@ async def shift(connection: Connection, uid: UUID) -> dict[str, Any]:
     if row is None:
         raise LookupError(f"there is no shift {uid}")
     return row
-
-
-_POLICY = """SELECT p.id, p.uid, p.name, v.id AS version_id, v.version, v.spec, v.created_at, v.created_by
-             FROM policy p JOIN policy_version v ON v.policy_id = p.id"""
-
-
-async def policies(connection: Connection) -> list[dict[str, Any]]:
-    """Every policy as it stands, in order of name."""
-    cursor = await connection.execute(f"{_POLICY} AND v.version = p.version ORDER BY p.name")
-    return await cursor.fetchall()
-
-
-async def policy(connection: Connection, uid: UUID) -> list[dict[str, Any]]:
-    """Every version of one, the newest first."""
-    cursor = await connection.execute(f"{_POLICY} WHERE p.uid = %s ORDER BY v.version DESC", (uid,))
-    return await cursor.fetchall()

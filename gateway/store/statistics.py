@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.store.db import Connection
+from gateway.store.said import Stretch, Wanted, stretched
 
 ALERT_COUNTS = (
     "count",
@@ -87,6 +88,41 @@ async def alerts(
               AND (%(conditions)s::text[] IS NULL OR condition = ANY(%(conditions)s))
             {f"GROUP BY {places} ORDER BY {places}" if by else "HAVING count(*) > 0"} LIMIT %(limit)s""",
         {**span.arguments, "track": track, "conditions": sorted(conditions) or None, "limit": limit},
+    )
+    return await cursor.fetchall()
+
+
+TABLES = {"hour": "hourly", "day": "daily"}
+_OF = """unnest(%(installations)s::bigint[], %(devices)s::bigint[], %(sinces)s::timestamptz[], %(untils)s::timestamptz[])
+             AS s (installation_id, device_id, since, until)"""
+_WITHIN = """r.bucket >= greatest(%(from)s, s.since) AND r.bucket < least(%(to)s, s.until)"""
+
+
+async def counted(
+    connection: Connection, of: Sequence[Stretch], wanted: Wanted, step: str, limit: int
+) -> list[dict[str, Any]]:
+    """How often these said what, by hours or days that begin in the time asked for, and in the time of the stretch."""
+    cursor = await connection.execute(
+        f"""SELECT r.bucket AS begin, r.type, sum(r.count)::bigint AS count
+            FROM {_OF} JOIN activity_{TABLES[step]} r ON r.installation_id = s.installation_id AND {_WITHIN}
+            WHERE %(types)s::text[] IS NULL OR r.type = ANY(%(types)s)
+            GROUP BY 1, 2 ORDER BY 1, 2 LIMIT %(limit)s""",
+        {**stretched(of), **wanted.arguments, "limit": limit},
+    )
+    return await cursor.fetchall()
+
+
+async def health(connection: Connection, of: Sequence[Stretch], wanted: Wanted, step: str) -> list[dict[str, Any]]:
+    """How a device was in these fittings, by the same."""
+    cursor = await connection.execute(
+        f"""SELECT r.bucket AS begin, sum(r.messages)::bigint AS messages, min(r.battery_min) AS battery_min,
+                   (array_agg(r.battery_last ORDER BY s.installation_id DESC) FILTER (WHERE r.battery_last IS NOT NULL))[1]
+                       AS battery_last,
+                   min(r.signal_min) AS signal_min, sum(r.signal_sum) / nullif(sum(r.signal_count), 0) AS signal_mean
+            FROM {_OF} JOIN device_health_{TABLES[step]} r ON r.device_id = s.device_id AND {_WITHIN}
+                 AND r.installation_id IS NOT DISTINCT FROM s.installation_id
+            GROUP BY 1 ORDER BY 1""",
+        {**stretched(of), **wanted.arguments},
     )
     return await cursor.fetchall()
 

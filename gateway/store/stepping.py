@@ -22,10 +22,19 @@ from gateway.errors import GatewayError
 
 Link = psycopg.AsyncConnection[TupleRow]
 
-STATEMENT_SECONDS = 300
+STATEMENT_SECONDS = 600
 """How long one statement may take, a batch too. Concurrent builds may take longer."""
 TELL_EVERY = 5.0
 IN_THE_WAY = (errors.LockNotAvailable, errors.DeadlockDetected)
+
+WRONG = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.InternalError,
+    psycopg.NotSupportedError,
+    psycopg.ProgrammingError,
+)
+"""Something in the file or the database is not as it was thought of; to try again is of no use."""
 
 
 class MigrationStopped(GatewayError):
@@ -90,6 +99,8 @@ async def giving_way(
             if monotonic() > until:
                 raise MigrationStopped(f"{name}: not let in after {times} tries: {_line(error)}{holder}") from None
             tell(Told(What.AGAIN, name, f"gives way ({_line(error)}){holder}; again in {wait:.1f} s (try {times + 1})"))
+        except WRONG as error:
+            raise MigrationStopped(f"{name}: {_line(error)}") from error
         except errors.QueryCanceled as error:
             raise MigrationStopped(f"{name}: {_line(error)} (a statement has {STATEMENT_SECONDS} s)") from None
         await pause(wait * random.uniform(0.8, 1.2))  # noqa: S311 - spreads tries, no secret

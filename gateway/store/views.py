@@ -83,12 +83,14 @@ _SUMMARY = """
     SELECT a.id, a.uid, a.condition, a.vkp_code, a.severity, a.track, a.stage, a.zone_id, z.name AS zone, a.raised_at,
            a.occurred_at, a.late_seconds, a.due_at, a.closed_at, a.exhausted_at, a.holder_id, a.offered_to_id, a.version,
            a.device_id, a.installation_id, a.resident_id, a.dwelling_id, r.name AS resident, w.address,
-           d.kind AS device_kind,
+           d.kind AS device_kind, q.since AS away_since, q.until AS away_until,
            EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s) AS paged
     FROM alert a JOIN zone z ON z.id = a.zone_id
     LEFT JOIN resident r ON r.id = a.resident_id
     LEFT JOIN dwelling w ON w.id = a.dwelling_id
-    LEFT JOIN device d ON d.id = a.device_id"""
+    LEFT JOIN device d ON d.id = a.device_id
+    LEFT JOIN silence q ON q.resident_id = a.resident_id AND q.kind = 'away' AND q.ended_at IS NULL
+                        AND a.closed_at IS NULL"""
 
 VISIBLE = """(
     a.zone_id = ANY(CASE a.track WHEN 'care' THEN %(care)s::bigint[] ELSE %(technical)s::bigint[] END)

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from psycopg.rows import args_row
+
 from alerts.model import Subject, Watch, WatchState
 from alerts.schedule import DosePlan
-from gateway.store.db import Connection, json_text
+from gateway.store.columns import bigints, jsons, texts, times
+from gateway.store.db import Connection, json_bytes
 from gateway.store.devices import LIVES_ALONE
 from gateway.store.versions import RULEBOOK, Version
 
 _COLUMNS = """key, rule_id, site_id, zone_id, device_id, installation_id, dwelling_id, resident_id, since, due_at, state,
               facts"""
+_NAMES = tuple(name.strip() for name in _COLUMNS.split(","))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +52,24 @@ class Wish:
 
 async def wanted(connection: Connection, wish: Wish) -> list[Watch]:
     """Watches, locked in the order of their keys."""
-    cursor = await connection.execute(
+    cursor = connection.cursor(row_factory=args_row(_watch_of))
+    await cursor.execute(
         f"""SELECT {_COLUMNS} FROM watch
-            WHERE key = ANY(%(keys)s)
-               OR (key = ANY(%(outstanding)s) AND (due_at IS NOT NULL OR state = 'raised'))
-               OR (device_id = ANY(%(dosing)s) AND (due_at IS NOT NULL OR since > %(since)s) AND key LIKE 'dose:%%')
-               OR (dwelling_id = ANY(%(listening)s) AND (due_at IS NOT NULL OR state = 'raised')
+            WHERE key = ANY(%(keys)b)
+               OR (key = ANY(%(outstanding)b) AND (due_at IS NOT NULL OR state = 'raised'))
+               OR (device_id = ANY(%(dosing)b) AND (due_at IS NOT NULL OR since > %(since)s) AND key LIKE 'dose:%%')
+               OR (dwelling_id = ANY(%(listening)b) AND (due_at IS NOT NULL OR state = 'raised')
                    AND key LIKE 'compound:%%')
             ORDER BY key FOR UPDATE""",
         {
-            "keys": sorted(wish.keys),
-            "outstanding": sorted(wish.outstanding),
-            "dosing": sorted(wish.dosing),
+            "keys": texts(list(wish.keys)),
+            "outstanding": texts(list(wish.outstanding)),
+            "dosing": bigints(list(wish.dosing)),
             "since": wish.doses_since,
-            "listening": sorted(wish.listening),
+            "listening": bigints(list(wish.listening)),
         },
     )
-    return [_watch(row) for row in await cursor.fetchall()]
+    return await cursor.fetchall()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ async def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
                 SELECT site_id, min(heard_until) AS heard_until, max(resumed_at) AS resumed_at,
                        max(deaf_seconds) AS deaf_seconds
                 FROM site_lane GROUP BY site_id HAVING count(heard_until) = 2)
-            SELECT {", ".join("w." + name.strip() for name in _COLUMNS.split(","))}, h.heard_until, h.resumed_at,
+            SELECT {", ".join("w." + name for name in _NAMES)}, h.heard_until, h.resumed_at,
                    h.deaf_seconds,
                    coalesce(upper(i.during) <= CASE WHEN w.key LIKE 'dose:%%' THEN w.since ELSE w.due_at END, false)
                        AS fitting_ended
@@ -116,12 +121,12 @@ async def save(connection: Connection, watches: Sequence[Watch]) -> None:
                 AS u (key, rule_id, since, due_at, state, facts)
            WHERE w.key = u.key""",
         (
-            [watch.key for watch in ordered],
-            [watch.rule_id for watch in ordered],
-            [watch.since for watch in ordered],
-            [watch.due_at for watch in ordered],
-            [watch.state for watch in ordered],
-            [json_text(dict(watch.facts)) for watch in ordered],
+            texts([watch.key for watch in ordered]),
+            bigints([watch.rule_id for watch in ordered]),
+            times([watch.since for watch in ordered]),
+            times([watch.due_at for watch in ordered]),
+            texts([watch.state for watch in ordered]),
+            jsons([json_bytes(dict(watch.facts)) for watch in ordered]),
         ),
     )
 
@@ -207,18 +212,18 @@ async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict:
                         %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[]) AS u ({_COLUMNS})
             {on_conflict}""",
         (
-            [watch.key for watch in ordered],
-            [watch.rule_id for watch in ordered],
-            [subject.site_id for subject in subjects],
-            [subject.zone_id for subject in subjects],
-            [subject.device_id for subject in subjects],
-            [subject.installation_id for subject in subjects],
-            [subject.dwelling_id for subject in subjects],
-            [subject.resident_id for subject in subjects],
-            [watch.since for watch in ordered],
-            [watch.due_at for watch in ordered],
-            [watch.state for watch in ordered],
-            [json_text(dict(watch.facts)) for watch in ordered],
+            texts([watch.key for watch in ordered]),
+            bigints([watch.rule_id for watch in ordered]),
+            bigints([subject.site_id for subject in subjects]),
+            bigints([subject.zone_id for subject in subjects]),
+            bigints([subject.device_id for subject in subjects]),
+            bigints([subject.installation_id for subject in subjects]),
+            bigints([subject.dwelling_id for subject in subjects]),
+            bigints([subject.resident_id for subject in subjects]),
+            times([watch.since for watch in ordered]),
+            times([watch.due_at for watch in ordered]),
+            texts([watch.state for watch in ordered]),
+            jsons([json_bytes(dict(watch.facts)) for watch in ordered]),
         ),
     )
 
@@ -248,13 +253,13 @@ async def set_watched_until(connection: Connection, moments: Sequence[tuple[int,
     await connection.execute(
         """UPDATE dose_schedule s SET watched_until = u.at
            FROM unnest(%b::bigint[], %b::timestamptz[]) AS u (id, at) WHERE s.id = u.id""",
-        ([each for each, _ in ordered], [at for _, at in ordered]),
+        (bigints([each for each, _ in ordered]), times([at for _, at in ordered])),
     )
 
 
 async def next_due(connection: Connection, after: datetime, *, besides: str = "") -> datetime | None:
-    """The earliest time after this one at which a watch, an alert, a command, a page, a dose schedule or a roster needs
-    attention.
+    """The earliest time after this one at which a watch, an alert, a command, a silence, a page, a dose schedule or
+    a roster needs attention.
 
     ``besides``: how the keys of watches begin that can wait until something else is due.
     """
@@ -263,6 +268,8 @@ async def next_due(connection: Connection, after: datetime, *, besides: str = ""
                          AND NOT (%(besides)s <> '' AND starts_with(key, %(besides)s))),
                         (SELECT min(due_at) FROM alert WHERE due_at > %(after)s),
                         (SELECT min(due_at) FROM command WHERE due_at > %(after)s),
+                        (SELECT min(due_at) FROM silence WHERE due_at > %(after)s),
+                        (SELECT min(due_at) FROM silence_summary WHERE due_at > %(after)s),
                         (SELECT min(due_at) FROM page WHERE due_at > %(after)s),
                         (SELECT min(due_at) FROM roster_look WHERE due_at > %(after)s),
                         (SELECT min(watched_until) FROM dose_schedule WHERE watched_until > %(after)s)) AS due""",
@@ -274,11 +281,12 @@ async def next_due(connection: Connection, after: datetime, *, besides: str = ""
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """What there may be to do now: whether alerts, commands, watches, schedules or looks at a roster are due; and what changes
-    with every fitting that is new, and with every rule, policy and zone."""
+    """What there may be to do now: whether alerts, commands, silences, watches, schedules or looks at a roster are due; and
+    what changes with every fitting that is new, and with every rule, policy and zone."""
 
     alerts: bool
     commands: bool
+    silences: bool
     watches: bool
     schedules: bool
     rosters: bool
@@ -291,6 +299,8 @@ async def at_hand(connection: Connection, now: datetime) -> AtHand:
     cursor = await connection.execute(
         f"""SELECT EXISTS (SELECT 1 FROM alert WHERE due_at <= %(now)s) AS alerts,
                   EXISTS (SELECT 1 FROM command WHERE due_at <= %(now)s) AS commands,
+                  EXISTS (SELECT 1 FROM silence WHERE due_at <= %(now)s)
+                      OR EXISTS (SELECT 1 FROM silence_summary WHERE due_at <= %(now)s) AS silences,
                   EXISTS (SELECT 1 FROM watch WHERE due_at <= %(now)s) AS watches,
                   EXISTS (SELECT 1 FROM dose_schedule WHERE watched_until <= %(now)s) AS schedules,
                   EXISTS (SELECT 1 FROM roster_look WHERE due_at <= %(now)s) AS rosters,
@@ -343,15 +353,16 @@ def _schedule(row: dict[str, Any]) -> Schedule:
 
 
 def _watch(row: dict[str, Any]) -> Watch:
-    return Watch(
-        key=row["key"],
-        rule_id=row["rule_id"],
-        subject=_subject(row),
-        since=row["since"],
-        due_at=row["due_at"],
-        state=WatchState(row["state"]),
-        facts=row["facts"],
-    )
+    return _watch_of(*(row[name] for name in _NAMES))
+
+
+def _watch_of(
+    key: str, rule_id: int, site: int, zone: int, device: int | None, installation: int | None, dwelling: int | None,
+    resident: int | None, since: datetime, due_at: datetime | None, state: str, facts: dict[str, Any],
+) -> Watch:  # fmt: skip
+    """By column."""
+    subject = Subject(site, zone, device, installation, dwelling, resident)
+    return Watch(key, rule_id, subject, since, due_at, WatchState(state), facts)
 
 
 def _subject(row: dict[str, Any]) -> Subject:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from alerts.rules import LastWord
+from gateway.store.columns import bigints, texts, times
 from gateway.store.db import Connection
 
 
@@ -35,9 +36,9 @@ async def save(connection: Connection, words: Mapping[tuple[int, str], LastWord]
            SET occurred_at = excluded.occurred_at, received_at = excluded.received_at
            WHERE (excluded.occurred_at, excluded.received_at) > (w.occurred_at, w.received_at)""",
         (
-            [dwelling for dwelling, _ in ordered],
-            [word for _, word in ordered],
-            [words[each].occurred_at for each in ordered],
-            [words[each].received_at for each in ordered],
+            bigints([dwelling for dwelling, _ in ordered]),
+            texts([word for _, word in ordered]),
+            times([words[each].occurred_at for each in ordered]),
+            times([words[each].received_at for each in ordered]),
         ),
     )

@@ -43,6 +43,17 @@ async def every(connection: Connection) -> list[dict[str, Any]]:
     return await cursor.fetchall()
 
 
+async def lived_in(connection: Connection) -> list[dict[str, Any]]:
+    """The zones in which people live: with homes, or with no zone below; in order of name."""
+    cursor = await connection.execute(
+        """SELECT z.id, z.uid, z.parent_id, z.kind, z.name FROM zone z
+           WHERE EXISTS (SELECT 1 FROM dwelling w WHERE w.zone_id = z.id)
+              OR NOT EXISTS (SELECT 1 FROM zone y WHERE y.parent_id = z.id)
+           ORDER BY z.name, z.id"""
+    )
+    return await cursor.fetchall()
+
+
 async def find(connection: Connection, uid: UUID) -> dict[str, Any] | None:
     """One zone."""
     cursor = await connection.execute("SELECT id, uid, parent_id, kind, name FROM zone WHERE uid = %s", (uid,))

@@ -50,6 +50,7 @@ class DeskPages(Part):
             request,
             "desk.html",
             desk=found,
+            silenced=await self._front.silence_count(who),
             query=query,
             alerts=sorted(found.alerts, key=_by(sort, query)),
             waiting=sum(lists.waits(each) for each in found.alerts),

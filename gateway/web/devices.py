@@ -11,12 +11,14 @@ from fastapi import Request, Response
 from alerts.describe import span
 from alerts.words import said
 from devices.kinds import kinds
+from gateway.access import OVERSEERS
 from gateway.api import schemas
 from gateway.clock import Clock
 from gateway.web import told
 from gateway.web.html import Times
 from gateway.web.rules import scope_text, weight
 from gateway.web.seam import Front, Who
+from gateway.web.silences import about_silences
 
 PER_PAGE = 50
 LONGEST_CURSOR = 64
@@ -69,6 +71,8 @@ class DevicePages:
             applied=sorted(detail.rules, key=lambda each: weight(each.rule)),
             contract=span(detail.silent_after_seconds, who.language),
             scope=scope_text(who),
+            silenced=about_silences(who),
+            may_silence=bool(who.roles & OVERSEERS),
             standing=told.standing(detail, who.language, times),
             state=told.other_state(detail, who.language, times),
             **await self._said(request, who, detail, times),

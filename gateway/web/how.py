@@ -5,18 +5,12 @@ Whoever is not signed in reads it, too, but for this installation's own steps an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-
 from fastapi import Request, Response
 
 from alerts.describe import span
 from alerts.model import Severity
 from alerts.render import SEVERITIES
-from alerts.timeline import TARGETS
 from devices.words import N_
-from gateway.api.schemas import Ladder
-from gateway.web.desk import TRACKS
 from gateway.web.part import Part
 from gateway.web.views import COME_TOO, LABELS, STILL_MINE
 
@@ -64,17 +58,9 @@ class HowPages(Part):
             request,
             "how.html",
             path=PATH,
-            ladders=[(each, _from(each, ladders)) for each in ladders],
+            ladders=ladders,
             buttons=BUTTONS,
             meanings=[(severity, SEVERITIES[severity], text) for severity, text in MEANINGS],
-            targets=TARGETS,
-            tracks=TRACKS,
-            severities=SEVERITIES,
             told=span,
             still=True,
         )
-
-
-def _from(ladder: Ladder, ladders: Sequence[Ladder]) -> bool:
-    """Whether a less severe ladder of its track follows: then it says from which severity on it is for."""
-    return any(one == ladder and other.track == ladder.track for one, other in pairwise(ladders))

@@ -27,25 +27,43 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from alerts.checkin import Presence
+from alerts.model import Track
 from alerts.render import LANGUAGES, translations
 from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
-from gateway.access import AUDITORS, OVERSEERS, SESSION_COOKIE
+from gateway.access import AUDITORS, LEADERS, OVERSEERS, SESSION_COOKIE
 from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
-from gateway.web import desk, devices, guard, how, lists, live, quarantine, residents, rosters, rules, views, words
+from gateway.web import (
+    desk,
+    devices,
+    guard,
+    how,
+    lists,
+    live,
+    policies,
+    quarantine,
+    residents,
+    rosters,
+    rules,
+    silences,
+    views,
+    words,
+)
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.residents import ResidentPages
 from gateway.web.rosters import RosterPages
 from gateway.web.rosterview import PRESENCE
 from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
+from gateway.web.silences import ABOUT_SILENCES, SilencePages
 
 log = structlog.get_logger()
 
@@ -77,6 +95,10 @@ KEPT = frozenset(
         "sort",
         "week",
         "role",
+        "policy",
+        "day",
+        "condition",
+        "at",
     ]
 )
 """What of an address leads back to the same page."""
@@ -104,7 +126,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, desk, devices, how, quarantine, residents, rosters)
+    parts = (rules, policies, desk, devices, how, quarantine, residents, rosters, silences)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -118,7 +140,17 @@ async def missing(front: Front[Any], clock: Clock, request: Request) -> Response
     return _problem_page(request, clock, _problem(404, "not_found"))
 
 
-class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, ResidentPages, RosterPages):
+class Pages(
+    RulePages,
+    PolicyPages,
+    DevicePages,
+    DeskPages,
+    HowPages,
+    QuarantinePages,
+    ResidentPages,
+    RosterPages,
+    SilencePages,
+):
     """Every page; each method answers one request."""
 
     def __init__(self, front: Front[Any], clock: Clock) -> None:
@@ -178,6 +210,7 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, Reside
         state: Literal["open", "closed"] = "closed" if request.query_params.get("state") == "closed" else "open"
         page = await self._front.alert_list(who, state, request.query_params.get("cursor"), PER_PAGE)
         deaf = [site for site in await self._front.sites(who) if site.deaf]
+        silenced = await self._front.silence_count(who)
         mine, others = lists.sections(page.alerts)
         check_in = await self._front.check_in_due(who) if "responder" in who.roles else []
         waiting = sum(lists.waits(each) for each in page.alerts)
@@ -193,6 +226,7 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, Reside
             check_in=check_in,
             presence=PRESENCE,
             there=Presence.CHECKED_IN,
+            silenced=silenced,
         )
 
     async def alert(self, request: Request, uid: UUID) -> Response:
@@ -244,6 +278,8 @@ class Pages(RulePages, DevicePages, DeskPages, HowPages, QuarantinePages, Reside
             "places": views.places(detail, agent, who.language, times),
             "away": views.away(detail),
             "map_link": lambda latitude, longitude: map_link(latitude, longitude, agent),
+            "about_silences": detail.condition in ABOUT_SILENCES,
+            "may_silence": bool(who.roles & LEADERS) and detail.track is Track.CARE,
             "timeline": detail.timeline,
             "holds": detail.holder is not None and detail.holder.id == who.uid,
             "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,
@@ -362,7 +398,9 @@ def _here(request: Request) -> str:
     known: str | None = getattr(request.state, "here", None)
     if known is not None:
         return known
-    path = request.url.path.removesuffix("/answer").removesuffix("/command").removesuffix("/withdraw")
+    path = request.url.path
+    for done in ("/answer", "/command", "/withdraw", "/end", "/extend", "/consent"):
+        path = path.removesuffix(done)
     kept = {name: value for name, value in request.query_params.items() if name in KEPT}
     return path + ("?" + "&".join(f"{name}={quote(value)}" for name, value in kept.items()) if kept else "")
 

@@ -122,6 +122,7 @@ class RosterPages(Part):
             roster=roster,
             role=role,
             roles=ROLES,
+            staff=[each for each in roster.staff if role in each.roles],
             week=week,
             gaps=gaps,
             only_one=only_one,
@@ -171,7 +172,8 @@ class RosterPages(Part):
             wanted = _made(
                 schemas.ImportRequest,
                 {
-                    **{name: form.get(name, "") for name in ("calendar", "source", "role", "since", "until")},
+                    **{name: form.get(name, "") for name in ("calendar", "source", "since", "until")},
+                    "role": _role(form.get("role")),
                     "apply": form.get("do") == "apply",
                 },
             )
@@ -318,6 +320,8 @@ class RosterPages(Part):
 
 
 def _override(form: Form, clock: ZoneInfo) -> schemas.OverrideRequest:
+    if not form.get("leaves") and not form.get("comes"):
+        raise Invalid("choose", "somebody leaves or comes, or both")
     return _made(
         schemas.OverrideRequest,
         {

@@ -27,13 +27,12 @@ from gateway.access import RULERS
 from gateway.api import schemas
 from gateway.errors import Invalid, NotAllowed, NotSignedIn, Problem
 from gateway.ruling import MAY_SET, kind_of
-from gateway.web import guard, ruleform
+from gateway.web import ruleform
 from gateway.web.part import Part
 from gateway.web.ruleform import Answers
 from gateway.web.seam import Who
 
 SEE_OTHER = 303
-MOST_FIELDS = 400
 BAR = 10
 """How wide a day is in the picture, in its own units; as high as the most alerts of a day, or this many."""
 HEIGHT = 60
@@ -212,18 +211,6 @@ class RulePages(Part):
         near: dict[str, str] = {at.named[0]: str(at.named[1])} if at.named else {}
         request.state.here = f"/rules/edit?{urlencode({'kind': draft.kind, 'name': draft.name, **near})}"
         return self._page(request, "rule_form.html", refused.status if refused else 200, **shown)
-
-    async def _answers(self, request: Request, back: str) -> tuple[Any, Answers]:
-        """Whoever is signed in, and a form that they themselves sent, with every value of each name."""
-        guard.check_same_origin(request)
-        who = await self._signed_in(request, back)
-        async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
-            answers: dict[str, list[str]] = {}
-            for name, value in form.multi_items():
-                if isinstance(value, str):
-                    answers.setdefault(name, []).append(value)
-        guard.check_csrf(_given(answers, "csrf_token"), who.csrf_token)
-        return who, answers
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from alerts.policywords import GAPS
 from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
 from devices.position import DISTANCE
@@ -25,6 +26,14 @@ FIELDS = {
     DISTANCE: N_("Distance from home"),
     "broker": N_("Broker"),
     "remedy": N_("What to do"),
+    "gap": N_("What is missing"),
+    "gap_from": N_("From"),
+    "gap_until": N_("Until"),
+    "gaps": N_("How many such times in the week to come"),
+    "silences": N_("Silences"),
+    "away": N_("Residents away"),
+    "events": N_("Held back since yesterday"),
+    "until": N_("Lasts until"),
 }
 
 UNITS = {**{name: unit for words in WORDS for name, unit in words.units.items()}, DISTANCE: "{} m"}
@@ -40,6 +49,7 @@ VALUES = {
         "wildcards": N_("It does not let the gateway listen to a whole site"),
     },
     "remedy": {"broker_check": N_("Run “hjemmevakt broker check” on the gateway's machine. It says what to change.")},
+    "gap": {str(gap): text for gap, text in GAPS.items()},
     "command": {name: command.label for kind in kinds().values() for name, command in kind.commands.items()},
 }
 
@@ -132,7 +142,7 @@ def refusal(reason: str, status: int, detail: str, gettext: Gettext) -> str:
 def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str]) -> str:
     if isinstance(value, bool):
         return gettext(N_("Yes")) if value else gettext(N_("No"))
-    if name in ("dose_at", "position_at") and isinstance(value, str):
+    if name in ("dose_at", "position_at", "gap_from", "gap_until", "until") and isinstance(value, str):
         return _moment(value, at)
     if name == "confidence" and isinstance(value, int | float) and 0 <= value <= 1:
         return f"{value * 100:.0f} %"

@@ -119,14 +119,24 @@ async def test_who_has_not_checked_in_is_passed_over_and_the_lead_is_told(migrat
         (passed_over,) = await town.entries(fall, "passed_over_not_checked_in")
         assert passed_over["persons"] == [town.staff["Kari"]]
 
+        await town.passes(seconds=30)
         await front.check_in(kari)
         await town.settle()
         assert await missed(town) == 0, "over by itself"
         assert await falls(town) == ["Kari"]
+        await town.passes(seconds=10)
         await front.check_out(kari)
         await town.settle()
         assert await falls(town) == ["Ola"]
-        (out,) = await town.entries((await town.alerts("fall"))[-1]["uid"], "passed_over_checked_out")
+        assert await missed(town) == 1, "who leaves before the end is missed, too"
+        lead = (await town.rows("SELECT uid FROM alert WHERE condition = 'not_checked_in' AND closed_at IS NULL"))[0][
+            "uid"
+        ]
+        await town.done("Siri", lead)
+        await town.gateway.front.check_in(ola)
+        await town.passes(minutes=20)
+        assert await missed(town) == 0, "what the lead has closed stays closed"
+        (out, *_) = await town.entries((await town.alerts("fall"))[-1]["uid"], "passed_over_checked_out")
         assert out["persons"] == [town.staff["Kari"]]
 
 

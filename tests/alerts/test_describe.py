@@ -43,7 +43,7 @@ def test_no_rule_that_comes_along_is_told_in_codes(kind: str, language: str) -> 
         (
             english(DOOR, "door_at_night"),
             (
-                "When «The door was opened» or «The resident went out», between 22:00 and 06:00. "
+                "When «The door was opened» or «The resident went out», between 22:00 and 06:00, not while the resident is away. "
                 "→ Door opened at night (VKP 4.15), moderate, to care staff"
             ),
         ),
@@ -70,7 +70,7 @@ def test_no_rule_that_comes_along_is_told_in_codes(kind: str, language: str) -> 
             english(DISPENSER, "dose_unconfirmed"),
             (
                 "When a planned dose has neither «The dose was dispensed» or «The dose was taken» within 1 h (or the time that "
-                "the schedule itself gives). → Dose not confirmed (VKP 1.3), serious, to care staff"
+                "the schedule itself gives), not while the resident is away. → Dose not confirmed (VKP 1.3), serious, to care staff"
             ),
         ),
         (
@@ -78,7 +78,7 @@ def test_no_rule_that_comes_along_is_told_in_codes(kind: str, language: str) -> 
                 DOOR, "not_back", within_seconds=0, window={"from_time": "22:00", "to_time": "06:00", "weekdays": [5]}
             ),
             (
-                "When «The resident went out», between 22:00 and 06:00 (Sat). "
+                "When «The resident went out», between 22:00 and 06:00 (Sat), not while the resident is away. "
                 "→ Out at night and not back (VKP 4.21), serious, to care staff"
             ),
         ),

@@ -44,7 +44,7 @@ from alerts.alert import (
 from alerts.escalation import CONFIRM_WITHIN, step
 from alerts.ladder import climbing, wants_help
 from alerts.model import Entry, Severity, Track
-from alerts.policy import Policy, PolicyStep, StageLimits, Target
+from alerts.policy import BY_ID, Policy, PolicyStep, StageLimits, Target
 from alerts.timeline import LINES
 from tests.alerts.stories import START
 
@@ -52,22 +52,33 @@ PERSONS = st.integers(1, 5)
 SEVERITIES = st.sampled_from(Severity)
 WAITS = st.sampled_from((10, 60, 120, 600, 3600))
 LIMITS = st.sampled_from((60, 600, 3600))
+TARGETS = [each for each in Target if each not in BY_ID]
 POLICIES = st.builds(
     Policy,
     name=st.just("any"),
     track=st.just(Track.CARE),
     steps=st.lists(
-        st.builds(PolicyStep, target=st.sampled_from(Target), wait_seconds=WAITS), min_size=1, max_size=5
+        st.builds(
+            PolicyStep,
+            target=st.sampled_from(TARGETS),
+            wait_seconds=WAITS,
+            contacts=st.sampled_from(((), (), ("sms",))),
+            first_contact=st.booleans(),
+        ),
+        min_size=1,
+        max_size=5,
     ).map(tuple),
+    rounds=st.sampled_from((1, 1, 2)),
     repeat_seconds=st.sampled_from((60, 300, 3600)),
     limits=st.builds(StageLimits, claimed=LIMITS, on_way=LIMITS, arrived=LIMITS),
 )
 CONTACTS = {
-    person: tuple(Contact(person * 10 + each, person) for each in range(person % 3 + 1)) for person in range(1, 6)
+    person: tuple(Contact(person * 10 + each, person, ("in_app", "sms")[each % 2]) for each in range(person % 3 + 1))
+    for person in range(1, 6)
 }
 EVERYBODY = frozenset(CONTACTS)
-FULL = {target: [1 + place % 5, 2 + place % 4] for place, target in enumerate(Target)}
-DUTY = st.one_of(st.just(FULL), st.dictionaries(st.sampled_from(Target), st.lists(PERSONS, max_size=4)))
+FULL = {target: [1 + place % 5, 2 + place % 4] for place, target in enumerate(TARGETS)}
+DUTY = st.one_of(st.just(FULL), st.dictionaries(st.sampled_from(TARGETS), st.lists(PERSONS, max_size=4)))
 REACHABLE = st.one_of(st.just(EVERYBODY), st.frozensets(PERSONS, min_size=3), st.frozensets(PERSONS, max_size=2))
 CLAIMS = st.builds(Claim, by=PERSONS, take_over=st.booleans())
 ANSWERS: st.SearchStrategy[Answer] = st.one_of(
@@ -285,7 +296,7 @@ class Escalation(RuleBasedStateMachine):
             assert self._due_at() <= self.now + CONFIRM_WITHIN
 
     def _people(self, duty: dict[Target, list[int]], reachable: frozenset[int]) -> None:
-        found = {
+        found: dict[str, tuple[Contact, ...]] = {
             target: tuple(each for person in persons if person in reachable for each in CONTACTS[person])
             for target, persons in duty.items()
         }

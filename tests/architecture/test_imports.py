@@ -17,7 +17,7 @@ SIMULATORS = "only the command line, the demo and trials start simulators"
 KINDS = "kinds do not know each other"
 CHANNELS = "only the shell opens channels"
 DATABASE = "psycopg stays in gateway.store"
-MQTT = "the MQTT client stays in gateway.mqtt and the simulators"
+MQTT = "the MQTT client stays in the gateway's seam and the simulators"
 PURE = "devices and alerts are pure: no sockets, files, databases, loops or clocks"
 
 # (the contract that must fail, where somebody writes something, what)

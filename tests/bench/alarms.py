@@ -23,7 +23,7 @@ from tests.bench.live import speaking
 from tests.bench.load import ALARMS, alarm
 from tests.bench.stage import Stage, looking, say
 from tests.bench.town import Town
-from tests.bench.wire import Wire
+from tests.support.wire import Wire
 
 PAGE_LIMIT = 10.0
 """Seconds after which a page is missing."""

@@ -22,7 +22,7 @@ from tests.bench.load import publish
 from tests.bench.node_red import NodeRed
 from tests.bench.profile import Profile
 from tests.bench.stage import Looking, Stage, looking, peak_mb, say, until
-from tests.bench.wire import Said, Wire
+from tests.support.wire import Said, Wire
 
 RED_STORED = "SELECT count(*) FROM node_red"
 

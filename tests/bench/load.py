@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from random import Random
 
-from tests.bench.wire import PUBLISH, Said, Wire, topic_and_payload
+from tests.support.wire import Kind, Said, Wire
 
 ALARM_SHARE = 0.001
 TWICE_SHARE = 0.01
@@ -114,8 +114,8 @@ def closed_loop(wire: Wire, site: str, said: Iterator[Said], window: int, second
             waiting.update((_id(payload), now) for _, payload in piece)
             distinct += len(waiting) - known
             wire.publish(piece)
-        for kind, body in wire.received(0.002):
-            if kind == PUBLISH and (sent := waiting.pop(_id(topic_and_payload(body)[1]), None)) is not None:
+        for packet in wire.received(0.002):
+            if packet.kind == Kind.PUBLISH and (sent := waiting.pop(_id(packet.payload), None)) is not None:
                 quiet_since = now = time.monotonic()
                 if measured <= now < end:
                     late.append(now - sent)

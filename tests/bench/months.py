@@ -70,13 +70,13 @@ class Months:
         count, random = self.rows - round(self.rows * HEALTH_SHARE), Random(self.seed)
         kinds = {kind: tuple(f"\t{each}\t" for each in said) for kind, said in HAPPENS.items()}
         begins = [(f"{each.device}\t{each.installation}\t{each.kind}", kinds[each.kind]) for each in self.fitted]
-        share, number = count / (DAYS * sum(BY_DAY)), 0
+        share, wanted, number = count / (DAYS * sum(BY_DAY)), 0.0, 0
         for hour in range(DAYS * 24):
             begin = self.since + timedelta(hours=hour)
-            wanted = share * (hour // 24 * sum(BY_DAY) + sum(BY_DAY[: hour % 24 + 1]))
+            wanted += share * BY_DAY[(begin.hour + 1) % 24]
             for each in range(number, round(wanted)):
                 device, said = random.choice(begins)
-                at = _text(begin, 3600 * (each - number) / max(1, wanted - number))
+                at = _text(begin, 3600 * (each - number) / max(1, round(wanted) - number))
                 yield f"{device}{said[each % len(said)]}o{each}\t{at}\t{at}\t{{}}\t{{}}\n"
             number = round(wanted)
 

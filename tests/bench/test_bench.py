@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from tests.bench import profile, report, wire
+from tests.bench import profile, report
 from tests.bench.__main__ import main
-from tests.support import parts
+from tests.support import parts, wire
 
 SMALL = "--messages=2000 --devices=600 --fitted=600 --alarms=2 --behind=200 --seconds=1 --starts=1 --limit=90"
 MEASURED = set(report.AIMS) - {"node_red_per_s"}
@@ -98,12 +98,10 @@ def test_a_profile_counts_each_function_once_a_stack_and_no_idle_thread() -> Non
 
 @pytest.mark.parametrize("size", [0, 1, 121, 122, 123, 16_383, 70_000])
 def test_packets_are_found_wherever_the_stream_is_cut(size: int) -> None:
-    packet = wire._framed(0x30, wire._counted(b"t") + b"x" * size)
+    packet = wire._framed(0x30, wire._text("t") + b"x" * size)
     stream = packet + b"\x40\x02\x00\x07"
     for cut in {0, 1, 2, 3, 4, len(packet) - 1, len(packet), len(packet) + 1, len(stream)}:
-        first, rest = wire._apart(stream[:cut])
-        second, left = wire._apart(rest + stream[cut:])
-        packets = first + second
-        assert [kind for kind, _ in packets] == [wire.PUBLISH, wire.PUBACK]
-        assert wire.topic_and_payload(packets[0][1]) == (b"t", b"x" * size)
-        assert left == b""
+        reader = wire.Reader()
+        said, acknowledged = [*reader.feed(stream[:cut]), *reader.feed(stream[cut:])]
+        assert (said.kind, said.topic, said.payload) == (wire.Kind.PUBLISH, "t", b"x" * size)
+        assert (acknowledged.kind, acknowledged.packet_id) == (wire.Kind.PUBACK, 7)

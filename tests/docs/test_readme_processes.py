@@ -28,6 +28,7 @@ NOT_TYPED = {
     "make test": "it is this suite",
     "make fuzz": "it takes minutes; the same tests run here with less junk",
     "make bench": "it takes minutes, and its figures are for somebody who looks at them",
+    "make bench-store": "it takes many minutes; twenty thousand rows of it are in tests/bench",
     "make torture": "it takes minutes; ten kills of it are in tests/torture",
 }
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -10,10 +10,11 @@ import aiomqtt
 import pytest
 import uvloop
 
-from gateway import mqtt
+from gateway import arrivals, mqtt
+from gateway.arrivals import Delivery
 from gateway.clock import SystemClock, pause
 from gateway.embedded import Broker
-from gateway.mqtt import BrokerSettings, Delivery, Link, LinkLost, connect
+from gateway.mqtt import BrokerSettings, Link, LinkLost, connect
 from tests.support import parts
 from tests.support.databases import short_folder
 
@@ -68,8 +69,8 @@ async def test_more_than_the_broker_sends_ahead_comes_as_it_is_acknowledged(own_
 
 async def test_more_than_we_can_hold_stays_with_the_broker(own_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood that nobody takes, at QoS 0 too, which no receive maximum bounds; what is held is taken in the end, in order."""
-    monkeypatch.setattr(mqtt, "MOST_WAITING", 100)
-    monkeypatch.setattr(mqtt, "CHUNK", 4096)
+    monkeypatch.setattr(arrivals, "MOST_WAITING", 100)
+    monkeypatch.setattr(arrivals, "CHUNK", 4096)
     flood = [b"%06d" % number + b"." * 1000 for number in range(3000)]
     async with linked(own_broker) as link, aiomqtt.Client(own_broker.host, own_broker.port) as device:
         for qos in (0, 1):
@@ -92,8 +93,8 @@ async def test_more_than_we_can_hold_stays_with_the_broker(own_broker: Broker, m
 
 async def test_what_is_held_outlives_the_keep_alive(own_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """paho would give the connection up: the broker's word that it is there is among what is not read."""
-    monkeypatch.setattr(mqtt, "MOST_WAITING", 10)
-    monkeypatch.setattr(mqtt, "EXCUSE_EVERY", 0.2)
+    monkeypatch.setattr(arrivals, "MOST_WAITING", 10)
+    monkeypatch.setattr(arrivals, "EXCUSE_EVERY", 0.2)
     monkeypatch.setattr(mqtt, "KEEP_ALIVE", 1)
     async with linked(own_broker) as link:
         await said(own_broker, range(30))
@@ -166,7 +167,7 @@ def test_a_broker_that_dies_under_load_is_noticed_at_once(quiet: bool, monkeypat
         async with linked(broker):
             await said(broker, range(400))
         if quiet:
-            monkeypatch.setattr(mqtt, "MOST_WAITING", 50)
+            monkeypatch.setattr(arrivals, "MOST_WAITING", 50)
         async with again(broker) as link:
 
             async def works() -> None:

@@ -67,6 +67,7 @@ def test_times_without_a_zone_are_local_and_what_is_cancelled_is_none() -> None:
     (event(":20260310T080000", ":20260320T080000"), "longer than a week"),
     (event(":20260310T080000", ":20260310T081000", "RRULE:FREQ=SECONDLY"), "more often than daily"),
     (event(":hello", ":20260310T080000"), "cannot be read"),
+    (event(":20260310T080000", ":20260310T160000").replace("DTEND:20260310T160000", "DURATION:P99999999D"), "cannot be read"),
 ])  # fmt: skip
 def test_what_can_be_no_shift_says_why_and_hides_no_other(bad: str, why: str) -> None:
     seen = read(calendar(bad, event(":20260310T080000", ":20260310T160000", uid="b")), SINCE, UNTIL, OSLO)

@@ -47,7 +47,7 @@ async def test_a_lead_sees_who_has_what_and_what_happens_next(migrated_url: str,
         with pytest.raises(NotAllowed):
             await desk(it, "Kari")
         climbs = await it.town.gateway.front.ladders(await it.town.who("Kari"))
-        assert climbs == ladders(DEFAULT_POLICIES)
+        assert climbs == ladders([(each, "") for each in DEFAULT_POLICIES])
         assert [(step.target, step.after_seconds) for step in climbs[0].steps][:3] == [
             ("first_on_duty", 0),
             ("all_on_duty", 60),

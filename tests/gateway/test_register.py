@@ -75,7 +75,7 @@ async def test_what_a_transaction_has_added_and_lost_again_is_not_remembered(mig
         await town.rows("DELETE FROM installation RETURNING 1")
         await town.rows("DELETE FROM watch")
         await town.rows("DELETE FROM device RETURNING 1")
-        await town.rows("ALTER TABLE observation ADD CONSTRAINT not_now CHECK (message_id <> 'bad')")
+        await town.rows("ALTER TABLE device_health ADD CONSTRAINT not_now CHECK (message_id <> 'bad')")
         await town.store(bulk, [heartbeat(home, "bad"), heartbeat(home, "good")])
         (stored,) = await town.rows("SELECT o.message_id, d.address FROM said o JOIN device d ON d.id = o.device_id")
         assert (stored["message_id"], stored["address"]) == ("good", home.address.address)

@@ -11,10 +11,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.policy import Target
+from alerts import finding
+from alerts.policy import DEFAULT_POLICIES, Target
 from devices.kinds import kinds
 from gateway import seed as seeding
-from gateway.store import people
+from gateway.auditor import Auditor
+from gateway.clock import ControlledClock
+from gateway.rulebook import RulebookCache, install_defaults
+from gateway.store import outlook, people, reachable
 from gateway.store.db import Connection, Database
 from simulators.town import devices_file
 
@@ -87,7 +91,7 @@ async def test_every_zone_has_somebody_on_duty_at_every_hour(seeded: Database) -
         for (name, zone), week in product(zones.items(), WEEKS):
             roster = await people.roster(connection, zone, WEEKS[week], WEEKS[week])
             for at in hours(WEEKS[week]):
-                targets = people._targets(roster, at, OSLO)
+                targets = finding.targets(roster, at, OSLO)
                 first, everybody = targets[Target.FIRST_ON_DUTY], targets[Target.ALL_ON_DUTY]
                 if len(first) != 1 or len(everybody) < 2 or not targets[Target.RESPONSE_CENTRE]:
                     gaps.append((week, name, at.isoformat()))
@@ -100,9 +104,10 @@ async def test_every_zone_has_a_lead_of_its_own_who_can_be_reached(seeded: Datab
     async def look(connection: Connection) -> list[int]:
         found: list[int] = []
         for zone in (await zones_of(seeded)).values():
-            reachable = await people.reachable(connection, zone, [], NOW, OSLO, ("in_app", "email"))
-            persons = {each.person_id for each in reachable.targets[Target.ZONE_LEAD]}
-            assert len(reachable.targets[Target.ZONE_LEAD]) == 2, "in the app, and by mail"
+            wanted = reachable.Wanted(zone, ("in_app", "email"))
+            there = await reachable.reachable(connection, wanted, DEFAULT_POLICIES[0], NOW, OSLO)
+            persons = {each.person_id for each in there.targets[Target.ZONE_LEAD]}
+            assert len(there.targets[Target.ZONE_LEAD]) == 2, "in the app, and by mail"
             found += persons
         return found
 
@@ -172,3 +177,12 @@ async def zones_of(database: Database) -> dict[str, int]:
     found = await database.run(work)
     assert set(found) == set(seeding.ZONES)
     return found
+
+
+async def test_the_auditor_finds_nothing_that_care_lacks_in_the_week_to_come(seeded: Database) -> None:
+    cache = RulebookCache(OSLO, ("in_app", "email"))
+    await seeded.run(lambda each: install_defaults(each, NOW))
+    assert await Auditor(seeded, ControlledClock(NOW), cache).run_once()
+    found = await seeded.run(outlook.gaps)
+    assert [each for each in found if each["track"] == "care"] == []
+    assert await seeded.run(lambda each: outlook.unreached(each, NOW)) == []

@@ -99,6 +99,9 @@ WRONG = {
     "keep_raw_days": ["0"],
     "keep_alert_days": ["34"],
     "keep_audit_days": ["89"],
+    "keep_hourly_days": ["2"],
+    "keep_daily_days": ["0"],
+    "keep_duty_days": ["34"],
     "keep": [
         '{"door_sensor.event": 0}',
         '{"doors.event": 90}',

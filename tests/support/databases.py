@@ -57,7 +57,7 @@ class Server:
     def __init__(self, url: str, template: str = "template0") -> None:
         self.url = url
         self._template = template
-        self._migrated: str | None = None
+        self._migrated: dict[str, str] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -70,20 +70,26 @@ class Server:
             self._drop(name)
 
     @contextmanager
-    def migrated(self, migrate: Callable[[str], Awaitable[object]]) -> Iterator[str]:
-        """The same with our tables in it: migrated once for each worker, then copied."""
+    def migrated(self, migrate: Callable[[str], Awaitable[object]], kind: str = "whole") -> Iterator[str]:
+        """The same with our tables in it: migrated once for each worker and ``kind``, then copied."""
         with self._lock:
-            if self._migrated is None:
-                self._migrated = self._create(self._template)
-                _run(migrate, self._url_of(self._migrated))
-                self._is_template(self._migrated, "true")
-        with self.fresh(template=self._migrated) as url:
+            if kind not in self._migrated:
+                made = self._migrated[kind] = self._create(self._template)
+                _run(migrate, self._url_of(made))
+                self._is_template(made, "true")
+        with self.fresh(template=self._migrated[kind]) as url:
             yield url
 
+    @property
+    def offers_timescale(self) -> bool:
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'timescaledb'").fetchone()
+            return found is not None
+
     def close(self) -> None:
-        if self._migrated is not None:
-            self._is_template(self._migrated, "false")
-            self._drop(self._migrated)
+        for name in self._migrated.values():
+            self._is_template(name, "false")
+            self._drop(name)
 
     def _create(self, template: str) -> str:
         name = f"hv_test_{uuid.uuid4().hex[:16]}"

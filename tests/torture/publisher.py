@@ -26,9 +26,9 @@ from devices.dialects.native import encode, topic_of
 from devices.model import DeviceAddress, MessageClass, Said
 from gateway.embedded import LOOPBACK
 from simulators.link import receipt_id
+from tests.support import wire
 from tests.support.processes import Word
-from tests.torture import wire
-from tests.torture.wire import Kind, Packet
+from tests.support.wire import Kind, Packet
 
 ANSWER_SECONDS = 4.0
 PATIENCE, LONGEST_PATIENCE = 2.0, 16.0

@@ -20,9 +20,11 @@ from alerts.words import asked, said
 from gateway.api import schemas
 from gateway.desk import ladders
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
-from tests.web import fake_said
+from tests.web import fake_policies, fake_said
+from tests.web.fake_policies import FakePolicies
 from tests.web.fake_rosters import FakeRosters
 from tests.web.fake_rules import FakeRules
+from tests.web.fake_silences import DOOR, FakeSilences
 
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
 ME = schemas.PersonRef(id=UUID(int=1), name="Ingrid Aase")
@@ -67,9 +69,11 @@ class FakeFront(FakeRosters):
     taken: list[tuple[UUID, schemas.AnswerRequest, str]] = field(default_factory=list)
     asked: list[tuple[UUID, schemas.CommandRequest, str]] = field(default_factory=list)
     desk_asked: list[schemas.DeskQuery] = field(default_factory=list)
-    policies: Sequence[Policy] = DEFAULT_POLICIES
+    ladder_policies: Sequence[Policy] = DEFAULT_POLICIES
+    policed: FakePolicies = field(default_factory=FakePolicies)
     refuse: str | None = None
     ruled: FakeRules = field(default_factory=FakeRules)
+    silenced: FakeSilences = field(default_factory=FakeSilences)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     watching: int = 0
 
@@ -120,7 +124,57 @@ class FakeFront(FakeRosters):
         )
 
     async def ladders(self, who: Who) -> list[schemas.Ladder]:
-        return ladders(self.policies)
+        return ladders([(each, "") for each in self.ladder_policies], language=who.language)
+
+    async def zones(self, who: Who) -> list[schemas.ZoneView]:
+        roles = sorted(each for each in who.roles if each in ("lead", "technical", "responder"))
+        below = [
+            schemas.ZoneView.model_validate(
+                {"id": each.id, "kind": "zone", "name": each.name, "roles": roles, "below": []}
+            )
+            for each in ZONES[1:]
+        ]
+        top = {"id": ZONES[0].id, "kind": "municipality", "name": ZONES[0].name, "roles": roles, "below": below}
+        return [schemas.ZoneView.model_validate(top)]
+
+    async def residents(self, who: Who, query: schemas.ResidentQuery) -> schemas.ResidentPage:
+        found = schemas.ResidentItem(
+            id=fake_policies.RESIDENT.id,
+            name=fake_policies.RESIDENT.name,
+            phone="",
+            home=None,
+            zone=fake_policies.ZONE,
+            away_until=None,
+        )
+        return schemas.ResidentPage(
+            residents=[found] if query.q.lower() in found.name.lower() else [], next_cursor=None
+        )
+
+    async def policies(self, who: Who) -> list[schemas.PolicyView]:
+        return self.policed.listed(who.language)
+
+    async def policy(self, who: Who, uid: UUID) -> schemas.PolicyDetail:
+        return self.policed.detail(uid, who.language)
+
+    async def policy_options(self, who: Who, scope: schemas.PolicyScopeRequest) -> schemas.PolicyOptions:
+        return self.policed.options(scope, who.language)
+
+    async def add_policy(self, who: Who, request: schemas.PolicyRequest) -> schemas.PolicyView:
+        return self.policed.add(request, who.language)
+
+    async def change_policy(self, who: Who, uid: UUID, request: schemas.PolicyChange) -> schemas.PolicyView:
+        return self.policed.change(request, who.language)
+
+    async def withdraw_policy(self, who: Who, uid: UUID, version: int) -> schemas.PolicyView:
+        return self.policed.withdraw(uid, version, who.language)
+
+    async def rehearsal(self, who: Who, query: schemas.RehearsalQuery) -> schemas.Rehearsal:
+        self.policed.asked.append(query)
+        return fake_policies.rehearsal(query, who.language)
+
+    async def reach(self, who: Who) -> schemas.ReachView:
+        _oversees(who)
+        return fake_policies.reach(who.language)
 
     async def alert_detail(self, who: Who, uid: UUID) -> schemas.AlertDetail:
         for each in (*self.alerts, *self.closed):
@@ -230,8 +284,44 @@ class FakeFront(FakeRosters):
         if not who.roles & {"technical", "lead", "admin"}:
             raise NotAllowed("role", "for technical services")
         return self.ruled.device(NOW, who.language).model_copy(
-            update={"alerts": [_in_language(battery(), who.language)]}
+            update={
+                "alerts": [_in_language(battery(), who.language)],
+                "silences": self.silenced.every(NOW, who.language)[:1],
+            }
         )
+
+    # Silences ---------------------------------------------------------------------------------------------------------
+
+    async def silences(self, who: Who, query: schemas.SilenceQuery) -> schemas.SilencePage:
+        ended = query.state == "ended"
+        found = [each for each in self.silenced.every(NOW, who.language) if (each.state == "ended") is ended]
+        return schemas.SilencePage(silences=list(found), next_cursor=None)
+
+    async def silence_count(self, who: Who) -> schemas.SilenceCount:
+        return schemas.SilenceCount(silences=3, waiting=2, events=4)
+
+    async def silence(self, who: Who, uid: UUID) -> schemas.SilenceDetail:
+        return self.silenced.one(uid, NOW, who.language)
+
+    async def silence_draft(self, who: Who, asked: schemas.SilenceFor) -> schemas.SilenceDraft:
+        _oversees(who)
+        return self.silenced.draft(asked, NOW, who.language)
+
+    async def set_silence(self, who: Who, request: schemas.SilenceRequest) -> schemas.SilenceDetail:
+        if self.silenced.refuse is not None:
+            raise Conflict(self.silenced.refuse, "refused")
+        self.silenced.asked.append(request)
+        return self.silenced.one(DOOR, NOW, who.language)
+
+    async def consent(self, who: Who, uid: UUID, seen: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        return self.silenced.do("consent", uid, NOW, who.language)
+
+    async def extend(self, who: Who, uid: UUID, request: schemas.SilenceLonger) -> schemas.SilenceDetail:
+        self.silenced.longer.append(request)
+        return self.silenced.do("extend", uid, NOW, who.language)
+
+    async def end_silence(self, who: Who, uid: UUID, seen: schemas.SilenceSeen) -> schemas.SilenceDetail:
+        return self.silenced.do("end", uid, NOW, who.language)
 
     async def access_log(self, who: Who, uid: UUID, query: schemas.AccessLogQuery) -> schemas.AccessLog:
         if not who.roles & {"lead", "admin"}:

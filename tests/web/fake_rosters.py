@@ -65,7 +65,7 @@ class FakeRosters:
             ],
             swaps=[_swap(["withdraw"] if plans else [])],
             absences=[_absence(STAFF[1], plans, None if plans else STAFF[2])],
-            staff=STAFF,
+            staff=[schemas.Colleague(**each.model_dump(), roles=["responder"]) for each in STAFF],
             check_in_minutes=10 if self.checks_in else 0,
             own_check_in_minutes=None,
             may_plan=plans,

@@ -170,6 +170,7 @@ class FakeRules:
             heard_until=now,
             alerts=[],
             rules=applied,
+            silences=[],
             may_change=True,
         )
 

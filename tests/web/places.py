@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from gateway.clock import ControlledClock
 from gateway.settings import load
 from gateway.web import demo, pages
-from tests.web import fake, fake_demo, fake_rosters, fake_rules
+from tests.web import fake, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences
 
 NO_PAGES = {
     "/": "leads to the list",
@@ -40,11 +40,23 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/rules/edit?kind=medicine_dispenser&name=dose_unconfirmed&device={fake_rules.DEVICE.id}",
     ),
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
+    "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
+    "/policies/edit": (f"/policies/edit?policy={fake_policies.NIGHT_ID}",),
+    "/policies/{uid}": (f"/policies/{fake_policies.NIGHT_ID}",),
+    "/rehearsal": (f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",),
+    "/silences": ("/silences", "/silences?state=ended"),
+    "/silences/new": (
+        f"/silences/new?device={fake_rules.DEVICE.id}",
+        f"/silences/new?kind=away&resident={fake_silences.SOLVEIG.id}",
+        f"/silences/new?zone={fake_silences.ZONE.id}",
+    ),
+    "/silences/{uid}": tuple(
+        f"/silences/{each}" for each in (fake_silences.DOOR, fake_silences.FIRE, fake_silences.AWAY, fake_silences.OVER)
+    ),
     "/residents/{uid}/access-log": (
         f"/residents/{fake.RESIDENT}/access-log",
         f"/residents/{UUID(int=404)}/access-log",
     ),
-    "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
     "/devices/{uid}": (
         f"/devices/{fake_rules.DEVICE.id}",
         f"/devices/{fake_rules.DEVICE.id}?range=30d&type=fall",

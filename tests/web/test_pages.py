@@ -251,13 +251,13 @@ async def test_a_desk_is_not_for_care_staff(nurse: httpx.AsyncClient) -> None:
 async def test_how_it_works_tells_the_steps_of_this_installation(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
-    (urgent, *_) = front.policies
-    slower = urgent.model_copy(update={"repeat_seconds": 420, "steps": urgent.steps[1:]})
-    front.policies = [slower]
+    (urgent, *_) = front.ladder_policies
+    slower = urgent.model_copy(update={"repeat_seconds": 240, "steps": urgent.steps[1:]})
+    front.ladder_policies = [slower]
     page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", (await nurse.get("/how-it-works")).text))
     for told in (
-        "Pleie, alt annet med en gang alle på vakt etter 2 min soneleder",
-        "så hvert 7 min",
+        "Pleie · fra Alvorlig med en gang alle på vakt etter 2 min soneleder",
+        "så hvert 4 min",
         "på 10 min (på vei 30 min",
     ):
         assert told in page

@@ -69,6 +69,8 @@ def test_every_field_has_a_control_or_stays_as_it_is() -> None:
         "tells",
         "field",
         "settle_seconds",
+        "still_on",
+        "while_away",
     }
     shown = {name for each in DEFAULTS for name in by_name(each[1], each[0])}
     every = {name for each in rule_types().values() for name in each.model_fields}

@@ -39,7 +39,14 @@ KIND = Kind(
     harmless=HEALTH_HARMLESS | {"opened", "closed", "went_out", "came_in"},
     default_rules=(
         rule(
-            "window", "door_at_night", Severity.MODERATE, "4.15", on=OUT, window=NIGHT, inform_on=["came_in", "closed"]
+            "window",
+            "door_at_night",
+            Severity.MODERATE,
+            "4.15",
+            on=OUT,
+            window=NIGHT,
+            inform_on=["came_in", "closed"],
+            while_away="rest",
         ),
         rule(
             "compound",
@@ -50,6 +57,7 @@ KIND = Kind(
             unless=BACK,
             within_seconds=10 * MINUTE,
             window=NIGHT,
+            while_away="rest",
         ),
         # A plain contact cannot tell a resident who leaves from a visitor, or from one who comes home late. Off until it is set
         # for somebody who lives alone and gets no visits at night: a door that opens a second time is the coming back.
@@ -64,6 +72,7 @@ KIND = Kind(
             within_seconds=10 * MINUTE,
             settle_seconds=30,
             window=NIGHT,
+            while_away="rest",
             enabled=False,
         ),
         rule(
@@ -80,4 +89,6 @@ KIND = Kind(
     silent_after=timedelta(hours=25),
     day=day,
     words=WORDS,
+    life=frozenset({"opened", "went_out", "came_in"}),
+    entry=frozenset({"opened", "came_in"}),
 )

@@ -135,6 +135,8 @@ KIND = Kind(
     silent_after=timedelta(hours=2),
     day=day,
     words=WORDS,
+    life=frozenset({"unlocked", "unlatched", "door_opened"}),
+    entry=frozenset({"unlocked", "unlatched", "door_opened"}),
     commands={
         "unlock": Command(N_("Unlock"), frozenset({"unlocked"}), FAILED_BY),
         "unlatch": Command(N_("Unlock and open"), frozenset({"unlatched"}), FAILED_BY),

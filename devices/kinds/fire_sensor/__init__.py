@@ -61,7 +61,15 @@ KIND = Kind(
     events={**HEALTH_EVENTS, "smoke": Event, "heat": Heat, "cleared": Event, "silenced": Event},
     harmless=HEALTH_HARMLESS | {"cleared", "silenced"},
     default_rules=(
-        immediate("fire", Severity.CRITICAL, "4.11", on=FIRE, inform_on=["cleared", "silenced"], per="dwelling"),
+        immediate(
+            "fire",
+            Severity.CRITICAL,
+            "4.11",
+            on=FIRE,
+            inform_on=["cleared", "silenced"],
+            still_on=["silenced"],
+            per="dwelling",
+        ),
         _told("fire_occupied", "home_occupied", CAME),
         _told("fire_empty", "home_empty", WENT),
         *health_rules(FIRE, end_of_life=Severity.SERIOUS),

@@ -116,6 +116,7 @@ KIND = Kind(
             answered_by=["dose_missed", "dose_not_dispensed", "no_medicine"],
             grace_seconds=HOUR,
             early_seconds=HOUR,
+            while_away="rest",
         ),
         # Off until it is known that the model reports it: many do not.
         rule(
@@ -126,9 +127,10 @@ KIND = Kind(
             after=["dose_dispensed"],
             met_by=["dose_taken"],
             within_seconds=30 * MINUTE,
+            while_away="rest",
             enabled=False,
         ),
-        immediate("dose_missed", Severity.SERIOUS, "1.3", inform_on=["dose_taken"]),
+        immediate("dose_missed", Severity.SERIOUS, "1.3", inform_on=["dose_taken"], while_away="rest"),
         immediate("dose_not_dispensed", Severity.SERIOUS, "1.1"),
         immediate("no_medicine", Severity.SERIOUS, "1.2"),
         immediate("technical_stop", Severity.SERIOUS, "1.5"),
@@ -167,4 +169,5 @@ KIND = Kind(
     silent_after=timedelta(hours=2),
     day=day,
     words=WORDS,
+    life=frozenset({"dose_taken", "opened", "message_read"}),
 )

@@ -22,6 +22,15 @@ async def observations(
     return await front.observations(who, query)
 
 
+@router.get("/observations/counted", tags=["observations"])
+async def counted(
+    who: Overseer, front: TheFront, query: Annotated[schemas.CountedQuery, Query()]
+) -> schemas.CountedList:
+    """How often a device, or all devices of a resident, said what, by hours or days that have ended; and how a device was. It is kept
+    for longer than what was said. For whom the same is; the look is logged."""
+    return await front.counted(who, query)
+
+
 @router.get("/observations/buckets", tags=["observations"])
 async def buckets(who: Overseer, front: TheFront, query: Annotated[schemas.BucketQuery, Query()]) -> schemas.BucketList:
     """The same, counted by type and measured by buckets of time: at most 1000."""

@@ -1,4 +1,4 @@
-"""Zones, staff, policies, and the commands that were given."""
+"""Zones, staff, and the commands that were given."""
 
 from __future__ import annotations
 
@@ -29,18 +29,6 @@ async def people(who: Leader, front: TheFront, query: Annotated[schemas.StaffQue
 async def person(uid: UUID, who: Leader, front: TheFront) -> schemas.StaffItem:
     """One member of staff of the zones that you lead."""
     return await front.person(who, uid)
-
-
-@router.get("/policies", tags=["staff"])
-async def policies(who: Anybody, front: TheFront) -> list[schemas.PolicyView]:
-    """The steps that alerts climb, by track and severity."""
-    return await front.policies(who)
-
-
-@router.get("/policies/{uid}", tags=["staff"])
-async def policy(uid: UUID, who: Anybody, front: TheFront) -> schemas.PolicyDetail:
-    """One policy with its versions."""
-    return await front.policy(who, uid)
 
 
 @router.get("/commands", tags=["alerts"])

@@ -19,7 +19,8 @@ class AlertSummary(Schema):
 
     ``title``: the condition in the reader's language. ``late_seconds``: how late the first message came, 0 when fresh.
     ``unanswered_since``: since when the whole ladder was climbed in vain. ``mine``: the reader holds it or it is
-    offered to them. ``due_at``: when it climbs or falls back next.
+    offered to them. ``due_at``: when it climbs or falls back next. ``away_until``: when the resident, who is said to be away
+    now, is to be back; of an open alert, and for whoever sees care there.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class AlertSummary(Schema):
     offered_to: PersonRef | None
     mine: bool
     paged: bool
+    away_until: datetime | None = None
     version: int
 
 

@@ -15,16 +15,19 @@ from gateway.api.schemas.base import Named, PersonRef, Schema
 
 
 class LadderStep(Schema):
-    """``after_seconds``: since the alert was raised."""
+    """``after_seconds``: since the alert was raised. ``text``: whom it calls, and how."""
 
     target: Target
     after_seconds: int
+    text: str
 
 
 class Ladder(Schema):
     """How alerts of a track, from a severity on, climb while nobody answers; and after how many seconds without a word
-    whoever has one loses it again."""
+    whoever has one loses it again. ``zone``: what it is for, empty for everywhere; ``applies``: which alerts."""
 
+    zone: str
+    applies: str
     track: Track
     min_severity: Severity
     steps: list[LadderStep]

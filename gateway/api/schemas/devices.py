@@ -12,6 +12,7 @@ from alerts.schedule import Weekdays
 from gateway.api.schemas.alerts import AlertSummary
 from gateway.api.schemas.base import Code, Day, Line, LocalTime, Moment, Named, Paged, Part, Schema, Taken, WallTime
 from gateway.api.schemas.rules import RuleScope, RuleView
+from gateway.api.schemas.silences import SilenceView
 
 DeviceState = Literal["silent", "attention"]
 DeviceOrder = Literal["address", "worst"]
@@ -29,7 +30,8 @@ class DeviceItem(Schema):
 
     ``quiet_since``: when it was last heard, or fitted, if that was later; None for one that is fitted nowhere. ``silent_at``:
     when that will have been for longer than it may be, without the time in which its site was deaf; ``silent``: that time
-    has passed. ``open_alerts``: those over it that you may see; ``severity``: of the severest.
+    has passed. ``open_alerts``: those over it that you may see; ``severity``: of the severest. ``silenced_until``: it is
+    silenced by itself now.
     """
 
     id: UUID
@@ -51,6 +53,7 @@ class DeviceItem(Schema):
     silent: bool
     open_alerts: int
     severity: int | None
+    silenced_until: datetime | None = None
 
 
 class DevicePage(Schema):
@@ -62,12 +65,13 @@ class DevicePage(Schema):
 
 class DeviceDetail(DeviceItem):
     """A device with its open alerts and the rules that apply to it, those that are switched off too. ``heard_until``: how far
-    its site has been heard."""
+    its site has been heard. ``silences``: those that may hold back something of it."""
 
     fitted_since: datetime | None
     heard_until: datetime | None
     alerts: list[AlertSummary]
     rules: list[AppliedRule]
+    silences: list[SilenceView]
     may_change: bool
 
 

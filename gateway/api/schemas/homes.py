@@ -10,6 +10,7 @@ from pydantic import Field
 
 from gateway.api.schemas.alerts import AlertSummary
 from gateway.api.schemas.base import Filled, Line, Moment, Named, Paged, Part, PersonRef, Schema, Taken, Text
+from gateway.api.schemas.silences import SilenceView
 
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -26,13 +27,15 @@ class ResidencyView(Schema):
 
 
 class ResidentItem(Schema):
-    """A resident, and where they live; where nowhere any more, ``home`` is None and ``zone`` that of the last home."""
+    """A resident, and where they live; where nowhere any more, ``home`` is None and ``zone`` that of the last home.
+    ``away_until``: when they are to be back, where they are said to be away now; for care staff."""
 
     id: UUID
     name: str
     phone: str
     home: Named | None
     zone: Named
+    away_until: datetime | None
 
 
 class ResidentPage(Schema):
@@ -57,13 +60,14 @@ class FittedView(Schema):
 
 class ResidentDetail(ResidentItem):
     """A resident with all that concerns them now. ``born`` and ``notes``: for care staff only, else None. ``alerts``: open
-    ones that the reader may see."""
+    ones that the reader may see; ``silences``: theirs, and whether they are away."""
 
     born: date | None
     notes: str | None
     residencies: list[ResidencyView]
     devices: list[FittedView]
     alerts: list[AlertSummary]
+    silences: list[SilenceView]
 
 
 class ResidentQuery(Paged):

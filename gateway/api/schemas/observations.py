@@ -100,6 +100,42 @@ class Bucket(Schema):
     values: dict[str, Measured]
 
 
+class CountedQuery(WhoseQuery):
+    """``step``: by the hour or by the local day (Europe/Oslo). Hours and days count as wholes."""
+
+    step: Literal["hour", "day"] = "day"
+
+
+class CountedHealth(Schema):
+    """Of a device: how many signs of life; battery in percent, the least and the last; radio strength in dBm."""
+
+    messages: int
+    battery_min: float | None
+    battery_last: float | None
+    signal_min: float | None
+    signal_mean: float | None
+
+
+class Counted(Schema):
+    """An hour or a day that begins at ``begin``: how often what was said, beside signs of life. ``health``: where a device was asked
+    for, and gave one."""
+
+    begin: datetime
+    types: dict[str, int]
+    health: CountedHealth | None = None
+
+
+class CountedList(Schema):
+    """In order of time, without those in which nothing was said. ``texts``: the types in words; ``counted_until``: what ended later
+    is not counted yet."""
+
+    since: datetime
+    until: datetime
+    counted_until: datetime | None
+    lines: list[Counted]
+    texts: dict[str, str]
+
+
 class Period(Schema):
     """From when until when."""
 

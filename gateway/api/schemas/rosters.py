@@ -277,6 +277,12 @@ class VersionRequest(Taken):
     version: Version
 
 
+class Colleague(PersonRef):
+    """Somebody who can serve in a zone, and as what."""
+
+    roles: list[Serving]
+
+
 class RosterView(Schema):
     """What is planned for a zone, by role, weekday and start, and what is changed of it now or later. ``time_zone``: of its
     times. ``check_in_minutes``: by when whoever serves must have checked in, 0: nobody has to; ``own_check_in_minutes``: what
@@ -289,7 +295,7 @@ class RosterView(Schema):
     overrides: list[OverrideView]
     swaps: list[SwapView]
     absences: list[AbsenceView]
-    staff: list[PersonRef]
+    staff: list[Colleague]
     check_in_minutes: int
     own_check_in_minutes: int | None
     may_plan: bool
@@ -340,7 +346,7 @@ class ImportRequest(Taken):
     same source brought before, for that time. ``people``: whom an attendee of the calendar means, where that is neither an
     e-mail address nor a name that we know. ``apply``: False only shows what would change."""
 
-    calendar: Annotated[str, Field(min_length=1, max_length=2_000_000)]
+    calendar: Annotated[str, Field(min_length=1, max_length=1_000_000)]
     source: Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[\w][\w .:-]*$")]
     role: Serving = "responder"
     since: Day

@@ -1,4 +1,4 @@
-"""Zones, staff with their roles, and the steps that alerts climb. Who is on duty when: ``rosters``."""
+"""Zones and staff with their roles. Who is on duty when: ``rosters``; whom alerts call: ``policies``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from alerts.policy import Policy
-from gateway.api.schemas.base import Moment, Named, Paged, Part, PersonRef, Schema, Taken
+from gateway.api.schemas.base import Moment, Named, Paged, Part, Schema, Taken
 
 RoleName = Literal["responder", "lead", "centre", "technical", "admin"]
 Serving = Literal["responder", "technical"]
@@ -63,26 +62,3 @@ class DutyQuery(Taken):
     since: Moment | None = None
     until: Moment | None = None
     role: Serving = "responder"
-
-
-class PolicyVersion(Schema):
-    """One version of a policy. ``policy``: as it is followed; ``readable``: else a default one is followed instead."""
-
-    version: int
-    policy: Policy
-    readable: bool
-    since: datetime
-    by: PersonRef | None
-
-
-class PolicyView(PolicyVersion):
-    """A policy as it stands."""
-
-    id: UUID
-    name: str
-
-
-class PolicyDetail(PolicyView):
-    """A policy with its versions, the newest first."""
-
-    versions: list[PolicyVersion]

@@ -72,6 +72,10 @@ async def test_ok_red_while_nobody_answers_and_ok_again(migrated_url: str, broke
         await it.answer("Kari", fall, "claim")
         assert await health(it) == (200, "ok", [])
         assert (await it.http.get("/health/live")).text == "alive\n"
+        await it.town.rows("INSERT INTO schema_migration (name, hash) VALUES ('0999_more.sql', '')")
+        assert await health(it) == (200, "degraded", ["outdated"]), "a newer release is at work beside us"
+        await it.town.rows("UPDATE schema_migration SET contracts = '99.0' WHERE name = '0999_more.sql'")
+        assert await health(it) == (503, "red", ["outdated"])
 
 
 async def test_ready_as_long_as_people_can_be_told_and_answer(migrated_url: str, broker: Broker) -> None:

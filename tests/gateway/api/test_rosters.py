@@ -216,6 +216,11 @@ async def test_calendars_in_and_out(migrated_url: str, broker: Broker) -> None:
         strange: dict[str, Any] = {"people": {"x": str(sone.staff["Liv"])}}
         assert await refused(siri.import_calendar(sone.uid, wanted(**strange))) == "422 people"
 
+        await it.town.rows(
+            "UPDATE assignment SET during = tstzrange(%s, NULL) WHERE person_id = %s",
+            it.town.now,
+            it.town.staff["Berit"],
+        )
         made = await berit.add_feed(schemas.FeedRequest())
         assert made.address is not None
         shown = await it.http.get(made.address)

@@ -32,6 +32,7 @@ from schemathesis.specs.openapi.checks import (
 from gateway.api import schemas
 from gateway.embedded import Broker
 from tests.gateway.served import API, Served, on_a_socket, served
+from tests.support.silences import is_away, silences
 from tests.support.town import PASSWORD
 
 CHECKS = [
@@ -59,9 +60,11 @@ NOUNS = {
     "absences": "absence",
     "feeds": "roster_feed",
     "policies": "policy",
+    "teams": "team",
     "commands": "command",
     "quarantine": "quarantine",
     "rules": "rule",
+    "silences": "silence",
 }
 FIELDS = {name: name for name in ("alert", "device", "resident", "dwelling", "zone")} | dict.fromkeys(
     ("to", "person", "other", "leaves", "comes", "cover", "asks"), "person"
@@ -77,6 +80,8 @@ async def ids(it: Served) -> dict[str, list[str]]:
     await it.town.publishes(f"hv/v1/{it.town.site}/fall_alarm/x/event", b"\x00\xff nonsense")
     (alert,) = await it.town.alerts("fall")
     await it.town.asks("Kari", alert["uid"], lock, "unlock")
+    await silences(it.town, "Siri", home)
+    await is_away(it.town, "Siri", home)
     await it.town.rows(
         """INSERT INTO dose_schedule (uid, installation_id, local_time, weekdays, from_date, watched_until)
            SELECT gen_random_uuid(), i.id, '09:00', '{0,1}', '2026-01-01', %s FROM installation i WHERE device_id = %s""",
@@ -84,6 +89,10 @@ async def ids(it: Served) -> dict[str, list[str]]:
         home.dispenser.id,
     )
     await plan(it)
+    await it.town.rows(
+        "INSERT INTO team (uid, zone_id, name, version) VALUES (gen_random_uuid(), %s, 'Natt', 1)",
+        it.town.zones["Sone"],
+    )
     found = {}
     for table in {*NOUNS.values(), *FIELDS.values()}:
         rows = await it.town.rows(f"SELECT uid FROM {table} ORDER BY id LIMIT 4")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from alerts.alert import Cause
+from alerts.model import Track
 from gateway.api import schemas
 from gateway.client import ProblemError
 from gateway.embedded import Broker
@@ -31,6 +33,14 @@ async def said(it: Served, home: Home, at: datetime, times: int = 1) -> None:
            FROM installation i, generate_series(1, %s) WHERE i.device_id = %s""",
         at, at, times, home.fall_alarm.id,
     )  # fmt: skip
+
+
+BEATS = """
+    INSERT INTO device_health (device_id, installation_id, kind, message_class, type, occurred_at, received_at, flags, fields)
+    SELECT i.device_id, i.id, 'fall_alarm', 'status', 'heartbeat', at, at, '{}',
+           jsonb_build_object('battery', 80 - n, 'rssi', -60 - n)
+    FROM installation i, generate_series(0, 24) AS n, LATERAL (SELECT %s::timestamptz + n * interval '1 hour' AS at) a
+    WHERE i.device_id = %s"""
 
 
 async def closed(
@@ -65,8 +75,8 @@ async def test_a_zones_activity_by_local_hours_and_days(migrated_url: str, broke
         home = await it.town.home()
         for begin in (SPRING, AUTUMN):
             for hour in range(1, 4):
-                utc = begin.timestamp() + 3600 * hour
-                await said(it, home, datetime.fromtimestamp(utc, OSLO) + timedelta(minutes=5), hour)
+                utc = begin.timestamp() + 3600 * hour + 300
+                await said(it, home, datetime.fromtimestamp(utc, UTC), hour)
         await reckon(it, SPRING + timedelta(days=1, hours=1))
         sone = await zone(it, "Sone")
         siri = await it.client("Siri")
@@ -87,8 +97,32 @@ async def test_a_zones_activity_by_local_hours_and_days(migrated_url: str, broke
         assert rows[0] == ["day", *(f"{hour:02}" for hour in range(24))]
         assert rows[1][:5] == ["2026-03-29", "0", "1", "0", "2"]
 
-        # One home tells how somebody lives: that is for care. A zone of others is nobody's.
+        # The same of one device, and of whoever has it, long after: who looked is in the audit.
+        await it.town.rows(BEATS, AUTUMN, home.fall_alarm.id)
+        await it.town.rows("UPDATE rollup SET reckoned_until = NULL")
+        await reckon(it, SPRING + timedelta(days=1, hours=1))
+        (device,) = await it.town.rows("SELECT uid FROM device WHERE id = %s", home.fall_alarm.id)
+        (resident,) = await it.town.rows("SELECT uid FROM resident WHERE id = %s", home.resident)
+        when: Any = {"since": AUTUMN, "until": AUTUMN + timedelta(days=1)}
+        (day,) = (await siri.counted(schemas.CountedQuery(device=device["uid"], **when))).lines
+        assert (day.begin, day.types) == (AUTUMN, {"worn": 6})
+        assert day.health == schemas.CountedHealth(
+            messages=25, battery_min=56, battery_last=56, signal_min=-84, signal_mean=-72
+        )
+        hours = (await siri.counted(schemas.CountedQuery(resident=resident["uid"], step="hour", **when))).lines
+        assert [each.types["worn"] for each in hours] == [1, 2, 3]
+        assert {each.health for each in hours} == {None}
+        only = schemas.CountedQuery(device=device["uid"], types=("not_worn",), **when)
+        assert [each.types for each in (await siri.counted(only)).lines] == [{}], "it was there, and did not say that"
+        looks = await it.town.rows(
+            "SELECT actor_id FROM audit WHERE action = 'resident.observed' AND object_id = %s", home.resident
+        )
+        assert [each["actor_id"] for each in looks] == [it.town.staff["Siri"]]
         tek, liv = await it.client("Tek"), await it.client("Liv")
+        assert len((await tek.counted(schemas.CountedQuery(device=device["uid"], **when))).lines) == 1
+        assert await refused(tek.counted(schemas.CountedQuery(resident=resident["uid"]))) == "403 role"
+
+        # One home tells how somebody lives: that is for care. A zone of others is nobody's.
         assert await refused(tek.activity(schemas.ActivityQuery(zone=sone))) == "422 too_few"
         assert await refused(liv.activity(schemas.ActivityQuery(zone=sone))) == "403 role"
         assert await refused(siri.activity(schemas.ActivityQuery(zone=await zone(it, "Øy")))) == "404 zone"
@@ -149,7 +183,7 @@ async def test_the_fleet_is_counted_as_the_list_of_devices_has_it(migrated_url: 
         town = it.town
         first = await town.home()
         await town.home(zone="Øy")
-        await it.fall()
+        fall = await it.fall()
         await town.says(first.fall_alarm, "heartbeat", battery=11, rssi=-104)
         await town.rows("UPDATE zone SET name = '=Sone' WHERE id = %s", town.zones["Sone"])
         await town.rows("UPDATE device SET silent_after_seconds = 3600 WHERE kind = 'fall_alarm'")
@@ -175,3 +209,13 @@ async def test_the_fleet_is_counted_as_the_list_of_devices_has_it(migrated_url: 
         table = list(csv.DictReader(io.StringIO(await siri.fleet_health_csv())))
         assert {each["zone"] for each in table} == {"'=Sone"}, "no formula for a spreadsheet"
         assert "Beboer" not in str(found)
+
+        # What becomes of the alert is counted by the gateway itself.
+        await town.answers("Kari", fall, "claim")
+        await town.done("Kari", fall)
+        await town.passes(hours=2)
+        assert await town.gateway.timekeeper.reckon() > 0
+        query = schemas.AlertStatisticsQuery(step="hour", per=("condition", "cause"), track=Track.CARE)
+        (line,) = (await siri.alert_statistics(query)).lines
+        assert (line.condition, line.count, line.answered, line.cause) == ("fall", 1, 1, Cause.REAL)
+        assert line.close_seconds > line.answer_seconds > 3600

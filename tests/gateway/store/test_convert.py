@@ -12,9 +12,9 @@ import pytest
 from psycopg.rows import TupleRow
 
 from devices.model import Lane
-from gateway.store import rollups, snapshot
+from gateway.store import erasing, snapshot
 from gateway.store.aside import HalfWay, under_way
-from gateway.store.convert import Content, _Conversion, convert
+from gateway.store.convert import Content, _Conversion, _nobody_counts, convert
 from gateway.store.db import Database
 from gateway.store.extension import ExtensionMissing
 from gateway.store.migrate import SMALL, migrate, sole_runner, standing
@@ -105,7 +105,7 @@ async def story(url: str, every: Sequence[Migration], size: int) -> None:
     async with opened(town, url) as town:
         assert await reckon(town, NOW + 2 * HOUR) == 0, "what is half away is not counted"
         with pytest.raises(HalfWay, match="rows of device_health are set aside"):
-            await town.run(lambda each: rollups.forget(each, [town.homes[0].installation]))
+            await town.run(erasing.begin_lawful)
     assert (await standing(url, every)).missing == (), "who starts now does not go on with it; who asks for it does"
     with pytest.raises(Cut):
         await convert(url, every, Listener("device_health_set_aside: moved to device_health"))
@@ -141,21 +141,24 @@ async def test_the_suites_own_server_converts_too_or_says_why_not(database_url: 
     assert rows(database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
-async def test_rows_go_and_come_back_while_messages_come_in(migrated_url: str) -> None:
+async def test_rows_go_and_come_back_while_messages_come_in(plain_url: str) -> None:
     """Both halves of the conversion beside a gateway at work, which a server of one session cannot show."""
-    async with place(migrated_url, homes=3) as town:
+    async with place(plain_url, homes=3) as town:
         await generate(town, MINUTES)
-        (had,) = rows(migrated_url, "SELECT count(*) FROM device_health")
+        (had,) = rows(plain_url, "SELECT count(*) FROM device_health")
         ingest = Ingest(town)
-        async with ingest.going_on(), sole_runner(migrated_url, silent) as connection:
+        async with ingest.going_on(), sole_runner(plain_url, silent) as connection:
             conversion = _Conversion(connection, silent, Patience())
             before = ingest.stored
+            async with _nobody_counts(connection):
+                with pytest.raises(HalfWay, match="hypertables are being made"):
+                    await town.run(erasing.begin_lawful)
             await conversion._set_aside("device_health")
             assert await under_way(connection) == ["device_health"]
-            assert rows(migrated_url, "SELECT count(*) FROM device_health")[0][0] <= SMALL
+            assert rows(plain_url, "SELECT count(*) FROM device_health")[0][0] <= SMALL
             made = await conversion._bring_back("device_health")
             assert ingest.stored > before, "they were stored meanwhile"
         assert made.aside == made.back != Content()
-    (has,) = rows(migrated_url, "SELECT count(*) FROM device_health")
-    (falls,) = rows(migrated_url, "SELECT count(*) FROM observation WHERE message_id LIKE 'f%'")
+    (has,) = rows(plain_url, "SELECT count(*) FROM device_health")
+    (falls,) = rows(plain_url, "SELECT count(*) FROM observation WHERE message_id LIKE 'f%'")
     assert has[0] + falls[0] == had[0] + ingest.stored

@@ -16,7 +16,7 @@ from gateway.cli import app
 from gateway.store.extension import created
 from gateway.store.migrate import LOCK, DatabaseTooNew, MigrationChanged, migrate, pending
 from gateway.store.migration import Migration, Way, migrations, split
-from gateway.store.stepping import Told, What
+from gateway.store.stepping import MigrationStopped, Told, What
 
 TABLE = Migration("0001_table.sql", "CREATE TABLE thing (id bigint PRIMARY KEY, name text);")
 ROW = Migration("0002_row.sql", "INSERT INTO thing VALUES (1, 'one');")
@@ -82,7 +82,7 @@ async def test_a_file_that_was_applied_never_changes(database_url: str) -> None:
 
 async def test_a_file_that_fails_leaves_nothing_of_itself(database_url: str) -> None:
     broken = Migration("0002_broken.sql", "INSERT INTO thing VALUES (1, 'one'); INSERT INTO thing VALUES (1, 'again');")
-    with pytest.raises(psycopg.errors.UniqueViolation):
+    with pytest.raises(MigrationStopped, match=r"0002_broken\.sql: duplicate key value"):
         await migrate(database_url, (TABLE, broken))
     assert await pending(database_url, (TABLE, broken)) == ["0002_broken.sql"]
     with asking(database_url) as connection:
@@ -94,7 +94,7 @@ async def test_a_concurrent_index_that_was_cut_short_is_built_again(database_url
     await migrate(database_url, (TABLE, ROW))
     with asking(database_url) as connection:
         connection.execute("INSERT INTO thing VALUES (2, 'one')")
-        with pytest.raises(psycopg.errors.UniqueViolation):
+        with pytest.raises(MigrationStopped, match=r"0003_index\.sql: could not create unique index"):
             await migrate(database_url, THREE)
         assert valid(database_url)["thing_name"] is False, "PostgreSQL leaves the failed index behind"
         connection.execute("UPDATE thing SET name = 'two' WHERE id = 2")

@@ -1,11 +1,21 @@
-"""MQTT 3.1.1 as far as a device needs it that publishes and listens for its receipts: packets to bytes and back. Pure."""
+"""MQTT 3.1.1 as far as a device needs it that publishes and listens for its receipts: packets to bytes and back; and a plain
+socket that speaks it, for a client that costs next to nothing, so that what is measured is not the measuring.
+
+Publishes at QoS 1, subscribes at QoS 0, pings never: a connection lives as long as a leg of the bench.
+"""
 
 from __future__ import annotations
 
+import select
+import socket
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
+from types import TracebackType
+from typing import NamedTuple, Self
+
+Said = tuple[str, bytes]
+"""Topic and payload."""
 
 
 class Kind(IntEnum):
@@ -18,8 +28,7 @@ class Kind(IntEnum):
     PINGRESP = 13
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """A packet: its kind, the four bits beside it, and what follows the length."""
 
     kind: int
@@ -60,6 +69,61 @@ class Reader:
             packet, at = found
             yield packet
         self._rest = rest[at:]
+
+
+class Wire:
+    """A connection with a clean session. ConnectionError when the broker refuses or leaves."""
+
+    def __init__(self, host: str, port: int, name: str) -> None:
+        self._socket = socket.create_connection((host, port), timeout=30)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = Reader()
+        self._number = 0
+        self._socket.sendall(connect(name))
+        self._expect(Kind.CONNACK)
+
+    def subscribe(self, pattern: str) -> None:
+        self._socket.sendall(subscribe(1, [pattern]))
+        self._expect(Kind.SUBACK)
+
+    def publish(self, said: Iterable[Said]) -> int:
+        """Send them all in one piece; how many."""
+        packets = [publish(topic, payload, self._next()) for topic, payload in said]
+        self._socket.sendall(b"".join(packets))
+        return len(packets)
+
+    def received(self, seconds: float) -> list[Packet]:
+        """What has come, after waiting so long for the first of it."""
+        if not select.select([self._socket], [], [], seconds)[0]:
+            return []
+        data = self._socket.recv(262_144)
+        if not data:
+            raise ConnectionError("the broker has hung up")
+        return list(self._reader.feed(data))
+
+    def acknowledged(self, seconds: float = 30.0) -> int:
+        """How many PUBACKs have come."""
+        return sum(packet.kind == Kind.PUBACK for packet in self.received(seconds))
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _next(self) -> int:
+        self._number = self._number % 65_535 + 1
+        return self._number
+
+    def _expect(self, answer: Kind) -> None:
+        found = self.received(30)
+        if [packet.kind for packet in found] != [answer] or found[0].refused:
+            raise ConnectionError(f"the broker answered {found} and not {answer.name}")
 
 
 def connect(client_id: str) -> bytes:

@@ -1,0 +1,112 @@
+"""The form of a policy: its data as controls, and what came back as data again. Pure.
+
+Rules
+    What is not in the form stays as it was. Minutes are shown, seconds kept. A step's fields are ``steps.N.…``; its buttons come
+    back as ``do`` with what to do and the step: nothing is saved by them.
+    What cannot be read is handed on as it is, for the check to say what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alerts.policy import DEFAULT_POLICIES, Policy, PolicyStep, Target
+from gateway.web.ruleform import Answers
+
+MOST_STEPS = 20
+Spec = dict[str, Any]
+NEW_STEP = PolicyStep(target=Target.RESPONSE_CENTRE, wait_seconds=300).model_dump(mode="json")
+
+
+def fresh() -> Spec:
+    """What a new policy begins with: the ladder for what is urgent, without a name."""
+    return {**DEFAULT_POLICIES[0].model_dump(mode="json"), "name": ""}
+
+
+def spec_of(policy: Policy) -> Spec:
+    return policy.model_dump(mode="json")
+
+
+def read(answers: Answers, before: Spec) -> Spec:
+    """The data that a form says. ``before``: the policy that it was made from."""
+    steps = [_step(answers, number) for number in range(MOST_STEPS) if f"steps.{number}.whom" in answers]
+    return {
+        **before,
+        "name": _one(answers, "name"),
+        "track": _one(answers, "track"),
+        "min_severity": _number(_one(answers, "min_severity")),
+        "max_severity": _number(_one(answers, "max_severity")),
+        "codes": [*answers.get("codes", ()), *_one(answers, "vkp").replace(",", " ").split()],
+        "window": _window(answers),
+        "steps": steps,
+        "rounds": _number(_one(answers, "rounds")),
+        "repeat_seconds": _seconds(_one(answers, "repeat")),
+        "limits": {name: _seconds(_one(answers, f"limits.{name}")) for name in before["limits"]},
+    }
+
+
+def done(spec: Spec, what: str) -> Spec:
+    """The data after a button: ``add``, or ``up:N``, ``down:N``, ``remove:N``."""
+    verb, _, which = what.partition(":")
+    steps, number = list(spec["steps"]), int(which) if which.isdigit() else -1
+    if verb == "add" and len(steps) < MOST_STEPS:
+        steps.append(NEW_STEP)
+    elif verb == "remove" and 0 <= number < len(steps) and len(steps) > 1:
+        del steps[number]
+    elif verb in ("up", "down"):
+        other = number + (1 if verb == "down" else -1)
+        if 0 <= number < len(steps) and 0 <= other < len(steps):
+            steps[number], steps[other] = steps[other], steps[number]
+    return {**spec, "steps": steps}
+
+
+def minutes(seconds: Any) -> str:
+    """Seconds as a field shows them."""
+    return f"{round(seconds / 60, 2):g}" if isinstance(seconds, int | float) else str(seconds or "")
+
+
+def whom(step: Mapping[str, Any]) -> str:
+    """A step's target as its control has it: ``zone_lead``, ``person:…``."""
+    return f"{step['target']}:{step['id']}" if step.get("id") else str(step["target"])
+
+
+def vkp(spec: Spec, offered: Sequence[str]) -> str:
+    """The codes that are no conditions on offer, as the text field has them."""
+    return " ".join(str(each) for each in spec["codes"] if each not in offered)
+
+
+def _step(answers: Answers, number: int) -> Spec:
+    target, _, uid = _one(answers, f"steps.{number}.whom").partition(":")
+    return {
+        "target": target,
+        "id": uid or None,
+        "wait_seconds": _seconds(_one(answers, f"steps.{number}.wait")),
+        "only_on_duty": bool(uid) and f"steps.{number}.only_on_duty" in answers,
+        "contacts": list(answers.get(f"steps.{number}.contacts", ())),
+        "first_contact": f"steps.{number}.first_contact" in answers,
+    }
+
+
+def _window(answers: Answers) -> Spec | None:
+    since, until = _one(answers, "window.from_time"), _one(answers, "window.to_time")
+    if not since and not until:
+        return None
+    days = [int(each) for each in answers.get("window.weekdays", ()) if each.isdigit()]
+    return {"from_time": since, "to_time": until, "weekdays": days or list(range(7))}
+
+
+def _one(answers: Answers, name: str) -> str:
+    given = answers.get(name, ())
+    return given[-1].strip() if given else ""
+
+
+def _number(text: str) -> Any:
+    return int(text) if text.isdigit() else text or None
+
+
+def _seconds(text: str) -> Any:
+    try:
+        return round(float(text.replace(",", ".")) * 60)
+    except (ValueError, OverflowError):
+        return text or None
