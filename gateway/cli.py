@@ -17,6 +17,7 @@ from gateway import seed as seeding
 from gateway.backup import command as backup_command
 from gateway.broker import command as broker_command
 from gateway.clock import SystemClock
+from gateway.database import database_of
 from gateway.embedded import EmbeddedError
 from gateway.errors import GatewayError, SettingError
 from gateway.person import command as person_command
@@ -34,14 +35,13 @@ def serve(
     roles: Annotated[str, typer.Option(help="What this process does: ingest, engine, web.")] = ",".join(ROLES),
 ) -> None:
     """Run the gateway until it is told to stop. Settings come from the environment; see the README."""
-    from gateway import serve as serving  # noqa: PLC0415 - the other commands need no web server
     from gateway.log import set_up  # noqa: PLC0415
 
     chosen = _roles(roles)
     settings = load()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop has its own handlers
     set_up(settings.log_level)
-    with serving.database_of(settings) as url:
+    with database_of(settings) as url:
         _run(_serve(settings, url, chosen))
 
 
@@ -55,7 +55,6 @@ def migrate(
 ) -> None:
     """Bring the database up to date, while gateways work on it."""
     from gateway import migrating  # noqa: PLC0415
-    from gateway.serve import database_of  # noqa: PLC0415
 
     if check and to_hypertables:
         raise SettingError("--check and --to-hypertables: one of them")
@@ -74,8 +73,6 @@ def seed(
     ] = None,
 ) -> None:
     """Make a municipality like Stavanger, for trials: zones, residents, devices, staff and a roster."""
-    from gateway.serve import database_of  # noqa: PLC0415
-
     settings = load()
     password = _password(password_file)
     with database_of(settings) as url:
@@ -90,7 +87,6 @@ def seed(
 def lanes() -> None:
     """Show which process hears which lane of a site, and who stands by."""
     from gateway import lanetable  # noqa: PLC0415
-    from gateway.serve import database_of  # noqa: PLC0415
 
     settings = load()
     with database_of(settings) as url:
@@ -102,7 +98,6 @@ def lanes() -> None:
 def retention(*, apply: Annotated[bool, typer.Option("--apply", help="Let go what is due now.")] = False) -> None:
     """Show what is kept for how long, and what would go now. The gateway lets it go by itself, every hour."""
     from gateway import retentiontable  # noqa: PLC0415
-    from gateway.serve import database_of  # noqa: PLC0415
 
     settings, now = load(), SystemClock().now()
     with database_of(settings) as url:

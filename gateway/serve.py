@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 
 import structlog
@@ -17,8 +17,7 @@ from gateway.api.app import create_app
 from gateway.app import Gateway
 from gateway.clock import pause
 from gateway.collecting import collect_less
-from gateway.embedded import EmbeddedPostgres
-from gateway.errors import GatewayError, SettingError
+from gateway.errors import SettingError
 from gateway.settings import Role, Settings
 from gateway.store.db import DatabaseGone
 from gateway.store.migrate import migrate
@@ -36,23 +35,6 @@ class Server(uvicorn.Server):
     """uvicorn without its own signal handlers: ours end the whole process in order."""
 
     capture_signals = nullcontext  # type: ignore[assignment]
-
-
-@contextmanager
-def database_of(settings: Settings) -> Iterator[str]:
-    """The URL of the database that the settings name, or of one that comes along and runs meanwhile.
-
-    GatewayError when the block finds that it cannot be used.
-    """
-    try:
-        if settings.database_url is not None:
-            yield settings.database_url.get_secret_value()
-            return
-        with EmbeddedPostgres(settings.data_folder / "postgres") as server:
-            yield server.url
-    except DatabaseGone as error:
-        told = str(error).strip().splitlines() or [type(error).__name__]
-        raise GatewayError(f"the database cannot be used: {told[0]}") from None
 
 
 def stop_on_signals() -> asyncio.Event:

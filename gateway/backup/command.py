@@ -15,6 +15,7 @@ from gateway.backup import restore as restoring
 from gateway.backup.manifest import Manifest
 from gateway.backup.restore import Restored
 from gateway.clock import SystemClock
+from gateway.database import database_of
 from gateway.errors import SettingError
 from gateway.person import ledger
 from gateway.settings import Settings, load
@@ -25,7 +26,6 @@ DATABASE = "HJEMMEVAKT_DATABASE_URL"
 
 def backup(file: Annotated[Path, typer.Argument(help="Where to write it. One that is there is replaced.")]) -> None:
     """Write the whole database into one file, of one moment, while the gateway goes on."""
-    from gateway.serve import database_of  # noqa: PLC0415 - the web application is slow to import
 
     async def write(url: str) -> Manifest:
         await backups.refuse_half(url)
@@ -48,7 +48,6 @@ def restore(
     sign_out: Annotated[bool, typer.Option("--sign-out", help="Everybody has to sign in again.")] = False,
 ) -> None:  # fmt: skip
     """Bring a backup back into an empty database, and say what is found there and what goes on."""
-    from gateway.serve import database_of  # noqa: PLC0415 - as above
 
     settings = _settings(into)
     ledgers = erased or [each for each in [settings.data_folder / ledger.NAME] if each.exists()]

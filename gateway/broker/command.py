@@ -19,6 +19,7 @@ from gateway.broker import access, check, configure
 from gateway.broker.check import Result
 from gateway.broker.probe import Place, probe
 from gateway.clock import SystemClock
+from gateway.database import database_of
 from gateway.errors import GatewayError, SettingError
 from gateway.settings import Settings, load
 from gateway.store import broker as accounts_store
@@ -171,7 +172,6 @@ def _written(folder: Path, users: int, passwords: access.Passwords) -> list[str]
 
 
 def _from_database(settings: Settings, work: Callable[[Database], Awaitable[Answer]]) -> Answer:
-    from gateway.serve import database_of  # noqa: PLC0415 - the web application is slow to import
     from gateway.store.migrate import pending  # noqa: PLC0415
 
     async def answer(url: str) -> Answer:

@@ -13,6 +13,7 @@ import typer
 
 from alerts.render import LANGUAGES
 from gateway.clock import SystemClock
+from gateway.database import database_of
 from gateway.errors import GatewayError, SettingError
 from gateway.person import accesslog, ledger
 from gateway.person import erase as erasing
@@ -132,7 +133,6 @@ async def find(connection: Connection, resident: str | None, name: str | None) -
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[Answer]]) -> Answer:
     """Work on the database that the settings name. OldSchema for one that is not up to date."""
-    from gateway.serve import database_of  # noqa: PLC0415 - the web application is slow to import
     from gateway.store.migrate import pending  # noqa: PLC0415
 
     async def answer(url: str) -> Answer:

@@ -2,9 +2,11 @@
 
 Files
     ``about.json``: the schema (``hjemmevakt.person/1``), when, of whom, and how many rows each file has; written last.
-    ``person.json``: who they are, where they live and lived, devices with where and when, planned doses, rules set for them.
+    ``person.json``: who they are, where they live and lived, devices with where and when, planned doses, rules, policies and silences
+    set for them.
     ``observations.csv``: what their devices said, message by message (``fields`` and ``flags`` as JSON, ``message`` as it came).
-    ``counted.csv``: the same counted per hour and day, for longer. ``positions.csv``, ``quarantine.csv``, ``commands.csv``.
+    ``counted.csv``: the same counted per hour and day, for longer. ``positions.csv``, ``quarantine.csv``, ``commands.csv``,
+    ``held-back.csv``.
     ``alerts.jsonl``: an alert a line, with its timeline and who was called. ``access-log.csv``: who looked at them.
     Times are UTC, in ISO 8601. docs/privacy.md says what is left out.
 

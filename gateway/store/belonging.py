@@ -119,6 +119,13 @@ THEIR_COMMANDS = f"""
     (c.alert_id = ANY(%(alerts)s) OR c.installation_id = ANY(%(own)s) OR EXISTS (
         SELECT 1 FROM {AS_STRETCHES} WHERE s.installation_id = c.installation_id AND {within("c.requested_at", "s")}))"""
 """Whether a command ``c`` is theirs, once ``alerts`` has the ids of their alerts."""
+HELD_BACK = f"""
+    (x.resident_id = %(resident)s OR x.installation_id = ANY(%(own)s) OR x.rule_id IN (
+         SELECT id FROM rule WHERE resident_id = %(resident)s OR installation_id = ANY(%(own)s))
+     OR x.resident_id IS NULL AND EXISTS (
+         SELECT 1 FROM {AS_ALONE} WHERE h.dwelling_id = x.dwelling_id AND {within("x.first_at", "h")}))"""
+"""Whether what a silence held back, ``x``, is theirs."""
+
 QUARANTINED = f"""
     (EXISTS (SELECT 1 FROM {AS_STRETCHES} WHERE s.site_id = q.site_id AND s.address = q.address
                AND s.ecosystem = coalesce(q.ecosystem, s.ecosystem) AND {within("q.received_at", "s")})

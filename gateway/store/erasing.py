@@ -23,6 +23,7 @@ from gateway.store.aside import refuse
 from gateway.store.belonging import (
     AS_ALONE,
     AS_STRETCHES,
+    HELD_BACK,
     QUARANTINED,
     THEIR_ALERTS,
     THEIR_COMMANDS,
@@ -38,6 +39,7 @@ WINDOW = timedelta(days=30)
 ERASED = "[erased]"
 FREE_TEXT = (
     ("dwelling", "access"),
+    ("silence", "note"),
     ("resident", "notes"),
     ("installation", "placed"),
     ("device", "model"),
@@ -45,7 +47,13 @@ FREE_TEXT = (
     ("contact", "broken_reason"),
 )
 """Where people write what they like, and where what others say is kept."""
-FREE_JSON = (("alert_entry", "params"), ("audit", "params"), ("answer", "reply"), ("watch", "facts"))
+FREE_JSON = (
+    ("alert_entry", "params"),
+    ("audit", "params"),
+    ("answer", "reply"),
+    ("watch", "facts"),
+    ("held_back", "evidence"),
+)
 
 Counts = dict[str, int]
 
@@ -158,6 +166,10 @@ _FIRST = {
     "home_word": f"""DELETE FROM home_word x WHERE EXISTS (SELECT 1 FROM {AS_ALONE}
         WHERE h.dwelling_id = x.dwelling_id AND {within("x.occurred_at", "h")})""",
     "command": f"DELETE FROM command c WHERE {THEIR_COMMANDS}",
+    "sign_of_life": "DELETE FROM sign_of_life WHERE silence_id = ANY(%(silences)s)",
+    "held_back": f"""DELETE FROM held_back x WHERE x.silence_id = ANY(%(silences)s) OR x.alert_id = ANY(%(alerts)s)
+        OR {HELD_BACK}""",
+    "silence": "DELETE FROM silence WHERE id = ANY(%(silences)s)",
     "page": "DELETE FROM page WHERE alert_id = ANY(%(alerts)s)",
     "answer": "DELETE FROM answer WHERE alert_id = ANY(%(alerts)s)",
     "alert_entry": "DELETE FROM alert_entry WHERE alert_id = ANY(%(alerts)s)",
@@ -166,6 +178,9 @@ _FIRST = {
         WHERE s.device_id = x.device_id AND {within("x.occurred_at", "s")}
           AND (x.installation_id IS NULL OR x.installation_id = s.installation_id))""",
     "dose_schedule": "DELETE FROM dose_schedule WHERE installation_id = ANY(%(own)s)",
+    "reach_gap": "DELETE FROM reach_gap WHERE policy_id = ANY(%(policies)s)",
+    "policy_version": "DELETE FROM policy_version WHERE policy_id = ANY(%(policies)s)",
+    "policy": "DELETE FROM policy WHERE id = ANY(%(policies)s)",
     "rule_version": "DELETE FROM rule_version WHERE rule_id = ANY(%(rules)s)",
 }
 """By table, in the order of locks and references."""
@@ -182,6 +197,8 @@ _AUDIT = f"""
             SELECT 'resident', %(resident)s
             UNION ALL SELECT 'alert', unnest(%(alerts)s::bigint[]) UNION ALL SELECT 'rule', unnest(%(rules)s::bigint[])
             UNION ALL SELECT 'command', unnest(%(commands)s::bigint[])
+            UNION ALL SELECT 'silence', unnest(%(silences)s::bigint[])
+            UNION ALL SELECT 'policy', unnest(%(policies)s::bigint[])
             UNION ALL SELECT 'dose_schedule', unnest(%(doses)s::bigint[])
             UNION ALL SELECT 'quarantine', unnest(%(quarantined)s::bigint[]))
         OR x.params -> 'resident' = to_jsonb(%(resident)s::bigint) OR x.params -> 'resident_id' = to_jsonb(%(resident)s::bigint)
@@ -232,6 +249,10 @@ async def everything_else(connection: Connection, scope: Scope) -> Counts:
     )
     given["alerts"] = await _ids(connection, f"{THEIR_ALERTS} ORDER BY a.id FOR UPDATE OF a", given)
     given["commands"] = await _ids(connection, f"SELECT c.id FROM command c WHERE {THEIR_COMMANDS}", given)
+    given["silences"] = await _ids(
+        connection, "SELECT id FROM silence WHERE resident_id = %(resident)s OR installation_id = ANY(%(own)s)", given
+    )
+    given["policies"] = await _ids(connection, "SELECT id FROM policy WHERE resident_id = %(resident)s", given)
     given["doses"] = await _ids(connection, "SELECT id FROM dose_schedule WHERE installation_id = ANY(%(own)s)", given)
     given["quarantined"] = await _ids(connection, f"SELECT q.id FROM quarantine q WHERE {QUARANTINED}", given)
     counts: Counts = {}

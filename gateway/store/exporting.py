@@ -12,7 +12,16 @@ from typing import Any
 from uuid import uuid4
 
 from gateway.store import rollups
-from gateway.store.belonging import AS_STRETCHES, QUARANTINED, THEIR_ALERTS, THEIR_COMMANDS, Row, Scope, within
+from gateway.store.belonging import (
+    AS_STRETCHES,
+    HELD_BACK,
+    QUARANTINED,
+    THEIR_ALERTS,
+    THEIR_COMMANDS,
+    Row,
+    Scope,
+    within,
+)
 from gateway.store.db import Connection
 
 AT_ONCE = 2000
@@ -42,6 +51,15 @@ PERSON = {
         SELECT r.uid AS id, r.kind, r.name, v.version, v.spec, v.withdrawn, v.created_at, {_NAME.format("v.created_by")} AS created_by
         FROM rule r JOIN rule_version v ON v.rule_id = r.id
         WHERE r.resident_id = %(resident)s OR r.installation_id = ANY(%(own)s) ORDER BY r.id, v.version""",
+    "silences": f"""
+        SELECT x.uid AS id, x.kind, d.address AS device, x.condition, x.track, x.reason, x.note, {_NAME.format("x.owner_id")} AS owner,
+               x.since, x.until, x.ended_at, x.ended_why
+        FROM silence x LEFT JOIN device d ON d.id = x.device_id
+        WHERE x.resident_id = %(resident)s OR x.installation_id = ANY(%(own)s) ORDER BY x.id""",
+    "policies": f"""
+        SELECT p.uid AS id, p.name, v.version, v.spec, v.withdrawn, v.created_at, {_NAME.format("v.created_by")} AS created_by
+        FROM policy p JOIN policy_version v ON v.policy_id = p.id
+        WHERE p.resident_id = %(resident)s ORDER BY p.id, v.version""",
 }
 """The parts of ``person.json``: each a query."""
 
@@ -67,6 +85,10 @@ LISTS = {
                 FROM page g JOIN contact c ON c.id = g.contact_id WHERE g.alert_id = a.id) AS pages
         FROM alert a LEFT JOIN device d ON d.id = a.device_id LEFT JOIN dwelling w ON w.id = a.dwelling_id
         WHERE true {_ALERTS} ORDER BY a.id""",
+    "held-back.csv": f"""
+        SELECT x.first_at, x.newest_at, x.times, d.address AS device, x.condition, x.severity, x.track, x.evidence, x.settled_at,
+               x.outcome
+        FROM held_back x LEFT JOIN device d ON d.id = x.device_id WHERE {HELD_BACK} ORDER BY x.id""",
     "commands.csv": f"""
         SELECT c.uid AS id, d.address AS device, c.name, c.reason, {_NAME.format("c.requested_by_id")} AS requested_by,
                c.requested_at, c.valid_until, c.state, c.sent_at, c.settled_at, c.outcome

@@ -17,7 +17,7 @@ NAME = "Petronella Wøgdahl"
 API = "/api/v1"
 NOUNS = {
     "alerts": "alert", "devices": "device", "residents": "resident", "dwellings": "dwelling", "people": "person",
-    "rosters": "zone", "policies": "policy", "commands": "command", "rules": "rule",
+    "rosters": "zone", "policies": "policy", "commands": "command", "rules": "rule", "silences": "silence", "teams": "team",
 }  # fmt: skip
 READERS = ("Siri", "Tek", "Kari")
 STREAMS = {f"{API}/changes", "/events"}

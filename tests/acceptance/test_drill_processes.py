@@ -15,15 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from gateway import controlled
 from gateway.app import Gateway
+from gateway.backup import dump, restore
+from gateway.backup.manifest import CannotRestore
 from gateway.embedded import Broker
-from gateway.store.migrate import pending
+from gateway.person import erase as person
+from gateway.person import ledger
+from gateway.store.backups import HalfRestored
+from gateway.store.migrate import migrate, pending
 from tests.support import databases
 from tests.support.processes import COMMAND, command, environment
 from tests.support.seen import Seen
-from tests.support.world import connected, settings_for, world
+from tests.support.world import NOON, connected, settings_for, world
 
 NAME = "Petronella Wøgdahl"
 
@@ -59,9 +65,9 @@ async def test_a_restored_database_goes_on_calling(
         assert await town.news() == ["Kari"]
         made = await command("backup", str(file), database_url=migrated_url)
         assert (made.code, made.err) == (0, "")
-        done = await command("person", "erase", "--name", NAME, "--yes", "--now", database_url=migrated_url,
-                             data_folder=tmp_path)  # fmt: skip
-        assert (done.code, done.err) == (0, "")
+        await person.erase(
+            town.gateway.database, erased.resident, "somebody", town.now, tmp_path / ledger.NAME, end_first=True
+        )
         lost_at = town.now
     assert file.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in tmp_path.iterdir() if each.suffix == ".partial"] == []
@@ -76,8 +82,8 @@ async def test_a_restored_database_goes_on_calling(
         assert "as many as were backed up, and every invariant holds" in told
         assert any(line.endswith("erased again: 1") for line in told)
         assert any(line.startswith("  1 open alerts go on climbing, the oldest of 2026-03-03") for line in told)
-        again = await command("restore", str(file), database_url=url, data_folder=tmp_path)
-        assert (again.code, "the database is not empty: it has tables" in again.err) == (2, True)
+        with pytest.raises(CannotRestore, match="the database is not empty: it has tables"):
+            await restore.restore(url, file, [], lost_at)
 
         async with resumed(url, broker, lost_at + timedelta(minutes=10)) as town:
             (residents,) = await town.rows("SELECT array_agg(name) AS names FROM resident")
@@ -100,7 +106,7 @@ async def test_what_is_cut_short_is_refused_until_it_is_whole(
         """INSERT INTO raw_message SELECT n, 1, '2026-03-03Z', decode(repeat(md5(n::text), 8), 'hex')
            FROM generate_series(1, 100000) n""",
     )
-    assert (await command("backup", str(file), database_url=migrated_url)).code == 0
+    await dump.backup(migrated_url, file, NOON)
     with database_server.fresh() as url:
         cut = await asyncio.create_subprocess_exec(
             str(COMMAND), "restore", str(file), env=environment(database_url=url, data_folder=tmp_path),
@@ -110,11 +116,10 @@ async def test_what_is_cut_short_is_refused_until_it_is_whole(
         os.kill(child, signal.SIGKILL)
         _, said = await cut.communicate()
         assert (cut.returncode, "pg_restore failed" in said.decode()) == (2, True)
-        for refused in ("migrate", "serve"):
-            answer = await command(refused, database_url=url)
-            assert (answer.code, "a restore into this database has not ended" in answer.err) == (2, True), answer
-        done = await command("restore", str(file), database_url=url, data_folder=tmp_path)
-        assert (done.code, "NO LEDGER" in done.out) == (0, True)
+        for refused in (migrate, pending):
+            with pytest.raises(HalfRestored, match="a restore into this database has not ended"):
+                await refused(url)
+        await restore.restore(url, file, [], NOON)
         assert await rows(url, "SELECT count(*) FROM raw_message") == [(100_000,)]
         assert await pending(url) == []
 
