@@ -86,7 +86,7 @@ class DeviceAddress(NamedTuple):
         return f"{self.site}/{self.ecosystem}/{self.address}"
 
 
-@value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message as the broker handed it over, without the secrets in it. ``received_at`` is UTC."""
 

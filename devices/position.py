@@ -43,7 +43,7 @@ TELLING_M = 500.0
 LONGEST_SOURCE = 32
 
 _PAIR = re.compile(
-    rb'("(?:' + b"|".join(name.encode() for name in sorted(COORDINATES)) + rb')"\s*:\s*)'
+    rb'("(?:' + b"|".join(name.encode() for name in sorted(COORDINATES)) + rb')\\{0,8}"\s*:\s*)'
     rb'(?:[-+]?[0-9][0-9.eE+-]*|"(?:[^"\\]|\\.)*"?|\[(?:[^\[\]{}]|\[[^\[\]{}]*\]?)*(?:\]|\Z))',
     re.IGNORECASE | re.DOTALL,
 )
@@ -93,12 +93,8 @@ def position_of(said: Observation) -> Position | None:
 
 
 def without_position(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields without coordinates, at any depth."""
-    return {
-        name: _without(value) if isinstance(value, dict | list) else value
-        for name, value in fields.items()
-        if not _tells(name)
-    }
+    """The fields without coordinates, at any depth, also in a text that is JSON itself."""
+    return {name: _without(value) for name, value in fields.items() if not _tells(name)}
 
 
 def masked(raw: bytes) -> bytes:
@@ -189,4 +185,11 @@ def _tells(name: str) -> bool:
 def _without(value: Any) -> Any:
     if isinstance(value, dict):
         return without_position(value)
+    if isinstance(value, str):
+        return _text_without(value) if '"' in value else value
     return [_without(each) for each in value] if isinstance(value, list) else value
+
+
+def _text_without(text: str) -> str:
+    raw = text.encode("utf-8", "surrogatepass")
+    return _PAIR.sub(rb"\1null", raw).decode("utf-8", "surrogatepass")

@@ -103,7 +103,8 @@ def _message(stored: StoredCommand, now: datetime) -> Outgoing | None:
 async def hear(
     connection: Connection, heard: Sequence[Heard], signals: Sequence[Signal], now: datetime, book: Rulebook
 ) -> Changed:
-    """What a batch says of commands, after it was judged. A failure here is logged: what was said is stored all the same.
+    """What a batch says of commands, after it was judged. A failure to settle them is logged: what was said is
+    stored all the same.
 
     ``signals``: what the batch raises besides; those alerts are locked together with ours, in one order.
     """

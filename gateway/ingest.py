@@ -154,9 +154,9 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
     heard = await store_new(connection, observed, known, now)
-    await let_others()
+    await let_others(heard)
     await note_signs(connection, observed, known, spoke)
-    await let_others()
+    await let_others(observed)
     failures: list[Failure] = []
     judged = await judging.judge_batch(connection, heard, book, now, failures)
     refused = await _quarantine(connection, site, known, rejected)
@@ -171,7 +171,6 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     changed |= await act(connection, signals, now, book)
     changed |= await positions.noticed(connection, observed, known, now)
     await audit.announce(connection, changed)
-    await let_others()
     return Stored(
         total=len(batch.read) + len(batch.rejected),
         new=len(heard),

@@ -53,7 +53,7 @@ async def judge_batch(
     concerns: list[Concern] = []
     for part in parted(heard):
         concerns += [concern(each, book) for each in part]
-        await let_others()
+        await let_others(part)
     ledger = await _gather(connection, concerns, book, now)
     known = frozenset(ledger.watches)
     signals: list[Signal] = []
@@ -64,7 +64,7 @@ async def judge_batch(
             if judged is not NOTHING:
                 touched |= {watch.key for watch in judged.watches}
                 signals += judged.signals
-        await let_others()
+        await let_others(some)
     return Judged(
         begun=[ledger.watches[key] for key in sorted(touched - known)],
         moved=[ledger.watches[key] for key in sorted(touched & known)],

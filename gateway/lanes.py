@@ -283,7 +283,7 @@ class LaneWorker:
         parts: list[Batch] = []
         for part in parted(said):
             parts.append(decode(part, self._lane))
-            await let_others()
+            await let_others(part)
         batch = joined(said, parts)
         batch.read, batch.floods = self._guard.sift(batch.read, now)
         return _Taken(deliveries, [song for song in songs if song], batch)

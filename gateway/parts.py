@@ -2,13 +2,13 @@
 
 Theory
     All lanes of a process share one thread. An alarm's way through it is a dozen short pieces of work, each of which may come
-    to wait for whatever runs: so nothing runs for long. A hundred messages are a millisecond or two of any one stage.
+    to wait for whatever runs: so nothing runs for long. A hundred messages are a millisecond or two of any one stage. What is
+    less than that, as an alarm is, gives way to nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence, Sized
 from typing import TypeVar
 
 from gateway.clock import pause
@@ -24,5 +24,7 @@ def parted(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     return (items[start : start + PART] for start in range(0, len(items), PART))
 
 
-let_others = partial(pause, 0)
-"""Let whatever else is ready run first."""
+async def let_others(after: Sized) -> None:
+    """Let whatever else is ready run first, where a whole part was worked at."""
+    if len(after) >= PART:
+        await pause(0)

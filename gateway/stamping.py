@@ -70,10 +70,10 @@ async def store_new(
     speakers = [known[each.device] for each in fresh]
     subjects = await register.subjects(connection, speakers, [each.occurred_at for each in fresh])
     heard = list(map(Heard, fresh, subjects))
-    await let_others()
+    await let_others(heard)
     moved = await _also_where_it_is_now(connection, heard)
     apart = await positions.set_apart(connection, [*heard, *moved])
-    await let_others()
+    await let_others(heard)
     stamped = [
         Stamped(each.observation, device.id, each.subject.installation_id)
         for each, device in zip(apart, speakers, strict=False)  # without those that moved, which come behind

@@ -139,10 +139,14 @@ def parse_topic(topic: str) -> _Origin:
     return _Origin(DeviceAddress(site, DIALECT.name, address), kind, message_class)
 
 
+LONGEST_PLACE = 200
+"""Letters; names are bounded, so longer ones are none, and not to be remembered."""
+
+
 @lru_cache(maxsize=1024)
 def _place(before: str) -> tuple[str, str] | None:
     """Site and kind, as the first levels of a topic name them. There are few, for all devices."""
-    found = _PLACE.fullmatch(before)
+    found = _PLACE.fullmatch(before) if len(before) <= LONGEST_PLACE else None
     return (found[1], found[2]) if found else None
 
 

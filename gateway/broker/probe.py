@@ -16,11 +16,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import structlog
+
 from gateway.arrivals import Delivery
 from gateway.broker.check import AHEAD, Found, Witness
 from gateway.clock import Clock, pause
 from gateway.errors import GatewayError
 from gateway.mqtt import BrokerSettings, Granted, Link, LinkLost, try_out
+
+log = structlog.get_logger()
 
 LONGEST = 60.0
 """Seconds for the whole of it; more where more than usual is tried."""
@@ -69,8 +73,10 @@ async def probe(place: Place, clock: Clock, messages: int) -> Found:
                 return found
             # Somebody who tries it at the same time ends our session, and perhaps makes it anew: it is there, and what was
             # sent meanwhile is not. So nothing is said against a broker before it was tried where nobody else is.
+            # The witness it found is of before, while the second trial finds what the first one has left.
+            log.info("broker.tried_again", sent=found.sent, came=found.came, kept=found.session_kept)
             alone = replace(place, name=f"{place.name}-{uuid4().hex[:8]}")
-            return await _probe(alone, clock, messages)
+            return replace(await _probe(alone, clock, messages), witness=found.witness)
     except LinkLost as error:
         raise NotTried(f"the broker cannot be tried: {error}") from None
     except OSError as error:

@@ -67,7 +67,8 @@ def conninfo(url: str, process: str = "") -> str:
     except psycopg.ProgrammingError as error:
         raise ValueError(f"not a PostgreSQL connection string: {error}") from None
     ours = " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
-    merged = {**KEEPALIVE, "application_name": f"hjemmevakt {process}".strip(), **given}
+    named = {"application_name": f"hjemmevakt {process}"} if process else {}  # others know us by it: see gateways.py
+    merged = {**KEEPALIVE, "application_name": "hjemmevakt", **given, **named, "client_encoding": "UTF8"}
     return make_conninfo("", **{**merged, "options": f"{given.get('options') or ''} {ours}".strip()})
 
 

@@ -138,6 +138,17 @@ def test_coordinates_are_nowhere_in_what_is_kept(fields: dict[str, Any]) -> None
         assert not tells(kept.raw)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_coordinates_in_a_text_that_is_json_itself_are_not_kept(depth: int) -> None:
+    text: Any = {"latitude": LATITUDE, "speed": 3, "Longitude": LONGITUDE}
+    for _ in range(depth):
+        text = json.dumps(text)
+    kept = apart(said(json.dumps({"note": text}).encode(), note=text))
+    assert not tells(kept.fields)
+    assert not tells(kept.raw)
+    assert "speed" in kept.fields["note"]
+
+
 @given(messages(anything))
 def test_all_else_is_kept(fields: dict[str, Any]) -> None:
     raw = json.dumps(fields).encode()

@@ -105,6 +105,8 @@ def test_in_json(said: dict[str, Any], kept: dict[str, Any]) -> None:
         b"code_name: Kari 4711\n",
         b"<pin>4711</pin>",
         b"\xff\xfepin: 4711",
+        b"\0pi\0n: 4711",
+        '{"x": "a", "pin": "4711"}'.encode("utf-16"),
         b'[{"pin": "4711"}] trailing',
         b'{"pin": "4711"}{"pin": "4711"}',
         b'{"note": {"pin": "4711"}, "note": null}',

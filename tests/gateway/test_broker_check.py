@@ -146,6 +146,17 @@ async def test_what_a_careless_broker_drops_is_counted(careless: Broker) -> None
     assert "kept 1000" in lost.words
 
 
+async def test_a_broker_that_drops_and_forgets_is_told_of_both() -> None:
+    parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
+    with short_folder() as folder, Broker(folder, server="mosquitto", settings=MOSQUITTO_AS_IT_IS) as broker:
+        left = (await found_on(broker)).left
+        await asyncio.to_thread(broker.stop)
+        (broker.folder / "mosquitto.db").unlink(missing_ok=True)
+        await asyncio.to_thread(broker.start)
+        found = await found_on(broker)
+    assert "forgot" in codes(verdict(found, left))
+
+
 async def test_the_stand_in_of_a_demo_keeps_nothing() -> None:
     with short_folder() as folder, Broker(folder, server="amqtt") as broker:
         found = await found_on(broker, version=3)
