@@ -127,9 +127,10 @@ class _Span:
     stands: tuple[tuple[StoredPolicy, tuple[Severity, ...], Reached], ...]
 
 
-def look_ahead(place: Place, policies: Sequence[StoredPolicy], since: datetime, hours: int) -> Outlook:
-    """Every hour of a zone from a time on, which is best a full hour."""
-    spans = list(_spans(place, policies, since, since + hours * HOUR))
+def look_ahead(place: Place, policies: Sequence[StoredPolicy], now: datetime, hours: int) -> Outlook:
+    """Every hour of a zone from this one on; of this one, what is left of it."""
+    since = now.replace(minute=0, second=0, microsecond=0)
+    spans = list(_spans(place, policies, now, since + hours * HOUR))
     return Outlook(
         place.zone_id,
         since,

@@ -53,7 +53,7 @@ class Auditor:
             return False
         since = now.replace(minute=0, second=0, microsecond=0)
         book, places = await self._database.run(lambda each: self._gather(each, since, now))
-        found = [await asyncio.to_thread(look_ahead, place, book.policies, since, HOURS) for place in places]
+        found = [await asyncio.to_thread(look_ahead, place, book.policies, now, HOURS) for place in places]
         await self._database.run(lambda each: self._apply(each, found, book, now))
         await self._database.run(lambda each: outlook.looked(each, claimed, now, since + HOUR))
         log.info("reach.looked", zones=len(found), gaps=sum(len(each.weak) for each in found))

@@ -55,11 +55,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A time of a day. ``now``: it goes on at this moment."""
+    """A time of a day. ``now``: it goes on at this moment; ``over``: it has gone by."""
 
     when: str
     people: tuple[Told, ...]
     now: bool
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,12 @@ def _slots(spans: Iterable[DutySpan], day: date, now: datetime, zone: ZoneInfo, 
     for each in spans:
         if each.since < ends and each.until > begins:
             people = tuple(_told(person, language) for person in each.on_duty)
-            yield Slot(_when(each, begins, ends, zone, language), people, each.since <= now < each.until)
+            yield Slot(
+                _when(each, begins, ends, zone, language),
+                people,
+                each.since <= now < each.until,
+                over=each.until <= now,
+            )
 
 
 def _when(span: DutySpan, begins: datetime, ends: datetime, zone: ZoneInfo, language: str) -> str:
@@ -147,9 +153,10 @@ def why(layer: Layer, instead_of: PersonRef | None, language: str) -> str:
 
 
 def gaps(week: Sequence[Day]) -> tuple[list[str], int]:
-    """The times at which nobody is on duty, in words; and at how many times only one is."""
-    empty = [f"{day.title} {slot.when}" for day in week for slot in day.slots if not slot.people]
-    return empty, sum(len(slot.people) == 1 for day in week for slot in day.slots)
+    """The times at which nobody is on duty, in words; and at how many times only one is. What is over is left out."""
+    ahead = [(day, slot) for day in week for slot in day.slots if not slot.over]
+    empty = [f"{day.title} {slot.when}" for day, slot in ahead if not slot.people]
+    return empty, sum(len(slot.people) == 1 for _, slot in ahead)
 
 
 def zone_options(tree: Sequence[ZoneView], depth: int = 0) -> list[ZoneOption]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
@@ -29,6 +30,7 @@ from tests.alerts.staffing import (
     OLA,
     OSLO,
     PHONES,
+    ROLES,
     SIRI,
     TEAM,
     UIDS,
@@ -97,6 +99,15 @@ def test_where_all_is_well_nothing_is_weak() -> None:
     assert found.weak == ()
     assert set(found.hours[Track.CARE]) == {4}
     assert len(found.hours[Track.CARE]) == WEEK
+
+
+def test_what_is_over_of_the_hour_is_no_gap() -> None:
+    """Whoever came a quarter of an hour ago is there; that nobody was before is history."""
+    came = NOON + timedelta(minutes=15)
+    roles = tuple(replace(each, since=came) for each in ROLES)
+    assert outlook(staff(roles=roles), STORED[:2], came).weak == ()
+    assert [each.gap for each in outlook(staff(roles=roles), STORED[:1]).weak] == [Gap.NOBODY]
+    assert outlook(staff(roles=roles), STORED[:2], came).since == NOON
 
 
 def test_a_night_without_anybody_on_duty_is_one_gap_each_night() -> None:

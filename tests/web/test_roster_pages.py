@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 from gateway.api import schemas
+from gateway.web.rosterview import Day, Slot, gaps
 from tests.web import fake
 from tests.web.fake_rosters import ABSENCE, OVERRIDE, STAFF, SWAP, ZONE
 from tests.web.places import EVERYTHING
@@ -24,6 +25,11 @@ async def post(nurse: httpx.AsyncClient, path: str, **form: object) -> httpx.Res
 
 def oslo(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=OSLO)
+
+
+def test_what_is_over_is_no_gap() -> None:
+    empty = [Slot("00:00–07:00", (), now=False, over=True), Slot("07:00–24:00", (), now=True)]
+    assert gaps([Day(date(2026, 11, 22), "i dag", True, (), tuple(empty))]) == (["i dag 07:00–24:00"], 0)
 
 
 async def test_a_week_tells_who_serves_and_why_and_where_nobody_does(
