@@ -151,10 +151,15 @@ async def consent(connection: Connection, row: Mapping[str, Any], by: int, now: 
     )
 
 
+_ASKED_BY = """asked_by = %(by)s,
+                  consented_by = CASE WHEN consented_by = %(by)s THEN asked_by ELSE consented_by END"""
+"""Whoever had agreed and asks now changes places with who had asked: both have said yes to what it is so far."""
+
+
 async def extend(connection: Connection, silence_id: int, until: datetime, by: int, now: datetime) -> None:
     """It lasts until another time, from now on; whoever says so is its owner."""
     await connection.execute(
-        """UPDATE silence SET until = %(until)s, agreed_at = %(now)s, asked_by = %(by)s, asked_at = %(now)s,
+        f"""UPDATE silence SET until = %(until)s, agreed_at = %(now)s, {_ASKED_BY}, asked_at = %(now)s,
                   owner_id = %(by)s, warned_at = NULL, asked_until = NULL, version = version + 1, due_at = %(now)s
            WHERE id = %(id)s""",
         {"id": silence_id, "until": until, "by": by, "now": now},
@@ -164,16 +169,17 @@ async def extend(connection: Connection, silence_id: int, until: datetime, by: i
 async def ask_longer(connection: Connection, silence_id: int, until: datetime, by: int, now: datetime) -> None:
     """It is to last until another time, once somebody else has agreed; until then it ends when it would have."""
     await connection.execute(
-        """UPDATE silence SET asked_until = %(until)s, asked_by = %(by)s, asked_at = %(now)s, owner_id = %(by)s,
+        f"""UPDATE silence SET asked_until = %(until)s, {_ASKED_BY}, asked_at = %(now)s, owner_id = %(by)s,
                   version = version + 1, due_at = %(now)s WHERE id = %(id)s""",
         {"id": silence_id, "until": until, "by": by, "now": now},
     )
 
 
 async def end(connection: Connection, silence_id: int, why: Ended, by: int | None, now: datetime) -> None:
-    """It holds back nothing any more. ``by``: None where it ends by itself."""
+    """It holds back nothing any more. ``by``: None where it ends by itself. What was asked of it and not agreed to stays as it
+    is: an end takes nobody's consent."""
     await connection.execute(
-        """UPDATE silence SET ended_at = %(now)s, ended_by = %(by)s, ended_why = %(why)s, asked_until = NULL, due_at = NULL,
+        """UPDATE silence SET ended_at = %(now)s, ended_by = %(by)s, ended_why = %(why)s, due_at = NULL,
                   version = version + 1 WHERE id = %(id)s""",
         {"id": silence_id, "why": why, "by": by, "now": now},
     )

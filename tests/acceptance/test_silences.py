@@ -204,3 +204,26 @@ async def test_what_nobody_agreed_to_ends_without_having_held_anything(migrated_
         over = await look(town, asked)
         assert (over.state, over.ended_why, over.events) == ("ended", "not_agreed", 0)
         assert over.until - over.since == timedelta(hours=2)
+
+
+async def test_who_had_agreed_asks_for_longer_and_nobody_agrees(migrated_url: str, broker: Broker) -> None:
+    """It ends when it would have, and what it held back is raised; to let it end earlier takes nobody else."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        home = await town.home()
+        sensor = await town.fits(home, "fire_sensor")
+        await town.person("Leif", "lead")
+        asked = await silences(town, "Siri", "Sone", 8, condition="fire", reason="exercise")
+        await consents(town, "Leif", asked)
+        earlier = await lets_last(town, "Leif", await look(town, asked), -6)
+        assert earlier.until == asked.until - timedelta(hours=6)
+        longer = await lets_last(town, "Leif", await look(town, asked), 24)
+        with pytest.raises(Problem) as refused:
+            await consents(town, "Leif", longer)
+        assert refused.value.reason == "same_person"
+        await town.says(sensor, "smoke")
+        await town.news()
+        await town.passes(hours=2)
+        over = await look(town, asked)
+        assert (over.ended_why, over.asked_until, over.held[0].outcome) == ("time_up", None, "raised")
+        assert (await town.alert("fire"))["closed_at"] is None
+        assert "Kari" in await town.news()
