@@ -227,3 +227,18 @@ async def test_who_had_agreed_asks_for_longer_and_nobody_agrees(migrated_url: st
         assert (over.ended_why, over.asked_until, over.held[0].outcome) == ("time_up", None, "raised")
         assert (await town.alert("fire"))["closed_at"] is None
         assert "Kari" in await town.news()
+
+
+async def test_a_morning_that_nobody_reads_is_no_alarm_that_nobody_answers(migrated_url: str, broker: Broker) -> None:
+    """It climbs as every alert; but neither is `/health` red by it, nor is it care in any figure."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        home = await town.home()
+        made = await silences(town, "Siri", home.dispenser, 96)
+        await town.passes(hours=70)
+        assert await town.rows("SELECT count(*) AS n FROM alert WHERE exhausted_at IS NOT NULL") == [{"n": 1}]
+        health = await town.gateway.health()
+        assert (health.unanswered_alerts, [each.reason for each in health.findings]) == (0, [])
+        await ends(town, "Siri", await look(town, made))
+        await town.passes(hours=24)
+        assert {each["closed_at"] is None for each in await town.alerts()} == {False}
+        assert await town.rows("SELECT condition FROM alert_fact") == []
