@@ -1,28 +1,31 @@
-"""What is held back while its silence ends at the same moment is not lost; and what cannot be read holds back nothing."""
+"""What is held back while its silence ends at the same moment is not lost; what cannot be read holds back nothing; and one bad
+thing stops nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from alerts.model import Clear, Evidence, Raise, Severity, Signal, Track
 from alerts.silence import Kind
 from alerts.silence_ends import Ended
-from gateway import lifting
+from gateway import canary, lifting
+from gateway.clock import ControlledClock
 from gateway.engine import act
 from gateway.store import silences
 from gateway.store.db import Connection
 from gateway.store.silences import New
+from gateway.timekeeper import Passed, Timekeeper
 from tests.gateway.place import NOW, Home, Place, place
 
 Work = Callable[[Connection], Awaitable[object]]
 
 
-async def silenced(town: Place, home: Home) -> int:
+async def silenced(town: Place, home: Home, due: datetime = NOW) -> int:
     """The home's device is silenced for a day."""
     new = New(
         kind=Kind.SILENCE,
@@ -41,7 +44,7 @@ async def silenced(town: Place, home: Home) -> int:
         since=NOW - timedelta(hours=1),
         until=NOW + timedelta(days=1),
     )
-    inner, _ = await town.run(lambda each: silences.add(each, new, NOW - timedelta(hours=1), NOW))
+    inner, _ = await town.run(lambda each: silences.add(each, new, NOW - timedelta(hours=1), due))
     return inner
 
 
@@ -127,3 +130,72 @@ async def test_a_silence_that_nobody_can_read_holds_back_nothing(migrated_url: s
         await town.rows("UPDATE silence SET track = 'both'")
         await town.run(does(town, await raised(town, home)))
         assert len(await town.rows("SELECT 1 FROM alert")) == 1
+
+
+async def passes(town: Place, at: datetime) -> Passed:
+    """Everything that is due at a time."""
+    keeper = Timekeeper(town.database, ControlledClock(at), town.cache, canary.Limits(timedelta(days=3), timedelta(0)))
+    return await keeper.run_once()
+
+
+async def test_one_thing_that_cannot_be_raised_keeps_nothing_else_back(migrated_url: str) -> None:
+    """It is tried again until it can be; until then it is overdue, which turns /health red."""
+    async with place(migrated_url) as town:
+        home, later = town.homes[0], NOW + timedelta(days=1)
+        await silenced(town, home)
+        both = await raised(town, home), await raised(town, home, "battery_percent")
+        await town.run(does(town, *both))
+        await town.rows("UPDATE held_back SET evidence = '{}' WHERE condition = 'battery_percent'")
+        assert (await passes(town, later)).silences == 1
+        assert await town.rows("SELECT condition FROM alert WHERE rule_id IS NOT NULL") == [
+            {"condition": "button_pressed"}
+        ]
+        assert (await passes(town, later + timedelta(hours=1))).silences == 0, "nothing was done"
+        assert await town.run(lambda each: silences.oldest_overdue(each, later + timedelta(hours=2))) == later
+        await town.rows(
+            "UPDATE held_back SET evidence = h.evidence FROM held_back h WHERE h.evidence <> '{}' AND held_back.evidence = '{}'"
+        )
+        assert (await passes(town, later + timedelta(hours=2))).silences == 1
+        assert len(await town.rows("SELECT 1 FROM alert WHERE rule_id IS NOT NULL")) == 2
+        assert await town.run(lambda each: silences.oldest_overdue(each, later + timedelta(days=1))) is None
+
+
+async def test_a_zone_whose_leads_cannot_be_told(migrated_url: str) -> None:
+    """The others are; and it is tried again, and counts as nothing done."""
+    async with place(migrated_url) as town:
+        await silenced(town, town.homes[0], due=NOW + timedelta(days=1))
+        for zone in ("Nord", "Sør"):
+            await town.run(lambda each, zone=zone: silences.plan_summary(each, town.zones[zone], NOW))
+        await town.raise_(town.raising(town.homes[0], key=f"silences_in_force:zone:{town.zones['Nord']}"))
+        await town.rows("UPDATE alert SET cause = 'rubbish', due_at = %s", NOW + timedelta(days=2))
+        assert (await passes(town, NOW)).silences == 1
+        assert await town.rows("SELECT zone_id FROM silence_summary WHERE due_at = %s", NOW) == [
+            {"zone_id": town.zones["Nord"]}
+        ]
+        assert (await passes(town, NOW)).silences == 0
+
+
+async def test_an_alarm_waits_for_its_own_silence_alone(migrated_url: str) -> None:
+    """At eight all silences are due: while one is looked at, what touches another goes on."""
+    async with place(migrated_url, homes=2) as town:
+        for home in town.homes:
+            await silenced(town, home)
+        first, second = await town.run(lambda each: silences.due(each, NOW, 0, 10))
+        alarm = does(town, await raised(town, town.homes[1]))
+
+        async def looked_at(connection: Connection) -> None:
+            assert await lifting.pass_time(connection, first, NOW, await town.cache.read(connection)) == 1
+            async with asyncio.timeout(5):
+                await town.run(alarm)
+
+        await town.run(looked_at)
+        held = await town.rows("SELECT silence_id FROM held_back")
+        assert held == [{"silence_id": second}]
+        assert await town.run(lambda each: silences.due(each, NOW, first, 10)) == [second]
+
+
+async def test_what_fails_hides_nothing_behind_it(migrated_url: str) -> None:
+    async with place(migrated_url, homes=2) as town:
+        one, two = [await silenced(town, home) for home in town.homes]
+        assert await town.run(lambda each: silences.due(each, NOW, one, 1)) == [two]
+        assert await town.run(lambda each: silences.due(each, NOW, two, 1)) == [one]
