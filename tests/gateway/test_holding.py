@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -164,8 +165,8 @@ async def test_a_zone_whose_leads_cannot_be_told(migrated_url: str) -> None:
     """The others are; and it is tried again, and counts as nothing done."""
     async with place(migrated_url) as town:
         await silenced(town, town.homes[0], due=NOW + timedelta(days=1))
-        for zone in ("Nord", "Sør"):
-            await town.run(lambda each, zone=zone: silences.plan_summary(each, town.zones[zone], NOW))
+        for zone in (town.zones["Nord"], town.zones["Sør"]):
+            await town.run(partial(silences.plan_summary, zone_id=zone, due_at=NOW))
         await town.raise_(town.raising(town.homes[0], key=f"silences_in_force:zone:{town.zones['Nord']}"))
         await town.rows("UPDATE alert SET cause = 'rubbish', due_at = %s", NOW + timedelta(days=2))
         assert (await passes(town, NOW)).silences == 1
@@ -199,3 +200,21 @@ async def test_what_fails_hides_nothing_behind_it(migrated_url: str) -> None:
         one, two = [await silenced(town, home) for home in town.homes]
         assert await town.run(lambda each: silences.due(each, NOW, one, 1)) == [two]
         assert await town.run(lambda each: silences.due(each, NOW, two, 1)) == [one]
+
+
+async def test_what_another_device_of_the_home_has_raised_meanwhile_is_not_raised_again(migrated_url: str) -> None:
+    """Both say the same of a dwelling, and one of them is silenced: what it held back was dealt with."""
+    async with place(migrated_url) as town:
+        home = town.homes[0]
+        await silenced(town, home)
+        mine = await raised(town, home)
+        other = replace(mine, subject=replace(mine.subject, device_id=None, installation_id=None))
+        await town.run(does(town, mine))
+        await town.run(does(town, other))
+        (alert,) = await town.rows("SELECT id FROM alert")
+        assert await town.rows("SELECT outcome, alert_id FROM held_back") == [
+            {"outcome": "raised", "alert_id": alert["id"]}
+        ]
+        await town.run(does(town, Clear(mine.key, Evidence("heartbeat", NOW, NOW))))
+        await town.run(lifts(town))
+        assert len(await town.rows("SELECT 1 FROM alert")) == 1
