@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 
 from alerts.judge import RULE_FAILED
-from alerts.model import Clear, Entry, Evidence, Heard, Inform, Raise, Severity, Signal, Subject, Track
+from alerts.model import Clear, Entry, Evidence, Heard, Inform, Lateness, Raise, Severity, Signal, Subject, Track
 from alerts.rulebook import Rulebook
 from alerts.silence import Decision, Silence, Why, decide, rests_while_away
 from alerts.silence_ends import SOMEBODY_THERE, TOLD_AGAIN
@@ -154,10 +154,14 @@ def _shows_life(heard: Heard) -> bool:
 
 
 def _to_tell(there: Iterable[Heard], away: held.Away, now: datetime) -> list[Heard]:
-    """That somebody comes in while nobody should be there: the newest of it, and not again and again."""
+    """That somebody comes in while nobody should be there: the newest of it, and not again and again; history calls nobody."""
     if not away.alone or now >= away.until or (away.told_at is not None and now - away.told_at < TOLD_AGAIN):
         return []
-    entered = [each for each in there if each.observation.type in kinds()[each.observation.kind].entry]
+    entered = [
+        each
+        for each in there
+        if each.observation.type in kinds()[each.observation.kind].entry and each.lateness is not Lateness.HISTORY
+    ]
     return entered[-1:]
 
 
