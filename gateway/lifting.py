@@ -143,12 +143,12 @@ async def _done(connection: Connection, work: Callable[[], Awaitable[Changed | N
 
 
 async def _pass(connection: Connection, silence_id: int, now: datetime, book: Rulebook) -> Changed | None:
-    """Look at it; of one that has ended already, raise what could not be raised then."""
+    """Look at it; of one whose time is up already, raise what could not be raised then."""
     found = await silences.lock_due(connection, silence_id, now, sorted(OVERSEERS))
     if found is not None:
         return await _look_at(connection, found, now, book)
-    ended = await silences.lock_ended(connection, silence_id)
-    done = await _lift_all(connection, ended, now, book) if ended is not None else []
+    over = await silences.lock_over(connection, silence_id, now)
+    done = await _lift_all(connection, over, now, book) if over is not None else []
     return reduce(or_, done) if done else None
 
 
@@ -163,6 +163,9 @@ async def _look_at(connection: Connection, due: DueSilence, now: datetime, book:
         await silences.plan_summary(connection, silence.zone_id, next_morning(now, book.local))
     codes = {Due.WARN: ENDS_SOON, Due.ASK_BACK: BACK_ASKED, Due.TELL_WITHOUT_OWNER: WITHOUT_OWNER}
     changed = Changed()
+    if Due.ASK_BACK in found.due:  # whether anybody has said so or not, it holds back nothing any more
+        for lifted in await _lift_all(connection, silence, now, book):
+            changed |= lifted
     for each in found.due:
         changed |= await notify(connection, silence, codes[each], now, book)
     return changed

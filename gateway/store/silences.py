@@ -236,10 +236,12 @@ async def lock_due(connection: Connection, silence_id: int, now: datetime, roles
     return DueSilence(known[0], row["owned"], row["there"], row["zone_now"]) if row and known else None
 
 
-async def lock_ended(connection: Connection, silence_id: int) -> Silence | None:
-    """One that has ended, locked; None where another process has it."""
+async def lock_over(connection: Connection, silence_id: int, now: datetime) -> Silence | None:
+    """One that has ended or whose time is up, locked; None where another process has it."""
     cursor = await connection.execute(
-        f"SELECT {_DECIDING} FROM silence WHERE id = %s AND ended_at IS NOT NULL FOR UPDATE SKIP LOCKED", (silence_id,)
+        f"""SELECT {_DECIDING} FROM silence WHERE id = %s AND (ended_at IS NOT NULL OR until <= %s)
+            FOR UPDATE SKIP LOCKED""",
+        (silence_id, now),
     )
     found = readable(await cursor.fetchall())
     return found[0] if found else None
