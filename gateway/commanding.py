@@ -23,7 +23,7 @@ from alerts.model import Clear, Evidence, Heard, Raise, Severity, Signal, Track
 from alerts.rulebook import Rulebook
 from devices.dialects import dialects
 from devices.model import Lane, Observation
-from gateway import asking
+from gateway import asking, holding
 from gateway.engine import act, advance
 from gateway.store import alerts as alert_store
 from gateway.store import audit, commands, sites
@@ -105,12 +105,14 @@ async def hear(
 ) -> Changed:
     """What a batch says of commands, after it was judged. A failure here is logged: what was said is stored all the same.
 
-    ``signals``: what the batch raises besides; those alerts are locked together with ours, in one order.
+    ``signals``: what the batch raises besides; those alerts are locked together with ours, in one order, and before them the
+    silences that may hold it back.
     """
     reports = [each for each in heard if each.observation.type in vocabulary(each.observation.kind)]
     found = await _lock_reported(connection, reports) if reports else []
     if not found:
         return Changed()
+    await holding.gather(connection, signals, now, book)
     try:
         async with connection.transaction():
             changes = [change for stored in found for change in _changes(stored, reports, now)]

@@ -11,19 +11,23 @@ from functools import partial
 
 import pytest
 
-from alerts.model import Clear, Evidence, Raise, Severity, Signal, Track
+from alerts.model import Clear, Evidence, Heard, Raise, Severity, Signal, Track
 from alerts.silence import Kind
 from alerts.silence_ends import Ended
-from gateway import canary, lifting
+from devices.dialects.native import encode
+from devices.model import DeviceAddress, Lane, Message, MessageClass, Said
+from gateway import canary, commanding, lifting
 from gateway.clock import ControlledClock
 from gateway.engine import act
-from gateway.store import silences
+from gateway.ingest import decode
+from gateway.store import municipality, silences
 from gateway.store.db import Connection
 from gateway.store.silences import New
 from gateway.timekeeper import Passed, Timekeeper
-from tests.gateway.place import NOW, Home, Place, place
+from tests.gateway.place import NOW, SITE, Home, Place, place
 
 Work = Callable[[Connection], Awaitable[object]]
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 async def silenced(town: Place, home: Home, due: datetime = NOW) -> int:
@@ -89,9 +93,7 @@ async def one_waits_for_the_other(town: Place, first: Work, second: Work) -> Non
     slow = asyncio.create_task(town.run(slowly))
     await done.wait()
     fast = asyncio.create_task(town.run(second))
-    while not await town.rows(
-        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    ):
+    while not await town.rows(WAITING):
         assert not fast.done()
         await asyncio.sleep(0.02)
     go_on.set()
@@ -218,3 +220,55 @@ async def test_what_another_device_of_the_home_has_raised_meanwhile_is_not_raise
         await town.run(does(town, Clear(mine.key, Evidence("heartbeat", NOW, NOW))))
         await town.run(lifts(town))
         assert len(await town.rows("SELECT 1 FROM alert")) == 1
+
+
+async def test_what_a_lock_reports_takes_silences_before_alerts(migrated_url: str) -> None:
+    """With a batch that raises something, too. Whoever ends the silence takes the alert after it, and finds it free."""
+    async with place(migrated_url) as town:
+        home = town.homes[0]
+        again = await raised(town, home)
+        await town.run(does(town, again))
+        await silenced(town, home)
+        said = await reported(town, home)
+
+        async def hears(connection: Connection) -> None:
+            book = await town.cache.read(connection)
+            await commanding.hear(connection, [said], [again], NOW, book)
+            await act(connection, [again], NOW, book)
+
+        async def ends(connection: Connection) -> None:
+            await connection.execute("SELECT 1 FROM silence FOR UPDATE")
+            hearing = asyncio.create_task(town.run(hears))
+            heard.append(hearing)
+            while not await town.rows(WAITING):
+                assert not hearing.done()
+                await asyncio.sleep(0.02)
+            await connection.execute("SELECT 1 FROM alert WHERE key = %s FOR UPDATE NOWAIT", (again.key,))
+
+        heard: list[asyncio.Task[None]] = []
+        await town.run(ends)
+        (first,) = heard  # who meets somebody head on is tried again
+        await first
+        assert await town.rows("SELECT state FROM command") == [{"state": "done"}]
+
+
+async def reported(town: Place, home: Home) -> Heard:
+    """What an electronic lock says of a command that was sent to it."""
+    address = DeviceAddress(SITE, "native", "lock-1")
+    device = await town.run(partial(municipality.add_device, site=SITE, address="lock-1", kind="e_lock"))
+    fitted = await town.run(lambda each: municipality.fit(each, device, home.dwelling, home.resident, "gang", NOW))
+    (asked,) = await town.rows(
+        """INSERT INTO command (uid, site_id, device_id, installation_id, alert_id, name, reason, requested_by_id, requested_at,
+                                valid_until, state, due_at, sent_at)
+           SELECT gen_random_uuid(), site_id, %s, %s, id, 'unlock', 'get_in', %s, raised_at, later, 'sent', later, raised_at
+           FROM (SELECT *, raised_at + interval '1 minute' AS later FROM alert) a
+           RETURNING uid""",
+        device,
+        fitted,
+        town.staff["Nina"],
+    )
+    topic, payload = encode(
+        address, "e_lock", "1", Said(NOW, MessageClass.RESULT, "unlocked", {"command": str(asked["uid"])})
+    )
+    (said,) = decode([Message(topic, payload, NOW)], Lane.ALARM).observed
+    return Heard(said, replace(town.subject(home), device_id=device, installation_id=fitted))
