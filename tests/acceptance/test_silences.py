@@ -242,3 +242,20 @@ async def test_a_morning_that_nobody_reads_is_no_alarm_that_nobody_answers(migra
         await town.passes(hours=24)
         assert {each["closed_at"] is None for each in await town.alerts()} == {False}
         assert await town.rows("SELECT condition FROM alert_fact") == []
+
+
+async def test_the_response_centre_silences_nothing_for_good(migrated_url: str, broker: Broker) -> None:
+    """Half a day in all, however often it is extended, and whoever has set it; a lead lets it last."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        home = await town.home()
+        short = await silences(town, "Vakt", home.dispenser, 10)
+        await town.passes(hours=6)
+        short = await lets_last(town, "Vakt", short, 2)
+        with pytest.raises(Problem) as refused:
+            await lets_last(town, "Vakt", short, 1)
+        assert refused.value.reason == "until"
+        shorter = await lets_last(town, "Vakt", short, -1)
+        longer = await lets_last(town, "Siri", shorter, 24)
+        with pytest.raises(Problem) as refused:
+            await lets_last(town, "Vakt", longer, 1)
+        assert refused.value.reason == "until"
