@@ -257,6 +257,14 @@ async def looked_at(
     )
 
 
+async def look_again(connection: Connection, resident_id: int, now: datetime) -> None:
+    """A resident lives somewhere else: their silences are looked at at once, and belong where they live."""
+    await connection.execute(
+        "UPDATE silence SET due_at = %(now)s WHERE resident_id = %(resident)s AND ended_at IS NULL AND due_at > %(now)s",
+        {"resident": resident_id, "now": now},
+    )
+
+
 async def plan_summary(connection: Connection, zone_id: int, due_at: datetime) -> None:
     """The zone's leads are to be told of what is silenced there."""
     await connection.execute(

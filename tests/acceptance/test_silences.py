@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway import controlled
+from gateway.api import schemas
 from gateway.embedded import Broker
 from gateway.errors import Problem
-from tests.support.silences import consents, ends, lets_last, look, may_not, silences
+from gateway.store import municipality
+from tests.support.silences import consents, ends, lets_last, look, may_not, silences, uid_of
 from tests.support.town import Device, Home
 from tests.support.world import World, world
 
@@ -259,3 +262,22 @@ async def test_the_response_centre_silences_nothing_for_good(migrated_url: str, 
         with pytest.raises(Problem) as refused:
             await lets_last(town, "Vakt", longer, 1)
         assert refused.value.reason == "until"
+
+
+async def test_a_silence_moves_with_its_resident(migrated_url: str, broker: Broker) -> None:
+    """At once: whoever leads where they live now sees it, and can end it."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        town.zones["Øy"] = await town.gateway.database.run(
+            lambda each: municipality.add_zone(each, town.zones["Kommune"], "zone", "Øy")
+        )
+        await town.person("Liv", "lead", "Øy")
+        home, there = await town.home(), await town.home(zone="Øy")
+        made = await silences(town, "Siri", home, 8)
+        with pytest.raises(Problem):
+            await look(town, made, "Liv")
+        where = (await uid_of(town, home))["resident"]
+        (new,) = await town.rows("SELECT uid FROM dwelling WHERE id = %s", there.dwelling)
+        await town.gateway.front.move_in(await town.who("Tek"), where, schemas.MoveIn(dwelling=new["uid"]))
+        await controlled.settle(town.gateway)
+        assert (await look(town, made, "Liv")).zone.name == "Øy"
+        assert (await ends(town, "Liv", await look(town, made, "Liv"))).state == "ended"
