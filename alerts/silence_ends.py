@@ -80,9 +80,11 @@ class Fate(StrEnum):
 
 
 def fate(kind: Kind, held: Held, now: datetime) -> Fate:
-    """It is raised, unless it waited for life at home and somebody was away; or it is about a device's own health and the
-    device is gone; or it was over as soon as it had happened, and that is history."""
-    if kind is Kind.AWAY or (held.track is Track.TECHNICAL and not held.fitted):
+    """It is raised, unless it is about a device's own health and the device is gone; or it was over as soon as it had happened,
+    and that is history. What waited for life at home while somebody was away is raised where it goes on."""
+    if kind is Kind.AWAY:
+        return Fate.RAISED if held.lasting and held.fitted else Fate.PASSED
+    if held.track is Track.TECHNICAL and not held.fitted:
         return Fate.PASSED
     return Fate.RAISED if held.lasting or now - held.newest_at <= HISTORY_AFTER else Fate.PASSED
 

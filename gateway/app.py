@@ -34,7 +34,7 @@ from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
-from gateway.store import commands, gateways, migrate, observations, outlook, pages, sites, watches
+from gateway.store import commands, gateways, migrate, observations, outlook, pages, rosters, silences, sites, watches
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -260,6 +260,8 @@ class Gateway:
             **await alert_store.unanswered(connection, now),
             **await pages.standing(connection, now),
             "oldest_watch": await watches.oldest_overdue(connection, now),
+            "oldest_silence": await silences.oldest_overdue(connection, now),
+            "oldest_roster_look": await rosters.oldest_overdue(connection, now),
             "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }
         unknown = await migrate.newer(connection)

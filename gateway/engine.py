@@ -42,7 +42,7 @@ async def act(connection: Connection, signals: Sequence[Signal], now: datetime, 
         after, what = await _act_on(connection, signal, stored, now, book)
         changed |= what
         if stored is None and after is not None and isinstance(signal, Raise):
-            await holding.opened(connection, signal, after.id, held, now)
+            await holding.opened(connection, signal, after.id, now)
         if after is None or after.alert.closed_at is not None:
             open_alerts.pop(signal.key, None)
         else:

@@ -19,6 +19,14 @@ from gateway.store.sites import LaneRow
 
 LATE = timedelta(seconds=30)
 """How far behind time anything due may be."""
+BEHIND = {
+    "alert": "oldest_overdue",
+    "watch": "oldest_watch",
+    "page": "oldest_page",
+    "silence": "oldest_silence",
+    "look at a roster": "oldest_roster_look",
+}
+"""What falls due, and where its oldest stands."""
 
 
 class State(StrEnum):
@@ -146,7 +154,7 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
         told = f"in {', '.join(standing['unreached'])} some care policy reaches nobody at all now; /reach shows which"
         findings.append(Finding(state=State.RED, reason="reach", detail=told))
     findings += [Finding(state=State.DEGRADED, reason="broker", detail=told) for told in standing["broker"]]
-    for what, name in (("alert", "oldest_overdue"), ("watch", "oldest_watch"), ("page", "oldest_page")):
+    for what, name in BEHIND.items():
         due = standing[name]
         if due is not None and now - due > LATE:
             told = f"a {what} was due at {due:%Y-%m-%dT%H:%M:%SZ} and still is"

@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 
 from alerts.judge import RULE_FAILED
-from alerts.model import Clear, Entry, Evidence, Heard, Inform, Raise, Severity, Signal, Subject, Track
+from alerts.model import Clear, Entry, Evidence, Heard, Inform, Lateness, Raise, Severity, Signal, Subject, Track
 from alerts.rulebook import Rulebook
 from alerts.silence import Decision, Silence, Why, decide, rests_while_away
 from alerts.silence_ends import SOMEBODY_THERE, TOLD_AGAIN
@@ -36,7 +36,7 @@ class Holding:
 async def gather(connection: Connection, signals: Sequence[Signal], now: datetime, book: Rulebook) -> Holding:
     """What has to be known before alerts are locked: silences come first in the order of locks."""
     subjects = [each.subject for each in signals if isinstance(each, Raise) and _by_a_rule(each)]
-    ends = {each.key for each in signals if isinstance(each, Clear) or (isinstance(each, Inform) and each.over)}
+    keys = {each.key for each in signals if not isinstance(each, Inform) or each.over}
     found = Holding()
     if subjects:
         found.silences = await silences.touching(
@@ -46,8 +46,8 @@ async def gather(connection: Connection, signals: Sequence[Signal], now: datetim
             {each.resident_id for each in subjects if each.resident_id is not None},
             {zone for each in subjects for zone in (each.zone_id, *book.ancestry.get(each.zone_id, ()))},
         )
-    if ends:
-        found.keys = await held.keys_held(connection, ends)
+    if keys:
+        found.keys = await held.keys_held(connection, keys)
     return found
 
 
@@ -66,10 +66,9 @@ async def hold(
     return Changed(frozenset({raised.subject.zone_id}))
 
 
-async def opened(connection: Connection, raised: Raise, alert_id: int, holding: Holding, now: datetime) -> None:
-    """An alert has been opened although something of the same is held back, as it grew more severe: both are one now."""
-    if not holding.silences:
-        return
+async def opened(connection: Connection, raised: Raise, alert_id: int, now: datetime) -> None:
+    """An alert has been opened although something of the same may be held back, as it grew more severe or another device of
+    the home has said it: both are one now."""
     for row in await held.settle_by_alert(connection, raised.key, alert_id, now):
         await alerts.add_entries(connection, alert_id, (was_silenced(row["times"], row["first_at"]),), now)
 
@@ -155,10 +154,14 @@ def _shows_life(heard: Heard) -> bool:
 
 
 def _to_tell(there: Iterable[Heard], away: held.Away, now: datetime) -> list[Heard]:
-    """That somebody comes in while nobody should be there: the newest of it, and not again and again."""
+    """That somebody comes in while nobody should be there: the newest of it, and not again and again; history calls nobody."""
     if not away.alone or now >= away.until or (away.told_at is not None and now - away.told_at < TOLD_AGAIN):
         return []
-    entered = [each for each in there if each.observation.type in kinds()[each.observation.kind].entry]
+    entered = [
+        each
+        for each in there
+        if each.observation.type in kinds()[each.observation.kind].entry and each.lateness is not Lateness.HISTORY
+    ]
     return entered[-1:]
 
 

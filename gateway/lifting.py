@@ -6,9 +6,11 @@ whose leads are to be told are rows with a ``due_at``, as everything that needs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
 import structlog
@@ -37,7 +39,6 @@ from gateway.store import alerts as alert_store
 from gateway.store import audit, held, silences
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import LOST_A_RACE, Connection, DatabaseGone
-from gateway.store.held import HeldBack
 from gateway.store.silences import DueSilence
 
 log = structlog.get_logger()
@@ -53,13 +54,44 @@ async def end(
     await silences.end(connection, silence.id, why, by, now)
     await audit.add(connection, now, (Audited("silence.ended", "silence", silence.id, by, {"why": why}),))
     changed = Changed(frozenset({silence.zone_id}))
-    for each in await held.lock_open(connection, silence.id, now):
-        changed |= await _lift(connection, silence, each, now, book)
-    return changed | await act(connection, [_over(code, silence, now) for code in NOTICES], now, book)
+    for lifted in await _lift_all(connection, silence, now, book):
+        changed |= lifted
+    told = partial(take_back, connection, silence, NOTICES, now, book)
+    return changed | (await _by_itself(connection, told, silence=silence.id) or Changed())
 
 
-async def _lift(connection: Connection, silence: Silence, each: HeldBack, now: datetime, book: Rulebook) -> Changed:
+async def _lift_all(connection: Connection, silence: Silence, now: datetime, book: Rulebook) -> list[Changed]:
+    """Whatever was held back, each by itself; what changed by each that was lifted. One that could not be is tried again."""
+    done: list[Changed] = []
+    for row in await held.lock_open(connection, silence.id, now):
+        work = partial(_lift, connection, silence, row, now, book)
+        lifted = await _by_itself(connection, work, silence=silence.id, key=row["key"])
+        if lifted is None:
+            await held.try_again(connection, row["id"], now)
+        else:
+            done.append(lifted)
+    return done
+
+
+async def _by_itself(
+    connection: Connection, work: Callable[[], Awaitable[Changed | None]], **about: int | str
+) -> Changed | None:
+    """Work in a transaction of its own inside; None where it failed, or there was nothing to do."""
+    try:
+        async with connection.transaction():
+            return await work()
+    except (*DatabaseGone, *LOST_A_RACE):
+        raise
+    except Exception:
+        log.exception("silence.failed", **about)
+        return None
+
+
+async def _lift(
+    connection: Connection, silence: Silence, row: Mapping[str, Any], now: datetime, book: Rulebook
+) -> Changed:
     """One thing that was held back: raised, held on by another silence, or passed."""
+    each = held.read(row, now)
     rule = book.by_id.get(each.raise_.rule_id or 0)
     lasting = rule is None or rule.spec.lasting
     what = fate(silence.kind, Held(each.raise_.track, each.newest_at, lasting, each.fitted), now)
@@ -78,23 +110,46 @@ async def _lift(connection: Connection, silence: Silence, each: HeldBack, now: d
 # Time ------------------------------------------------------------------------------------------------------------------
 
 
-async def pass_time(connection: Connection, now: datetime, book: Rulebook, limit: int) -> int:
-    """Whatever is due of silences, each in a transaction of its own inside; how many there were."""
-    due = await silences.lock_due(connection, now, sorted(OVERSEERS), limit)
-    changed = Changed()
-    for each in due:
-        try:
-            async with connection.transaction():
-                changed |= await _look_at(connection, each, now, book)
-        except (*DatabaseGone, *LOST_A_RACE):
-            raise
-        except Exception:
-            log.exception("silence.failed", silence=each.silence.id)
-    told = await silences.lock_due_summaries(connection, now, limit)
-    for row in told:
-        changed |= await _summarise(connection, row, now, book)
+@dataclass(frozen=True, slots=True)
+class AllDue:
+    """Silences, and zones whose leads are to be told."""
+
+    silences: Sequence[int]
+    zones: Sequence[int]
+
+
+async def due(connection: Connection, now: datetime, after: int, limit: int) -> AllDue:
+    """What is due of silences; see :func:`gateway.store.silences.due`."""
+    ids = await silences.due(connection, now, after, limit)
+    return AllDue(ids, await silences.due_summaries(connection, now, limit))
+
+
+async def pass_time(connection: Connection, silence_id: int, now: datetime, book: Rulebook) -> int:
+    """What is due of one silence: 1 where something was done. What fails stays due, and /health tells."""
+    return await _done(connection, partial(_pass, connection, silence_id, now, book), silence=silence_id)
+
+
+async def summarise(connection: Connection, zone_id: int, now: datetime, book: Rulebook) -> int:
+    """Tell a zone's leads what is silenced there: 1 where they were told."""
+    return await _done(connection, partial(_summarise, connection, zone_id, now, book), zone=zone_id)
+
+
+async def _done(connection: Connection, work: Callable[[], Awaitable[Changed | None]], **about: int) -> int:
+    changed = await _by_itself(connection, work, **about)
+    if changed is None:
+        return 0
     await audit.announce(connection, changed)
-    return len(due) + len(told)
+    return 1
+
+
+async def _pass(connection: Connection, silence_id: int, now: datetime, book: Rulebook) -> Changed | None:
+    """Look at it; of one whose time is up already, raise what could not be raised then."""
+    found = await silences.lock_due(connection, silence_id, now, sorted(OVERSEERS))
+    if found is not None:
+        return await _look_at(connection, found, now, book)
+    over = await silences.lock_over(connection, silence_id, now)
+    done = await _lift_all(connection, over, now, book) if over is not None else []
+    return reduce(or_, done) if done else None
 
 
 async def _look_at(connection: Connection, due: DueSilence, now: datetime, book: Rulebook) -> Changed:
@@ -108,14 +163,20 @@ async def _look_at(connection: Connection, due: DueSilence, now: datetime, book:
         await silences.plan_summary(connection, silence.zone_id, next_morning(now, book.local))
     codes = {Due.WARN: ENDS_SOON, Due.ASK_BACK: BACK_ASKED, Due.TELL_WITHOUT_OWNER: WITHOUT_OWNER}
     changed = Changed()
+    if Due.ASK_BACK in found.due:  # whether anybody has said so or not, it holds back nothing any more
+        for lifted in await _lift_all(connection, silence, now, book):
+            changed |= lifted
     for each in found.due:
         changed |= await notify(connection, silence, codes[each], now, book)
     return changed
 
 
-async def _summarise(connection: Connection, row: Mapping[str, Any], now: datetime, book: Rulebook) -> Changed:
+async def _summarise(connection: Connection, zone: int, now: datetime, book: Rulebook) -> Changed | None:
     """Every morning, until nothing is silenced there any more."""
-    zone, counts = row["zone_id"], {name: row[name] for name in ("silences", "away", "events")}
+    row = await silences.lock_due_summary(connection, zone, now)
+    if row is None:
+        return None
+    counts = {name: row[name] for name in ("silences", "away", "events")}
     anything = bool(counts["silences"] or counts["away"])
     await silences.summarised(connection, zone, next_morning(now, book.local) if anything else None)
     key = f"{IN_FORCE}:zone:{zone}"

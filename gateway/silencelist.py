@@ -196,7 +196,7 @@ def _view(row: Row, silence: Silence, persons: Persons, who: Who, now: datetime)
         until=silence.until,
         asked_by=_ref(persons[row["asked_by"]]),
         asked_at=row["asked_at"],
-        asked_until=row["asked_until"],
+        asked_until=row["asked_until"] if silence.ended_at is None else None,
         consented_by=_ref(persons[row["consented_by"]]) if row["consented_by"] in persons else None,
         consented_at=silence.consented_at,
         ended_at=silence.ended_at,

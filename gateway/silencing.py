@@ -3,7 +3,7 @@
 Who may
     Silence something: leads and administrators where it is; the response centre for at most 12 hours; technical services
     what a device raises for themselves, while they mend it. Say that a resident is away: leads and administrators; the
-    response centre for at most three days, until a lead is at work again.
+    response centre for at most three days, until a lead is at work again. What the centre extends lasts no longer in all.
     Agree to what takes two (``alerts.silence.needs_consent``): a lead or an administrator there who has not asked for it.
     End a silence: whoever might set it, for any length, and its owner; say that a resident is back: all care staff. To end
     one is to hear more, so it takes less to do so.
@@ -129,7 +129,8 @@ async def extend(
     if "extend" not in acts(who, row, silence):
         raise NotAllowed("role", "you may not let this last longer", "ask a lead of the zone")
     roles = who.roles_in.get(silence.zone_id, frozenset())
-    _require_time(roles, silence.kind, scope_of(row), silence.track, max(now, silence.since), request.until, now)
+    begins = _counts_from(roles, scope_of(row), silence, request.until, now)
+    _require_time(roles, silence.kind, scope_of(row), silence.track, begins, request.until, now)
     pending = silence.needs_consent and request.until > silence.until
     change = silences.ask_longer if pending else silences.extend
     await change(connection, silence.id, request.until, who.person_id, now)
@@ -188,7 +189,7 @@ def _checked(who: Who, about: About, request: schemas.SilenceRequest, now: datet
     if away and scope.name != "resident":
         raise Invalid("scope", "only a resident can be away", "name a resident")
     roles = who.roles_in.get(about.zone_id, frozenset())
-    _require_time(roles, kind, scope.name, track, since, request.until, now)
+    _require_time(roles, kind, scope.name, track, max(since, now), request.until, now)
     condition = None if away else _condition(request, book)
     vital = not away and (request.vital or (condition is not None and names_vital(condition, track, book)))
     concerned = rules_for(about, book)
@@ -219,6 +220,13 @@ def _require_reason(kind: Kind, request: schemas.SilenceRequest) -> None:
         raise Invalid("note", "the reason is another one, and nothing says which", "say it in the note")
 
 
+def _counts_from(roles: Collection[str], scope: str, silence: Silence, until: datetime, now: datetime) -> datetime:
+    """From when a longer time counts: for whoever may silence it for a short time only from its beginning, so that a short time
+    after another never becomes a long one. To let it end earlier is to hear more, and counts from now."""
+    short = longest_for(roles, silence.kind, scope, silence.track) != longest(silence.kind)
+    return silence.since if short and until > silence.until else max(now, silence.since)
+
+
 def _require_time(
     roles: Collection[str],
     kind: Kind,
@@ -238,7 +246,7 @@ def _require_time(
         )
     if until <= max(since, now):
         raise Invalid("until", "it has to end later than it begins, and later than now", "give a later time")
-    if until - max(since, now) > most or since > now + longest(kind):
+    if until - since > most or since > now + longest(kind):
         days, hours = divmod(int(most.total_seconds()) // 3600, 24)
         told = f"{days} days" if days else f"{hours} hours"
         raise Invalid("until", f"it may last {told} at most", "give an earlier time; it can be extended later")

@@ -19,14 +19,13 @@ from alerts.model import Clear, Evidence, Judgement, Raise, Severity, Signal, Su
 from alerts.rulebook import Rulebook
 from alerts.rules import Moment, Start
 from devices.kinds import kinds
-from gateway import canary
+from gateway import canary, lifting
 from gateway.checking import look
 from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
 from gateway.forgetting import Forgetting
-from gateway.lifting import pass_time
 from gateway.retention import DEFAULT, Keep
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
@@ -49,7 +48,7 @@ SITE_DEAF = "site_deaf"
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What a pass found due."""
+    """What a pass found due; of silences, what it did."""
 
     watches: int = 0
     alerts: int = 0
@@ -102,6 +101,7 @@ class Timekeeper:
         self._looked_at = (0, "")
         self._looked: Looked | None = None
         self._planned = 0
+        self._silenced = 0
 
     async def run_once(self) -> Passed:
         """Everything that is due now.
@@ -117,7 +117,7 @@ class Timekeeper:
         commands = await self._part(self._commands, errors) if there.commands else 0
         if there.rosters:
             await self._part(self._rosters, errors)
-        silences = await self._part(self._silences, errors) if there.silences else 0
+        silences = await self._silences(errors) if there.silences else 0
         await self._part(self._sites, errors)
         lacking = self._looked is None or look.is_needed_after(self._looked)
         if there.schedules or lacking:
@@ -265,10 +265,23 @@ class Timekeeper:
         book = await self._cache.read(connection)
         return await look(connection, self._clock.now(), book)
 
-    async def _silences(self, connection: Connection) -> int:
-        """What silences come to, and the leads who are told of them."""
-        book = await self._cache.read(connection)
-        return await pass_time(connection, self._clock.now(), book, SOME)
+    async def _silences(self, errors: list[Exception]) -> int:
+        """What silences come to, and the leads who are told of them: some at each pass, each in a transaction of its own, so
+        that an alarm that touches one waits for that one. How many were done."""
+        now, after = self._clock.now(), self._silenced
+        due = await self._database.read(lambda each: lifting.due(each, now, after, SOME))
+        self._silenced = due.silences[-1] if due.silences else 0
+        parts = [
+            *(partial(self._silence, silence_id=each) for each in due.silences),
+            *(partial(self._summary, zone_id=each) for each in due.zones),
+        ]
+        return sum([await self._part(each, errors) for each in parts])
+
+    async def _silence(self, connection: Connection, silence_id: int) -> int:
+        return await lifting.pass_time(connection, silence_id, self._clock.now(), await self._cache.read(connection))
+
+    async def _summary(self, connection: Connection, zone_id: int) -> int:
+        return await lifting.summarise(connection, zone_id, self._clock.now(), await self._cache.read(connection))
 
     # Sites ----------------------------------------------------------------------------------------------------------
 

@@ -86,8 +86,8 @@ async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert
     cursor = await connection.execute(
         """INSERT INTO alert (uid, key, condition, vkp_code, severity, track, rule_id, site_id, zone_id, device_id,
                               installation_id, dwelling_id, resident_id, occurred_at, raised_at, late_seconds, policy_version_id,
-                              policy, stage, due_at, due_for, version, attempt)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                              policy, stage, due_at, due_for, version, attempt, notice)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
            RETURNING id""",
         (
             uid,
@@ -113,6 +113,7 @@ async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert
             DueFor.STEP,
             alert.version,
             alert.attempt,
+            raised.notice is not None,
         ),
     )
     row = await cursor.fetchone()
@@ -167,9 +168,11 @@ async def add_entries(
 
 
 async def unanswered(connection: Connection, now: datetime) -> dict[str, Any]:
-    """How escalation stands: open alerts, care alerts that nobody answers, and the oldest overdue ``due_at``."""
+    """How escalation stands: open alerts, care alerts that nobody answers, and the oldest overdue ``due_at``. Nobody waits for
+    help behind a notice: one that nobody closes is no care alert without an answer."""
     cursor = await connection.execute(
-        """SELECT count(*) AS open, count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'care') AS exhausted,
+        """SELECT count(*) AS open,
+                  count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'care' AND NOT notice) AS exhausted,
                   count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'technical') AS exhausted_technical,
                   min(due_at) FILTER (WHERE due_at <= %s) AS oldest_overdue
            FROM alert WHERE closed_at IS NULL""",

@@ -93,18 +93,18 @@ class HeldBack:
     fitted: bool
 
 
-async def lock_open(connection: Connection, silence_id: int, now: datetime) -> list[HeldBack]:
-    """What a silence holds back and is not over, locked, in the order of keys."""
+async def lock_open(connection: Connection, silence_id: int, now: datetime) -> list[dict[str, Any]]:
+    """What a silence holds back and is not over, locked, in the order of keys; to be read each by itself."""
     cursor = await connection.execute(
         """SELECT h.*, coalesce(i.during @> %s::timestamptz, true) AS fitted
            FROM held_back h LEFT JOIN installation i ON i.id = h.installation_id
            WHERE h.silence_id = %s AND h.settled_at IS NULL ORDER BY h.key FOR UPDATE OF h""",
         (now, silence_id),
     )
-    return [_held(row, now) for row in await cursor.fetchall()]
+    return await cursor.fetchall()
 
 
-def _held(row: Mapping[str, Any], now: datetime) -> HeldBack:
+def read(row: Mapping[str, Any], now: datetime) -> HeldBack:
     """It is raised now, and not late: that it was held back is told apart."""
     evidence = replace(Evidence.from_json(row["evidence"]), received_at=now, device=None)
     ids = ("site_id", "zone_id", "device_id", "installation_id", "dwelling_id", "resident_id")
@@ -119,6 +119,11 @@ def _held(row: Mapping[str, Any], now: datetime) -> HeldBack:
         rule_id=row["rule_id"],
     )
     return HeldBack(row["id"], raised, row["first_at"], row["newest_at"], row["times"], row["fitted"])
+
+
+async def try_again(connection: Connection, held_id: int, now: datetime) -> None:
+    """It was to be raised and could not be: it is due, from the first time on."""
+    await connection.execute("UPDATE held_back SET due_at = coalesce(due_at, %s) WHERE id = %s", (now, held_id))
 
 
 async def settle(connection: Connection, held_id: int, outcome: str, alert_id: int | None, now: datetime) -> None:

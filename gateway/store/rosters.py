@@ -199,6 +199,12 @@ async def look_again(connection: Connection, now: datetime) -> None:
     await connection.execute("UPDATE roster_look SET due_at = %(now)s WHERE due_at > %(now)s", {"now": now})
 
 
+async def oldest_overdue(connection: Connection, now: datetime) -> datetime | None:
+    """Since when a zone waits to be looked at."""
+    rows = await _rows(connection, "SELECT min(due_at) AS due FROM roster_look WHERE due_at <= %(now)s", {"now": now})
+    return rows[0]["due"] if rows else None
+
+
 async def looked_at(connection: Connection) -> list[int]:
     """The zones that use check-in."""
     return [row["zone_id"] for row in await _rows(connection, "SELECT zone_id FROM roster_look ORDER BY zone_id", {})]

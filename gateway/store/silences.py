@@ -151,10 +151,15 @@ async def consent(connection: Connection, row: Mapping[str, Any], by: int, now: 
     )
 
 
+_ASKED_BY = """asked_by = %(by)s,
+                  consented_by = CASE WHEN consented_by = %(by)s THEN asked_by ELSE consented_by END"""
+"""Whoever had agreed and asks now changes places with who had asked: both have said yes to what it is so far."""
+
+
 async def extend(connection: Connection, silence_id: int, until: datetime, by: int, now: datetime) -> None:
     """It lasts until another time, from now on; whoever says so is its owner."""
     await connection.execute(
-        """UPDATE silence SET until = %(until)s, agreed_at = %(now)s, asked_by = %(by)s, asked_at = %(now)s,
+        f"""UPDATE silence SET until = %(until)s, agreed_at = %(now)s, {_ASKED_BY}, asked_at = %(now)s,
                   owner_id = %(by)s, warned_at = NULL, asked_until = NULL, version = version + 1, due_at = %(now)s
            WHERE id = %(id)s""",
         {"id": silence_id, "until": until, "by": by, "now": now},
@@ -164,16 +169,17 @@ async def extend(connection: Connection, silence_id: int, until: datetime, by: i
 async def ask_longer(connection: Connection, silence_id: int, until: datetime, by: int, now: datetime) -> None:
     """It is to last until another time, once somebody else has agreed; until then it ends when it would have."""
     await connection.execute(
-        """UPDATE silence SET asked_until = %(until)s, asked_by = %(by)s, asked_at = %(now)s, owner_id = %(by)s,
+        f"""UPDATE silence SET asked_until = %(until)s, {_ASKED_BY}, asked_at = %(now)s, owner_id = %(by)s,
                   version = version + 1, due_at = %(now)s WHERE id = %(id)s""",
         {"id": silence_id, "until": until, "by": by, "now": now},
     )
 
 
 async def end(connection: Connection, silence_id: int, why: Ended, by: int | None, now: datetime) -> None:
-    """It holds back nothing any more. ``by``: None where it ends by itself."""
+    """It holds back nothing any more. ``by``: None where it ends by itself. What was asked of it and not agreed to stays as it
+    is: an end takes nobody's consent."""
     await connection.execute(
-        """UPDATE silence SET ended_at = %(now)s, ended_by = %(by)s, ended_why = %(why)s, asked_until = NULL, due_at = NULL,
+        """UPDATE silence SET ended_at = %(now)s, ended_by = %(by)s, ended_why = %(why)s, due_at = NULL,
                   version = version + 1 WHERE id = %(id)s""",
         {"id": silence_id, "why": why, "by": by, "now": now},
     )
@@ -193,11 +199,23 @@ class DueSilence:
     zone_now: int
 
 
-async def lock_due(connection: Connection, now: datetime, roles: Sequence[str], limit: int) -> list[DueSilence]:
-    """Those that are due; what another process has is left to it."""
+async def due(connection: Connection, now: datetime, after: int, limit: int) -> list[int]:
+    """Those that are to be looked at, and those that have ended and held back what could not be raised then; round and round,
+    from after one on, so that what fails hides nothing behind it."""
+    cursor = await connection.execute(
+        """SELECT id FROM (SELECT id FROM silence WHERE due_at <= %(now)s
+                           UNION SELECT silence_id FROM held_back WHERE due_at <= %(now)s AND settled_at IS NULL) d
+           ORDER BY id <= %(after)s, id LIMIT %(limit)s""",
+        {"now": now, "after": after, "limit": limit},
+    )
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def lock_due(connection: Connection, silence_id: int, now: datetime, roles: Sequence[str]) -> DueSilence | None:
+    """One of them, locked; None where it is not due any more, or another process has it."""
     cursor = await connection.execute(
         f"""WITH RECURSIVE due AS (
-                SELECT * FROM silence WHERE due_at <= %(now)s ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
+                SELECT * FROM silence WHERE id = %(id)s AND due_at <= %(now)s FOR UPDATE SKIP LOCKED),
             up AS (SELECT id, zone_id FROM due UNION
                    SELECT up.id, z.parent_id FROM up JOIN zone z ON z.id = up.zone_id WHERE z.parent_id IS NOT NULL)
             SELECT {", ".join("s." + name.strip() for name in _DECIDING.split(","))}, coalesce(home.zone_id, s.zone_id) AS zone_now,
@@ -210,15 +228,23 @@ async def lock_due(connection: Connection, now: datetime, roles: Sequence[str], 
                         WHEN s.resident_id IS NOT NULL THEN home.zone_id IS NOT NULL ELSE true END AS there
             FROM due s LEFT JOIN LATERAL (
                 SELECT w.zone_id FROM residency y JOIN dwelling w ON w.id = y.dwelling_id
-                WHERE y.resident_id = s.resident_id AND y.during @> %(now)s::timestamptz) home ON true
-            ORDER BY s.id""",
-        {"now": now, "roles": list(roles), "limit": limit},
+                WHERE y.resident_id = s.resident_id AND y.during @> %(now)s::timestamptz) home ON true""",
+        {"id": silence_id, "now": now, "roles": list(roles)},
     )
-    rows = await cursor.fetchall()
-    known = {each.id: each for each in readable(rows)}
-    return [
-        DueSilence(known[row["id"]], row["owned"], row["there"], row["zone_now"]) for row in rows if row["id"] in known
-    ]
+    row = await cursor.fetchone()
+    known = readable([row] if row else [])
+    return DueSilence(known[0], row["owned"], row["there"], row["zone_now"]) if row and known else None
+
+
+async def lock_over(connection: Connection, silence_id: int, now: datetime) -> Silence | None:
+    """One that has ended or whose time is up, locked; None where another process has it."""
+    cursor = await connection.execute(
+        f"""SELECT {_DECIDING} FROM silence WHERE id = %s AND (ended_at IS NOT NULL OR until <= %s)
+            FOR UPDATE SKIP LOCKED""",
+        (silence_id, now),
+    )
+    found = readable(await cursor.fetchall())
+    return found[0] if found else None
 
 
 async def looked_at(
@@ -231,6 +257,14 @@ async def looked_at(
     )
 
 
+async def look_again(connection: Connection, resident_id: int, now: datetime) -> None:
+    """A resident lives somewhere else: their silences are looked at at once, and belong where they live."""
+    await connection.execute(
+        "UPDATE silence SET due_at = %(now)s WHERE resident_id = %(resident)s AND ended_at IS NULL AND due_at > %(now)s",
+        {"resident": resident_id, "now": now},
+    )
+
+
 async def plan_summary(connection: Connection, zone_id: int, due_at: datetime) -> None:
     """The zone's leads are to be told of what is silenced there."""
     await connection.execute(
@@ -240,21 +274,41 @@ async def plan_summary(connection: Connection, zone_id: int, due_at: datetime) -
     )
 
 
-async def lock_due_summaries(connection: Connection, now: datetime, limit: int) -> list[dict[str, Any]]:
-    """Zones whose leads are to be told now: how many silences are there, of residents who are away, and how much they have
-    held back since yesterday."""
+async def due_summaries(connection: Connection, now: datetime, limit: int) -> list[int]:
+    """Zones whose leads are to be told now."""
     cursor = await connection.execute(
-        """WITH due AS (SELECT zone_id FROM silence_summary WHERE due_at <= %(now)s ORDER BY zone_id LIMIT %(limit)s
+        "SELECT zone_id FROM silence_summary WHERE due_at <= %s ORDER BY due_at, zone_id LIMIT %s", (now, limit)
+    )
+    return [row["zone_id"] for row in await cursor.fetchall()]
+
+
+async def lock_due_summary(connection: Connection, zone_id: int, now: datetime) -> dict[str, Any] | None:
+    """What a zone's leads are to be told now: how many silences are there, of residents who are away, and how much they have
+    held back since yesterday. None where they have been told, or another process tells them."""
+    cursor = await connection.execute(
+        """WITH due AS (SELECT zone_id FROM silence_summary WHERE zone_id = %(zone)s AND due_at <= %(now)s
                         FOR UPDATE SKIP LOCKED)
            SELECT due.zone_id, count(s.id) FILTER (WHERE s.kind = 'silence') AS silences,
                   count(s.id) FILTER (WHERE s.kind = 'away') AS away, coalesce(sum(h.events), 0)::integer AS events
            FROM due LEFT JOIN silence s ON s.zone_id = due.zone_id AND s.ended_at IS NULL
            LEFT JOIN LATERAL (SELECT sum(times) AS events FROM held_back b
                               WHERE b.silence_id = s.id AND b.newest_at > %(now)s - interval '1 day') h ON true
-           GROUP BY due.zone_id ORDER BY due.zone_id""",
-        {"now": now, "limit": limit},
+           GROUP BY due.zone_id""",
+        {"zone": zone_id, "now": now},
     )
-    return await cursor.fetchall()
+    return await cursor.fetchone()
+
+
+async def oldest_overdue(connection: Connection, now: datetime) -> datetime | None:
+    """Since when a silence waits to be looked at, what it held back to be raised, or a zone's leads to be told."""
+    cursor = await connection.execute(
+        """SELECT least((SELECT min(due_at) FROM silence WHERE due_at <= %(now)s),
+                        (SELECT min(due_at) FROM silence_summary WHERE due_at <= %(now)s),
+                        (SELECT min(due_at) FROM held_back WHERE due_at <= %(now)s AND settled_at IS NULL)) AS due""",
+        {"now": now},
+    )
+    row = await cursor.fetchone()
+    return row["due"] if row else None
 
 
 async def summarised(connection: Connection, zone_id: int, due_at: datetime | None) -> None:

@@ -300,7 +300,8 @@ async def at_hand(connection: Connection, now: datetime) -> AtHand:
         f"""SELECT EXISTS (SELECT 1 FROM alert WHERE due_at <= %(now)s) AS alerts,
                   EXISTS (SELECT 1 FROM command WHERE due_at <= %(now)s) AS commands,
                   EXISTS (SELECT 1 FROM silence WHERE due_at <= %(now)s)
-                      OR EXISTS (SELECT 1 FROM silence_summary WHERE due_at <= %(now)s) AS silences,
+                      OR EXISTS (SELECT 1 FROM silence_summary WHERE due_at <= %(now)s)
+                      OR EXISTS (SELECT 1 FROM held_back WHERE due_at <= %(now)s AND settled_at IS NULL) AS silences,
                   EXISTS (SELECT 1 FROM watch WHERE due_at <= %(now)s) AS watches,
                   EXISTS (SELECT 1 FROM dose_schedule WHERE watched_until <= %(now)s) AS schedules,
                   EXISTS (SELECT 1 FROM roster_look WHERE due_at <= %(now)s) AS rosters,

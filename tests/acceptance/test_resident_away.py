@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import UTC, datetime, time, timedelta
 
 from gateway.api import schemas
 from gateway.embedded import Broker
@@ -60,3 +60,27 @@ async def test_away_over_and_back(migrated_url: str, broker: Broker) -> None:
         back = await ends(town, "Kari", await look(town, away, "Kari"))
         assert (back.state, {each.outcome for each in back.held}) == ("ended", {"passed"})
         assert len(await town.alerts("dose_missed")) == 1
+
+
+async def test_what_goes_on_after_the_return_and_what_is_history(migrated_url: str, broker: Broker) -> None:
+    """A door that was opened at night and stays open is raised when the day of return has come. A word of long ago that comes
+    late is noted, and calls nobody."""
+    evening = datetime(2026, 3, 3, 20, 30, tzinfo=UTC)  # 21:30 in Oslo
+    async with world(migrated_url, broker, start=evening, deaf_seconds=A_DAY) as town:
+        home = await town.home()
+        door = await town.fits(home, "door_sensor")
+        away = await is_away(town, "Siri", home, 34, reason="holiday")
+        opened = evening + timedelta(hours=1)
+        await town.passes(hours=26)
+        await town.says(door, "opened", at=opened)
+        life = (await look(town, away)).life
+        assert life is not None
+        assert (life.times, await town.alerts("life_while_away")) == (1, [])
+        await town.says(door, "opened")
+        assert [each["condition"] for each in await town.alerts()] == ["silences_in_force", "life_while_away"]
+        (held,) = (await look(town, away)).held
+        assert (held.condition, held.outcome) == ("door_at_night", None)
+        await town.passes(hours=9)
+        assert (await look(town, away)).state == "overdue"
+        assert (await town.alert("door_at_night"))["closed_at"] is None
+        assert (await look(town, away)).held[0].outcome == "raised"

@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway import controlled
+from gateway.api import schemas
 from gateway.embedded import Broker
 from gateway.errors import Problem
-from tests.support.silences import consents, ends, lets_last, look, may_not, silences
+from gateway.store import municipality
+from tests.support.silences import consents, ends, lets_last, look, may_not, silences, uid_of
 from tests.support.town import Device, Home
 from tests.support.world import World, world
 
@@ -204,3 +207,77 @@ async def test_what_nobody_agreed_to_ends_without_having_held_anything(migrated_
         over = await look(town, asked)
         assert (over.state, over.ended_why, over.events) == ("ended", "not_agreed", 0)
         assert over.until - over.since == timedelta(hours=2)
+
+
+async def test_who_had_agreed_asks_for_longer_and_nobody_agrees(migrated_url: str, broker: Broker) -> None:
+    """It ends when it would have, and what it held back is raised; to let it end earlier takes nobody else."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        home = await town.home()
+        sensor = await town.fits(home, "fire_sensor")
+        await town.person("Leif", "lead")
+        asked = await silences(town, "Siri", "Sone", 8, condition="fire", reason="exercise")
+        await consents(town, "Leif", asked)
+        earlier = await lets_last(town, "Leif", await look(town, asked), -6)
+        assert earlier.until == asked.until - timedelta(hours=6)
+        longer = await lets_last(town, "Leif", await look(town, asked), 24)
+        with pytest.raises(Problem) as refused:
+            await consents(town, "Leif", longer)
+        assert refused.value.reason == "same_person"
+        await town.says(sensor, "smoke")
+        await town.news()
+        await town.passes(hours=2)
+        over = await look(town, asked)
+        assert (over.ended_why, over.asked_until, over.held[0].outcome) == ("time_up", None, "raised")
+        assert (await town.alert("fire"))["closed_at"] is None
+        assert "Kari" in await town.news()
+
+
+async def test_a_morning_that_nobody_reads_is_no_alarm_that_nobody_answers(migrated_url: str, broker: Broker) -> None:
+    """It climbs as every alert; but neither is `/health` red by it, nor is it care in any figure."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        home = await town.home()
+        made = await silences(town, "Siri", home.dispenser, 96)
+        await town.passes(hours=70)
+        assert await town.rows("SELECT count(*) AS n FROM alert WHERE exhausted_at IS NOT NULL") == [{"n": 1}]
+        health = await town.gateway.health()
+        assert (health.unanswered_alerts, [each.reason for each in health.findings]) == (0, [])
+        await ends(town, "Siri", await look(town, made))
+        await town.passes(hours=24)
+        assert {each["closed_at"] is None for each in await town.alerts()} == {False}
+        assert await town.rows("SELECT condition FROM alert_fact") == []
+
+
+async def test_the_response_centre_silences_nothing_for_good(migrated_url: str, broker: Broker) -> None:
+    """Half a day in all, however often it is extended, and whoever has set it; a lead lets it last."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        home = await town.home()
+        short = await silences(town, "Vakt", home.dispenser, 10)
+        await town.passes(hours=6)
+        short = await lets_last(town, "Vakt", short, 2)
+        with pytest.raises(Problem) as refused:
+            await lets_last(town, "Vakt", short, 1)
+        assert refused.value.reason == "until"
+        shorter = await lets_last(town, "Vakt", short, -1)
+        longer = await lets_last(town, "Siri", shorter, 24)
+        with pytest.raises(Problem) as refused:
+            await lets_last(town, "Vakt", longer, 1)
+        assert refused.value.reason == "until"
+
+
+async def test_a_silence_moves_with_its_resident(migrated_url: str, broker: Broker) -> None:
+    """At once: whoever leads where they live now sees it, and can end it."""
+    async with world(migrated_url, broker, deaf_seconds=A_DAY) as town:
+        town.zones["Øy"] = await town.gateway.database.run(
+            lambda each: municipality.add_zone(each, town.zones["Kommune"], "zone", "Øy")
+        )
+        await town.person("Liv", "lead", "Øy")
+        home, there = await town.home(), await town.home(zone="Øy")
+        made = await silences(town, "Siri", home, 8)
+        with pytest.raises(Problem):
+            await look(town, made, "Liv")
+        where = (await uid_of(town, home))["resident"]
+        (new,) = await town.rows("SELECT uid FROM dwelling WHERE id = %s", there.dwelling)
+        await town.gateway.front.move_in(await town.who("Tek"), where, schemas.MoveIn(dwelling=new["uid"]))
+        await controlled.settle(town.gateway)
+        assert (await look(town, made, "Liv")).zone.name == "Øy"
+        assert (await ends(town, "Liv", await look(town, made, "Liv"))).state == "ended"

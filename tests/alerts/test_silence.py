@@ -234,7 +234,9 @@ def test_how_much_is_silenced_and_by_how_many() -> None:
         (Kind.SILENCE, Held(Track.CARE, NOW - 25 * HOUR, lasting=False, fitted=True), Fate.PASSED),
         (Kind.SILENCE, Held(Track.CARE, NOW, lasting=True, fitted=False), Fate.RAISED),
         (Kind.SILENCE, Held(Track.TECHNICAL, NOW, lasting=True, fitted=False), Fate.PASSED),
-        (Kind.AWAY, Held(Track.CARE, NOW, lasting=True, fitted=True), Fate.PASSED),
+        (Kind.AWAY, Held(Track.CARE, NOW - 20 * 24 * HOUR, lasting=True, fitted=True), Fate.RAISED),
+        (Kind.AWAY, Held(Track.CARE, NOW, lasting=True, fitted=False), Fate.PASSED),
+        (Kind.AWAY, Held(Track.CARE, NOW, lasting=False, fitted=True), Fate.PASSED),
     ],
 )
 def test_what_becomes_of_what_was_held_back(kind: Kind, held: Held, becomes: Fate) -> None:

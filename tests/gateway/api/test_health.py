@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.embedded import Broker
-from gateway.health import LATE, SiteHealth, State, judge
+from gateway.health import BEHIND, LATE, SiteHealth, State, judge
 from gateway.metrics import METRICS
 from tests.gateway.place import NOW
 from tests.gateway.served import Served, served
@@ -21,6 +21,9 @@ FINE: dict[str, Any] = {
     "oldest_overdue": None,
     "oldest_watch": None,
     "oldest_page": None,
+    "oldest_silence": None,
+    "oldest_roster_look": None,
+    "unreached": [],
     "unreadable_rules": 0,
     "broker": [],
     "newer": [],
@@ -50,7 +53,7 @@ def test_what_health_is_made_of() -> None:
     newer = {**FINE, "newer": ["0099_more.sql"]}
     assert reasons(standing=newer) == (State.DEGRADED, ["outdated"])
     assert reasons(standing={**newer, "outdated": ["0099_more.sql"]}) == (State.RED, ["outdated"])
-    for owed in ("oldest_overdue", "oldest_watch", "oldest_page"):
+    for owed in BEHIND.values():
         assert reasons(standing={**FINE, owed: NOW - LATE}) == (State.OK, [])
         assert reasons(standing={**FINE, owed: NOW - LATE - timedelta(seconds=1)}) == (State.RED, ["behind"])
 
