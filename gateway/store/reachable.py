@@ -39,10 +39,10 @@ async def reachable(connection: Connection, wanted: Wanted, policy: Policy, now:
     roster = await people.roster(connection, wanted.zone_id, now, now)
     duty = await people.present(connection, roster, now, local, wanted.channels)
     staff = await _known(connection, wanted, duty, now, now, local)
+    staff = replace(staff, skipped=duty.skipped, unskipped=roster)
     called = finding.meant(policy, staff, now) | set(wanted.persons)
     contacts = await people.contacts(connection, sorted(called), wanted.channels)
-    found = finding.people(policy, replace(staff, contacts=contacts), now, wanted.persons)
-    return replace(found, skipped=duty.skipped)
+    return finding.people(policy, replace(staff, contacts=contacts), now, wanted.persons)
 
 
 async def gather(connection: Connection, wanted: Wanted, since: datetime, until: datetime, local: tzinfo) -> Staff:
@@ -70,7 +70,8 @@ async def _known(
     teams = await _teams(connection, wanted.ids(Target.TEAM))
     named = {*persons.values(), *(each.person_id for members in teams.values() for each in members)}
     roles = await _roles(connection, sorted(named), since, until) if named else {}
-    away = await _away(connection, sorted(named), since, until) if named else ()
+    there = named | {each.person_id for each in duty.assigned}
+    away = await _away(connection, sorted(there), since, until) if there else ()
     return Staff(duty, local, persons=persons, teams=teams, roles=roles, away=away)
 
 

@@ -157,6 +157,38 @@ async def test_the_only_one_is_paged_all_the_same(migrated_url: str, broker: Bro
         assert await falls(town) == ["Kari"]
 
 
+async def test_whoever_is_alone_in_having_checked_in_and_needs_help_gets_the_other(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with world(migrated_url, broker, start=NIGHT) as town:
+        await nights(town)
+        await check_in_is_used(town)
+        await town.gateway.front.check_in(await town.who("Ola"))
+        await town.unreachable("Siri", "Vakt")
+        await town.settle()
+        assert await falls(town) == ["Ola"]
+        fall = (await town.alerts("fall"))[-1]["uid"]
+        await town.answers("Ola", fall, "claim")
+        await town.answers("Ola", fall, "need_help")
+        assert await town.news() == ["Kari"], "who has not checked in is better than nobody"
+        (called,) = await town.entries(fall, "called_all_the_same")
+        assert called["persons"] == [town.staff["Kari"]]
+
+
+async def test_a_lead_who_is_away_is_not_called_as_long_as_another_one_can_be(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with world(migrated_url, broker, start=NIGHT) as town:
+        await town.person("Tor", "lead")
+        sick = await town.gateway.front.report_absence(await town.who("Siri"), schemas.AbsenceRequest())
+        await town.unreachable("Kari", "Ola", "Vakt")
+        assert await falls(town) == ["Tor"]
+        await town.unreachable("Tor")
+        assert await falls(town) == ["Siri"], "she is the last one"
+        back = schemas.AbsenceChange(version=sick.version, ends=town.now + timedelta(hours=1))
+        await town.gateway.front.change_absence(await town.who("Siri"), sick.id, back)
+
+
 # Days that are not as others ------------------------------------------------------------------------------------------
 
 
