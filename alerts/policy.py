@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -76,6 +76,9 @@ class PolicyStep(BaseModel):
     contacts: Annotated[tuple[ContactKind, ...], Field(max_length=8)] = ()
     first_contact: bool = False
 
+    NEWER: ClassVar[frozenset[str]] = frozenset({"id", "only_on_duty", "contacts", "first_contact"})
+    """Fields that the first release does not know (``alerts.stored``)."""
+
     @model_validator(mode="after")
     def _names_whom_it_means(self) -> Self:
         if (self.target in BY_ID) != (self.id is not None):
@@ -117,6 +120,9 @@ class Policy(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=5)] = 1
     repeat_seconds: Annotated[int, Field(ge=60, le=24 * 3600)] = 300
     limits: StageLimits = StageLimits()
+
+    NEWER: ClassVar[frozenset[str]] = frozenset({"max_severity", "codes", "window", "rounds"})
+    """Fields that the first release does not know (``alerts.stored``)."""
 
     @model_validator(mode="after")
     def _is_for_something(self) -> Self:

@@ -141,7 +141,7 @@ async def change(
     policy = await _checked(connection, who, request.policy, scope, book, now)
     if await policies.is_taken(connection, policy.name, scope, row["id"]):
         raise _taken()
-    if not await policies.change(connection, row["id"], policy, request.version, who.person_id, now):
+    if not await policies.change(connection, row["id"], policy, scope, request.version, who.person_id, now):
         raise stale()
     return await _set(connection, who, row["id"], "policy.set", book, now)
 
