@@ -27,6 +27,10 @@ LONGEST_REPEAT = 300
 
 NOT_CHECKED_IN = "not_checked_in"
 """The condition that somebody on duty has not checked in: for whoever leads, who may have to find another."""
+REACH_GAP = "reach_gap"
+"""The condition that a policy reaches too few in the week to come."""
+OF_STAFF = frozenset({NOT_CHECKED_IN, REACH_GAP})
+"""What leads have to mend, though it is technical: nobody who repairs devices can."""
 
 
 class Target(StrEnum):
@@ -219,7 +223,7 @@ DEFAULT_POLICIES = (
     Policy(
         name="reach",
         track=Track.TECHNICAL,
-        codes=("reach_gap",),
+        codes=(REACH_GAP,),
         steps=(_step(Target.ZONE_LEAD, 3600), _step(Target.RESPONSE_CENTRE, 3600)),
         repeat_seconds=12 * 3600,
         limits=StageLimits(claimed=24 * 3600, on_way=24 * 3600, arrived=24 * 3600),
