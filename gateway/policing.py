@@ -4,7 +4,7 @@ Who may set one
     For a zone and for residents who live there: leads and administrators of the zone. For everywhere: administrators of every
     topmost zone.
     Whoever is signed in and has a role sees the policies for everywhere and for the zones around their own; a resident's are
-    for their zone, and that they were shown is in the audit.
+    for care staff of their zone, and that they were shown is in the audit.
 
 A policy is set against the version that was looked at, and refused where it does not reach two persons in some zone in which it
 applies, now or when its time of day begins. Alerts keep the version with which they were raised.
@@ -52,9 +52,13 @@ def may_set(who: Who, scope: Scope, book: Rulebook) -> bool:
 def sees(who: Who, row: Row, book: Rulebook) -> bool:
     """Whether somebody may see a policy."""
     where = row["where_id"]
-    if row["scope"] == "whole" or where in who.zone_ids:
-        return True
-    return row["scope"] == "zone" and any(where in book.ancestry.get(each, ()) for each in who.zone_ids)
+    if row["scope"] == "resident":
+        return where in who.sight.care
+    return (
+        row["scope"] == "whole"
+        or where in who.zone_ids
+        or any(where in book.ancestry.get(each, ()) for each in who.zone_ids)
+    )
 
 
 # Looking --------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Rehearsing: who would be paged if something happened here at some time, and where too few would be in the week to come.
 
-For overseers, of the zones that they oversee. It is what alerts do (``alerts.rehearsal``): the same choice of a policy, the same
+For overseers, of the zones that they oversee; of residents for those who see care there. It is what alerts do (``alerts.rehearsal``): the same choice of a policy, the same
 ladder, the same people. That a resident was named is in the audit.
 """
 
@@ -60,7 +60,11 @@ async def outlook_of(connection: Connection, who: Who, local: ZoneInfo, now: dat
     who.require(OVERSEERS)
     mine = who.zones_as(OVERSEERS)
     stands = await outlook.standing(connection)
-    gaps = await outlook.gaps(connection, mine)
+    gaps = [
+        row
+        for row in await outlook.gaps(connection, mine)
+        if row["resident_id"] is None or row["zone_id"] in who.sight.care
+    ]
     named = await policies.by_ids(connection, {row["policy_id"] for row in gaps})
     await note_residents(connection, who, [row["resident_id"] for row in gaps], now)
     gettext = translations(who.language).gettext
@@ -100,7 +104,8 @@ async def outlook_of(connection: Connection, who: Who, local: ZoneInfo, now: dat
 async def _place(connection: Connection, who: Who, query: schemas.RehearsalQuery) -> Scope:
     name: policies.ScopeName = "zone" if query.zone is not None else "resident"
     scope = await policies.scope_of(connection, name, query.zone or query.resident or UUID(int=0))
-    if scope is None or scope.where_id not in who.zones_as(OVERSEERS):
+    may = scope is not None and scope.where_id in who.zones_as(OVERSEERS)
+    if scope is None or not may or (name == "resident" and scope.where_id not in who.sight.care):
         raise NotFound("scope", f"there is no such {name}, or it is not in a zone of yours", "choose one of yours")
     return scope
 
