@@ -189,6 +189,41 @@ async def test_a_lead_who_is_away_is_not_called_as_long_as_another_one_can_be(
         await town.gateway.front.change_absence(await town.who("Siri"), sick.id, back)
 
 
+async def test_the_auditor_hears_of_what_becomes_of_rosters(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker, start=NIGHT) as town:
+        front, siri, auditor = town.gateway.front, await town.who("Siri"), town.gateway.auditor
+        zone, kari, day = await sone(town), await uid(town, "person", town.staff["Kari"]), NIGHT.date()
+        shift_ = schemas.ShiftRequest(
+            role="responder", person=kari, weekday=0, start=time(7), end=time(15), from_date=day
+        )
+        calendar = "\r\n".join(
+            (
+                *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:test", "BEGIN:VEVENT", "UID:1", "DTSTAMP:20260301T000000Z"),
+                *("DTSTART:20260304T070000Z", "DTEND:20260304T150000Z", "ATTENDEE;CN=Kari:mailto:kari@example.org"),
+                *("END:VEVENT", "END:VCALENDAR", ""),
+            )
+        )
+        asked = schemas.ImportRequest(
+            role="responder",
+            source="plan",
+            since=day,
+            until=day + timedelta(days=7),
+            calendar=calendar,
+            people={},
+            apply=True,
+        )
+        happens = (
+            lambda: front.add_shift(siri, zone, shift_),
+            lambda: front.report_absence(siri, schemas.AbsenceRequest(person=kari)),
+            lambda: front.import_calendar(siri, zone, asked),
+        )
+        assert await auditor.run_once()
+        for each in happens:
+            assert not await auditor.run_once()
+            await each()
+            assert await auditor.run_once()
+
+
 # Days that are not as others ------------------------------------------------------------------------------------------
 
 
