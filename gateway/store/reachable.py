@@ -51,15 +51,31 @@ async def gather(connection: Connection, wanted: Wanted, since: datetime, until:
     return staff
 
 
+async def gather_present(
+    connection: Connection, wanted: Wanted, now: datetime, until: datetime, local: tzinfo
+) -> Staff:
+    """The same from now on, as an alert would find it: without whoever has not checked in."""
+    roster = await people.roster(connection, wanted.zone_id, now, until)
+    duty = await people.present(connection, roster, now, local, wanted.channels)
+    staff = await _with_contacts(connection, wanted, duty, now, until, local)
+    return replace(staff, skipped=duty.skipped, unskipped=roster)
+
+
 async def gather_ahead(
     connection: Connection, wanted: Wanted, since: datetime, until: datetime, local: tzinfo
 ) -> tuple[Staff, tuple[datetime, ...]]:
     """The same, with the times between at which somebody's duty begins or ends."""
     duty = await people.roster(connection, wanted.zone_id, since, until)
+    staff = await _with_contacts(connection, wanted, duty, since, until, local)
+    return staff, _changes(duty, since, until, local)
+
+
+async def _with_contacts(
+    connection: Connection, wanted: Wanted, duty: Roster, since: datetime, until: datetime, local: tzinfo
+) -> Staff:
     staff = await _known(connection, wanted, duty, since, until, local)
     everyone = {*staff.roles, *(each.person_id for each in duty.assigned), *wanted.persons}
-    contacts = await people.contacts(connection, sorted(everyone), wanted.channels)
-    return replace(staff, contacts=contacts), _changes(duty, since, until, local)
+    return replace(staff, contacts=await people.contacts(connection, sorted(everyone), wanted.channels))
 
 
 async def _known(

@@ -157,6 +157,27 @@ async def test_the_only_one_is_paged_all_the_same(migrated_url: str, broker: Bro
         assert await falls(town) == ["Kari"]
 
 
+async def test_a_rehearsal_for_now_passes_over_who_has_not_checked_in(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker, start=NIGHT) as town:
+        await nights(town)
+        siri, zone = await town.who("Siri"), await sone(town)
+
+        async def first(at: timedelta) -> tuple[list[str], list[tuple[str, str]], bool]:
+            """Who is called first, who is not and why, and whether that assumes that everybody checks in."""
+            query = schemas.RehearsalQuery(zone=zone, at=town.now + at)
+            found = await town.gateway.front.rehearsal(siri, query)
+            missed = [(each.person.name, each.reason.value) for each in found.rungs[0].missed]
+            return [each.person.name for each in found.rungs[0].called], missed, found.assumes_check_in
+
+        assert await first(timedelta(0)) == (["Kari"], [], False)
+        assert await first(timedelta(days=1)) == (["Kari"], [], False)
+        await check_in_is_used(town)
+        await town.gateway.front.check_in(await town.who("Ola"))
+        assert await first(timedelta(0)) == (["Ola"], [("Kari", "not_checked_in")], False)
+        assert await first(timedelta(days=1)) == (["Kari"], [], True)
+        assert await falls(town) == ["Ola"], "as it is when it is real"
+
+
 async def test_whoever_is_alone_in_having_checked_in_and_needs_help_gets_the_other(
     migrated_url: str, broker: Broker
 ) -> None:
