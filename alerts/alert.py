@@ -96,11 +96,13 @@ class People:
 
     ``persons`` must hold the holder, whoever it is offered to, whoever it is about to be handed to, and whoever asked for
     a command that was not done. ``skipped``: whoever is on duty and in no target, as they have not checked in.
+    ``unskipped``: the targets with nobody passed over – neither for that, nor who leads and is away; empty where it is the same.
     """
 
     targets: Mapping[str, tuple[Contact, ...]] = field(default_factory=dict)
     persons: Mapping[int, tuple[Contact, ...]] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    unskipped: Mapping[str, tuple[Contact, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

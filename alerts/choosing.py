@@ -3,6 +3,8 @@
 Rules
     A policy is for an alert where all of these fit: its track; the resident, or the zone or one around it, that it is set for;
     its codes; its severities; its time of day, at the moment at which the alert is raised.
+    What is about staff (``OF_STAFF``) is for a zone's or a resident's policy only where it names that condition: one for whatever is
+    technical there calls those who repair devices.
     Of those that are for it the nearest wins, and of equally near ones the most specific. The order is total:
 
         1. for the resident, for the zone, for the zone around it …, for the whole
@@ -24,7 +26,7 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 
 from alerts.model import Raise, Severity, Track
-from alerts.policy import Policy, StoredPolicy
+from alerts.policy import OF_STAFF, Policy, StoredPolicy
 
 Rank = tuple[int, ...]
 
@@ -123,7 +125,7 @@ def _last_resorts(
     """Those that are for it but for the severity; of its track and place; of its track; any."""
     of_track = [each for each in policies if each.policy.track is case.track]
     here = [each for each in of_track if concerns(each, case.resident_id, around)]
-    nearly = [each for each in here if _is_about(each.policy, case) and _is_open(each.policy, at, local)]
+    nearly = [each for each in here if _is_about(each, case) and _is_open(each.policy, at, local)]
     found = nearly or here or of_track or policies
     if not found:
         raise LookupError("there are no policies: nobody would hear of any alert")
@@ -137,15 +139,17 @@ def _unfit(stored: StoredPolicy, case: Case, around: Sequence[int], at: datetime
         return Verdict.OTHER_TRACK
     if not concerns(stored, case.resident_id, around):
         return Verdict.ELSEWHERE
-    if not _is_about(policy, case):
+    if not _is_about(stored, case):
         return Verdict.OTHER_CODE
     if not policy.min_severity <= case.severity <= policy.max_severity:
         return Verdict.OTHER_SEVERITY
     return None if _is_open(policy, at, local) else Verdict.OTHER_TIME
 
 
-def _is_about(policy: Policy, case: Case) -> bool:
-    return not policy.codes or _code_fit(policy, case) > 0
+def _is_about(stored: StoredPolicy, case: Case) -> bool:
+    if case.condition in OF_STAFF and (stored.zone_id is not None or stored.resident_id is not None):
+        return case.condition in stored.policy.codes
+    return not stored.policy.codes or _code_fit(stored.policy, case) > 0
 
 
 def _is_open(policy: Policy, at: datetime, local: tzinfo) -> bool:

@@ -5,19 +5,22 @@ Rules
     Who is on duty is the roster's to say (``Roster.serving``). A named person and a team's members are called while they have
     a role that may see alerts of the track and are not away; with ``only_on_duty`` only while they serve in the alert's zone. Who leads or is
     at the response centre has no shifts, and always does.
+    Who leads, is at the centre or is technical staff is not called while they are away, and who has not checked in neither. A
+    ladder of which a step then reaches nobody calls them all the same (``People.unskipped``, ``alerts.ladder``).
     A person whom a step means and does not reach is told of, with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from alerts.alert import Contact, People
+from alerts.checkin import Skipped
 from alerts.model import Track
 from alerts.policy import Policy, PolicyStep, Target
 
@@ -71,7 +74,8 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Staff:
     """All that is known of a zone's people for a while. ``contacts`` that work, in order; ``persons`` by outer id, ``teams``
-    with their members in order; ``roles`` of both, wherever they have them, and when they are ``away``."""
+    with their members in order; ``roles`` of both, wherever they have them, and when they and whoever is assigned are ``away``.
+    ``skipped``: who is passed over by ``duty``, and ``unskipped`` the same duty with them; None where nobody is."""
 
     duty: Duty
     local: tzinfo
@@ -80,6 +84,14 @@ class Staff:
     teams: Mapping[UUID, tuple[Member, ...]] = field(default_factory=dict)
     roles: Mapping[int, Sequence[Holding]] = field(default_factory=dict)
     away: tuple[Member, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    unskipped: Duty | None = None
+
+    def is_away(self, person: int, at: datetime) -> bool:
+        return any(each.person_id == person and each.belongs(at) for each in self.away)
+
+    def is_skipped(self, person: int) -> bool:
+        return any(each.person_id == person for each in self.skipped)
 
 
 class Missed(StrEnum):
@@ -88,6 +100,7 @@ class Missed(StrEnum):
     NO_ROLE = "no_role"
     AWAY = "away"
     OFF_DUTY = "off_duty"
+    NOT_CHECKED_IN = "not_checked_in"
     NO_CONTACT = "no_contact"
     NO_SUCH_CONTACT = "no_such_contact"
 
@@ -115,15 +128,22 @@ def find(step: PolicyStep, track: Track, staff: Staff, at: datetime) -> Found:
 
 def people(policy: Policy, staff: Staff, at: datetime, persons: Iterable[int] = ()) -> People:
     """Who can be reached for an alert that climbs a policy; and how these persons can be."""
-    targets = {
-        step.whom: _contacts(_meant(step, policy.track, staff, at)[0], staff) for step in dict.fromkeys(policy.steps)
-    }
-    return People(targets, {person: staff.contacts.get(person, ()) for person in persons})
+    targets, unskipped = (
+        {step.whom: _contacts(call(step, policy.track, staff, at), staff) for step in dict.fromkeys(policy.steps)}
+        for call in (_called, _called_unskipped)
+    )
+    known = {person: staff.contacts.get(person, ()) for person in persons}
+    return People(targets, known, staff.skipped, unskipped if unskipped != targets else {})
 
 
 def meant(policy: Policy, staff: Staff, at: datetime) -> frozenset[int]:
-    """The persons whom any step calls, whether they can be reached or not."""
-    return frozenset(each for step in policy.steps for each in _meant(step, policy.track, staff, at)[0])
+    """The persons whom any step calls, whether they can be reached or not; also those who are passed over."""
+    return frozenset(
+        each
+        for step in policy.steps
+        for call in (_called, _called_unskipped)
+        for each in call(step, policy.track, staff, at)
+    )
 
 
 def targets(duty: Duty, at: datetime, local: tzinfo) -> dict[Target, tuple[int, ...]]:
@@ -147,21 +167,45 @@ def _contacts(persons: Iterable[int], staff: Staff) -> tuple[Contact, ...]:
     return tuple(each for person in persons for each in staff.contacts.get(person, ()))
 
 
+def _called(step: PolicyStep, track: Track, staff: Staff, at: datetime) -> tuple[int, ...]:
+    return _meant(step, track, staff, at)[0]
+
+
+def _called_unskipped(step: PolicyStep, track: Track, staff: Staff, at: datetime) -> tuple[int, ...]:
+    """Whom a step would call if everybody on duty had checked in, and nobody who leads were away."""
+    away = staff.away if step.id is not None else ()
+    return _called(step, track, replace(staff, duty=staff.unskipped or staff.duty, skipped=(), away=away), at)
+
+
+def _left_out(
+    step: PolicyStep, track: Track, staff: Staff, at: datetime, called: tuple[int, ...]
+) -> Iterator[tuple[int, Missed]]:
+    """Whom a step by duty or role would call but for their being away or not having checked in."""
+    if not staff.away and not staff.skipped:
+        return
+    for person in _called_unskipped(step, track, staff, at):
+        if person not in called and staff.is_away(person, at):
+            yield person, Missed.AWAY
+        elif person not in called and staff.is_skipped(person):
+            yield person, Missed.NOT_CHECKED_IN
+
+
 def _meant(
     step: PolicyStep, track: Track, staff: Staff, at: datetime
 ) -> tuple[tuple[int, ...], list[tuple[int, Missed]]]:
     """The persons whom a step calls at a time; and those whom it names and does not call."""
     if step.id is None:
-        return _CALLS[step.target](staff, at), []
+        present = _CALLS[step.target](staff, at)
+        return present, list(_left_out(step, track, staff, at, present))
     called: list[int] = []
     missed: list[tuple[int, Missed]] = []
     for person in _named(step, staff, at):
         if not _has_role(person, track, staff, at):
             missed.append((person, Missed.NO_ROLE))
-        elif any(each.person_id == person and each.belongs(at) for each in staff.away):
+        elif staff.is_away(person, at):
             missed.append((person, Missed.AWAY))
         elif step.only_on_duty and not _on_duty(person, staff, at):
-            missed.append((person, Missed.OFF_DUTY))
+            missed.append((person, Missed.NOT_CHECKED_IN if staff.is_skipped(person) else Missed.OFF_DUTY))
         else:
             called.append(person)
     return tuple(called), missed
@@ -206,7 +250,8 @@ def _leads(staff: Staff, at: datetime) -> tuple[int, ...]:
 
 
 def _holding(staff: Staff, role: str, at: datetime) -> list[Holding]:
-    return [each for each in staff.duty.assigned if each.role == role and each.holds(at)]
+    held = (each for each in staff.duty.assigned if each.role == role and each.holds(at))
+    return [each for each in held if not staff.is_away(each.person_id, at)]
 
 
 _CALLS: Mapping[Target, Callable[[Staff, datetime], tuple[int, ...]]] = {

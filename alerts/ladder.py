@@ -3,7 +3,9 @@
 Rules
     A step that reaches nobody is skipped at once, with an entry; after the last round the last one repeats.
     Whoever already has the alert is not paged by the ladder – unless there is nobody else in the world to page.
-    Who is on duty and has not checked in is passed over, with an entry, where others can be reached (``alerts.checkin``).
+    Who is on duty and has not checked in is passed over, with an entry, as long as the step reaches others (``alerts.checkin``);
+    so is who leads and is away. Where it does not – one has the alert, others have no such contact – they are called all the
+    same, with an entry.
     Each attempt has a number of its own, and pages each contact once.
 """
 
@@ -16,7 +18,9 @@ from datetime import datetime, timedelta
 from alerts.alert import Alert, Contact, DueFor, Page, People, Step
 from alerts.finding import by_kind
 from alerts.model import Entry
-from alerts.policy import PolicyStep, Target
+from alerts.policy import PolicyStep
+
+Targets = Mapping[str, tuple[Contact, ...]]
 
 LOOK_FOR_PEOPLE = timedelta(seconds=60)
 """How soon a ladder that reaches nobody at all looks again."""
@@ -44,7 +48,7 @@ def climb_from(alert: Alert, first: int, now: datetime, people: People) -> Step:
     skipped: list[Entry] = []
     for index in range(first, len(alert.policy.ladder)):
         contacts = reached_by(alert, index, people)
-        skipped += _passed_over(alert, index, people)
+        skipped += _passed_over(alert, index, contacts, people)
         if contacts:
             reached = _fire(alert, index, contacts, now, "step_reached")
             return replace(reached, entries=(*skipped, *reached.entries))
@@ -57,32 +61,43 @@ def _repeat_last(alert: Alert, now: datetime, people: People) -> Step:
     contacts = reached_by(alert, last_step(alert), people)
     if not contacts:
         return _fall_to_any(alert, now, people)
-    return _fire(
-        replace(alert, exhausted_at=alert.exhausted_at or now), last_step(alert), contacts, now, "step_repeated"
-    )
+    exhausted = replace(alert, exhausted_at=alert.exhausted_at or now)
+    repeated = _fire(exhausted, last_step(alert), contacts, now, "step_repeated")
+    return replace(repeated, entries=(*_all_the_same(contacts, people), *repeated.entries))
 
 
 def _fall_to_any(alert: Alert, now: datetime, people: People) -> Step:
     """The rest of the ladder reaches nobody: page everyone whom any step means, by whatever contact, else the holder; look
     again soon."""
     exhausted = replace(alert, exhausted_at=alert.exhausted_at or now)
-    anyone = tuple(each for step in alert.policy.steps for each in _without_holder(alert, step, people))
+    anyone = tuple(
+        each
+        for step in alert.policy.steps
+        for targets in (people.targets, people.unskipped)
+        for each in _without_holder(alert, step, targets)
+    )
     contacts = anyone or contacts_of(alert.holder, people)
     if contacts:
         in_order = tuple(sorted(contacts, key=lambda each: each.id))
-        return _fire(exhausted, last_step(alert), in_order, now, "step_repeated")
+        fired = _fire(exhausted, last_step(alert), in_order, now, "step_repeated")
+        return replace(fired, entries=(*_all_the_same(in_order, people), *fired.entries))
     waiting = replace(exhausted, step=last_step(alert), due_at=now + LOOK_FOR_PEOPLE, due_for=_climbs_for(alert))
     return Step(waiting, (Entry("nobody_reachable"),))
 
 
 def reached_by(alert: Alert, index: int, people: People) -> tuple[Contact, ...]:
-    """The step's contacts, of the kinds that it asks for, without whoever already has the alert."""
+    """The step's contacts, of the kinds that it asks for, without whoever already has the alert; where that is nobody, also
+    of whoever is passed over."""
+    return _chosen(alert, index, people.targets) or _chosen(alert, index, people.unskipped)
+
+
+def _chosen(alert: Alert, index: int, targets: Targets) -> tuple[Contact, ...]:
     step = alert.policy.ladder[index]
-    return by_kind(step, _without_holder(alert, step, people))
+    return by_kind(step, _without_holder(alert, step, targets))
 
 
-def _without_holder(alert: Alert, step: PolicyStep, people: People) -> tuple[Contact, ...]:
-    return tuple(each for each in people.targets.get(step.whom, ()) if each.person_id != alert.holder)
+def _without_holder(alert: Alert, step: PolicyStep, targets: Targets) -> tuple[Contact, ...]:
+    return tuple(each for each in targets.get(step.whom, ()) if each.person_id != alert.holder)
 
 
 def told_of(alert: Alert, index: int) -> dict[str, object]:
@@ -92,19 +107,27 @@ def told_of(alert: Alert, index: int) -> dict[str, object]:
     return {**told, "round": again} if again else told
 
 
-def _passed_over(alert: Alert, index: int, people: People) -> list[Entry]:
-    """Whom a step of those on duty would page, had they checked in."""
-    if alert.policy.ladder[index].target not in (Target.FIRST_ON_DUTY, Target.ALL_ON_DUTY):
-        return []
-    return [Entry(f"passed_over_{each.reason}", {"persons": [each.person_id]}) for each in people.skipped]
+def _passed_over(alert: Alert, index: int, reached: tuple[Contact, ...], people: People) -> list[Entry]:
+    """Whom a step would page, had they checked in; or whom it pages all the same."""
+    called, would = set(persons_of(reached)), set(persons_of(_chosen(alert, index, people.unskipped)))
+    left_out = [each for each in people.skipped if each.person_id in would - called]
+    told = [Entry(f"passed_over_{each.reason}", {"persons": [each.person_id]}) for each in left_out]
+    return [*told, *_all_the_same(reached, people)]
+
+
+def _all_the_same(reached: tuple[Contact, ...], people: People) -> list[Entry]:
+    """Who is paged though they have not checked in, as nobody else of the step can be."""
+    persons = sorted({each.person_id for each in people.skipped} & set(persons_of(reached)))
+    return [Entry("called_all_the_same", {"persons": persons})] if persons else []
 
 
 def contacts_of(person: int | None, people: People) -> tuple[Contact, ...]:
     """Every way to reach a person, also one that is known only as a step's target."""
     if person is None:
         return ()
-    targeted = (each for contacts in people.targets.values() for each in contacts if each.person_id == person)
-    return people.persons.get(person, ()) or tuple(targeted)
+    every = (*people.targets.values(), *people.unskipped.values())
+    targeted = {each.id: each for contacts in every for each in contacts if each.person_id == person}
+    return people.persons.get(person, ()) or tuple(targeted.values())
 
 
 def _fire(alert: Alert, index: int, contacts: tuple[Contact, ...], now: datetime, code: str) -> Step:

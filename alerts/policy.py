@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -27,6 +27,10 @@ LONGEST_REPEAT = 300
 
 NOT_CHECKED_IN = "not_checked_in"
 """The condition that somebody on duty has not checked in: for whoever leads, who may have to find another."""
+REACH_GAP = "reach_gap"
+"""The condition that a policy reaches too few in the week to come."""
+OF_STAFF = frozenset({NOT_CHECKED_IN, REACH_GAP})
+"""What leads have to mend, though it is technical: nobody who repairs devices can."""
 
 
 class Target(StrEnum):
@@ -76,6 +80,9 @@ class PolicyStep(BaseModel):
     contacts: Annotated[tuple[ContactKind, ...], Field(max_length=8)] = ()
     first_contact: bool = False
 
+    NEWER: ClassVar[frozenset[str]] = frozenset({"id", "only_on_duty", "contacts", "first_contact"})
+    """Fields that the first release does not know (``alerts.stored``)."""
+
     @model_validator(mode="after")
     def _names_whom_it_means(self) -> Self:
         if (self.target in BY_ID) != (self.id is not None):
@@ -117,6 +124,9 @@ class Policy(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=5)] = 1
     repeat_seconds: Annotated[int, Field(ge=60, le=24 * 3600)] = 300
     limits: StageLimits = StageLimits()
+
+    NEWER: ClassVar[frozenset[str]] = frozenset({"max_severity", "codes", "window", "rounds"})
+    """Fields that the first release does not know (``alerts.stored``)."""
 
     @model_validator(mode="after")
     def _is_for_something(self) -> Self:
@@ -213,7 +223,7 @@ DEFAULT_POLICIES = (
     Policy(
         name="reach",
         track=Track.TECHNICAL,
-        codes=("reach_gap",),
+        codes=(REACH_GAP,),
         steps=(_step(Target.ZONE_LEAD, 3600), _step(Target.RESPONSE_CENTRE, 3600)),
         repeat_seconds=12 * 3600,
         limits=StageLimits(claimed=24 * 3600, on_way=24 * 3600, arrived=24 * 3600),

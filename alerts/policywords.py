@@ -55,6 +55,7 @@ MISSED = {
     Missed.NO_ROLE: N_("has no role then"),
     Missed.AWAY: N_("is away then"),
     Missed.OFF_DUTY: N_("is not on duty then"),
+    Missed.NOT_CHECKED_IN: N_("has not checked in"),
     Missed.NO_CONTACT: N_("cannot be reached: no contact that works"),
     Missed.NO_SUCH_CONTACT: N_("has no contact of this kind"),
 }

@@ -57,4 +57,6 @@ def _rung(policy: Policy, entry: Entry, outcome: Step, now: datetime, staff: Sta
     number = entry.params.get("step")
     missed = find(policy.steps[number], policy.track, staff, now).missed if isinstance(number, int) else ()
     contacts = tuple(page.contact for page in outcome.pages) if "attempt" in entry.params else ()
-    return Rung(now, entry.code, number, entry.params.get("round", 0), contacts, missed)
+    called = {each.person_id for each in contacts}
+    left_out = tuple((person, why) for person, why in missed if person not in called)
+    return Rung(now, entry.code, number, entry.params.get("round", 0), contacts, left_out)

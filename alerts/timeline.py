@@ -44,6 +44,7 @@ LINES: Mapping[str, Line] = {
     "step_skipped": Line(N_("Step {number}, {target}: nobody to reach, skipped")),
     "passed_over_not_checked_in": Line(N_("Not paged, as they have not checked in: {persons}")),
     "passed_over_checked_out": Line(N_("Not paged, as they have checked out: {persons}")),
+    "called_all_the_same": Line(N_("Paged without having checked in, as nobody else of the step can be: {persons}")),
     "missed_at_check_in": Line(N_("Has not checked in: {persons}")),
     "nobody_reachable": Line(N_("Nobody at all can be reached; trying again every minute")),
     "attempt_failed": Line(N_("No page of this attempt got through; going on at once")),

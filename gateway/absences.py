@@ -73,7 +73,9 @@ async def change(
     if "ends" in given:
         await _not_away_twice(connection, row["person_id"], begins, ends, but=row["id"])
     await rostering.change(connection, "absence", row, request.version, changes)
-    await rostering.note(connection, who, "absence.changed", "absence", row["id"], None, now, fields=sorted(changes))
+    whose = (row["person_id"], row["cover_id"], changes.get("cover_id"))
+    fields = sorted(changes)
+    await rostering.note(connection, who, "absence.changed", "absence", row["id"], None, now, whose, fields=fields)
     return await _absence(connection, who, uid, plans=plans)
 
 

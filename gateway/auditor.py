@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from alerts.model import Clear, Evidence, Raise, Severity, Signal, Subject, Track
-from alerts.policy import StoredPolicy
+from alerts.policy import REACH_GAP, StoredPolicy
 from alerts.reach import HOUR, Gap, Outlook, Place, Weak, look_ahead
 from alerts.rulebook import Rulebook
 from gateway.clock import Clock
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 HOURS = 7 * 24
 BY_DAY = range(7, 20)
 SOON = timedelta(hours=12)
-CONDITION = "reach_gap"
+CONDITION = REACH_GAP
 Told = dict[Weak, datetime | None]
 
 

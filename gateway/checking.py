@@ -97,7 +97,7 @@ async def check_out(connection: Connection, person_id: int, now: datetime) -> No
 
 async def _said(connection: Connection, person_id: int, action: str, now: datetime) -> None:
     await audit.add(connection, now, (Audited(action, "person", person_id, person_id),))
-    await rosters.look_again(connection, now)
+    await rosters.look_again_for(connection, [person_id], now)
     await audit.announce(connection, Changed(persons=frozenset({person_id})))
 
 

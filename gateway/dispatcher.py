@@ -25,7 +25,7 @@ from gateway.engine import advance
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import audit, pages
+from gateway.store import audit, outlook, pages
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.store.pages import LeasedPage
@@ -175,4 +175,6 @@ class Dispatcher:
             book = await self._cache.read(connection)
             _, _, what = await advance(connection, stored, PagesFailed(page.attempt), now, book)
             changed |= what
+        if verdict.contact_broken:
+            await outlook.look_at(connection, now)
         await audit.announce(connection, changed)

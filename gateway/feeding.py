@@ -25,7 +25,7 @@ from gateway.access import Who
 from gateway.api import schemas
 from gateway.calendars import Compared, Dated, Entry, Found, Read
 from gateway.errors import Invalid, NotFound
-from gateway.store import audit, people, rosters, zones
+from gateway.store import audit, outlook, people, rosters, zones
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 from gateway.store.people import Person
@@ -138,7 +138,8 @@ async def _apply(
         "removed": len(compared.removed),
     }
     await audit.add(connection, now, (Audited("roster.imported", "zone", zone["id"], who.person_id, told),))
-    await rosters.look_again(connection, now)
+    await rosters.look_again(connection, [zone["id"]], now)
+    await outlook.look_at(connection, now)
     await audit.announce(connection, Changed(frozenset({zone["id"]})))
 
 

@@ -4,7 +4,7 @@ Who may set one
     For a zone and for residents who live there: leads and administrators of the zone. For everywhere: administrators of every
     topmost zone.
     Whoever is signed in and has a role sees the policies for everywhere and for the zones around their own; a resident's are
-    for their zone, and that they were shown is in the audit.
+    for care staff of their zone, and that they were shown is in the audit.
 
 A policy is set against the version that was looked at, and refused where it does not reach two persons in some zone in which it
 applies, now or when its time of day begins. Alerts keep the version with which they were raised.
@@ -20,7 +20,7 @@ from uuid import UUID
 
 from alerts import policycheck
 from alerts.conditions import known
-from alerts.model import Track
+from alerts.model import Severity, Track
 from alerts.policy import Policy, Target
 from alerts.policywords import applies, steps_text, title
 from alerts.reach import Gap, reached
@@ -52,9 +52,13 @@ def may_set(who: Who, scope: Scope, book: Rulebook) -> bool:
 def sees(who: Who, row: Row, book: Rulebook) -> bool:
     """Whether somebody may see a policy."""
     where = row["where_id"]
-    if row["scope"] == "whole" or where in who.zone_ids:
-        return True
-    return row["scope"] == "zone" and any(where in book.ancestry.get(each, ()) for each in who.zone_ids)
+    if row["scope"] == "resident":
+        return where in who.sight.care
+    return (
+        row["scope"] == "whole"
+        or where in who.zone_ids
+        or any(where in book.ancestry.get(each, ()) for each in who.zone_ids)
+    )
 
 
 # Looking --------------------------------------------------------------------------------------------------------------
@@ -133,15 +137,22 @@ async def add(
 async def change(
     connection: Connection, who: Who, uid: UUID, request: schemas.PolicyChange, book: Rulebook, now: datetime
 ) -> schemas.PolicyView:
-    """A new version of it. Alerts that climb the old one go on as they began."""
+    """A new version of it, of the same track. Alerts that climb the old one go on as they began. Conflict where nothing would be
+    left for some alerts."""
     who.require(POLICY_MAKERS)
     row = (await found(connection, who, uid, book))[0]
     scope = _scope(row)
     _require_right(who, scope, book)
-    policy = await _checked(connection, who, request.policy, scope, book, now)
+    policy, before = await _checked(connection, who, request.policy, scope, book, now), policies.stored(row).policy
+    if policy.track is not before.track:
+        raise _wrong(
+            [Wrong("track", "choice", f"it is for alerts of {before.track}", "set another one for the other track")]
+        )
+    if is_general(before) and not is_general(policy):
+        await _require_another(connection, row)
     if await policies.is_taken(connection, policy.name, scope, row["id"]):
         raise _taken()
-    if not await policies.change(connection, row["id"], policy, request.version, who.person_id, now):
+    if not await policies.change(connection, row["id"], policy, scope, request.version, who.person_id, now):
         raise stale()
     return await _set(connection, who, row["id"], "policy.set", book, now)
 
@@ -159,6 +170,12 @@ async def withdraw(
     return await _set(connection, who, row["id"], "policy.withdrawn", book, now)
 
 
+def is_general(policy: Policy) -> bool:
+    """Whether it is for whatever happens at any time."""
+    everything = not policy.codes and policy.window is None
+    return everything and policy.min_severity is Severity.NOT_REPORTED and policy.max_severity is Severity.CRITICAL
+
+
 async def _require_another(connection: Connection, row: Row) -> None:
     """Somewhere there is always a policy of the track for whatever happens wherever."""
     track = policies.stored(row).policy.track
@@ -167,9 +184,7 @@ async def _require_another(connection: Connection, row: Row) -> None:
         for each in await policies.in_force(connection)
         if each.id != row["id"] and each.zone_id is None and each.resident_id is None and each.policy.track is track
     ]
-    if row["scope"] == "whole" and not any(
-        not each.policy.codes and each.policy.window is None and not each.policy.min_severity for each in left
-    ):
+    if row["scope"] == "whole" and not any(is_general(each.policy) for each in left):
         raise Conflict("last", "without this one some alerts would have no policy", "set another for everywhere first")
 
 
@@ -193,10 +208,14 @@ async def _checked(
     if checked.policy is not None:
         wrong += await _unknown(connection, who, checked.policy, scope, book, now)
     if checked.policy is None or wrong:
-        told = "; ".join(f"{each.field}: {each.what} ({each.mend})" for each in wrong)
-        raise InvalidFields("policy", told, "mend these fields and send it again", [asdict(each) for each in wrong])
+        raise _wrong(wrong)
     await _require_reach(connection, checked.policy, scope, book, now)
     return checked.policy
+
+
+def _wrong(wrong: Sequence[Wrong]) -> InvalidFields:
+    told = "; ".join(f"{each.field}: {each.what} ({each.mend})" for each in wrong)
+    return InvalidFields("policy", told, "mend these fields and send it again", [asdict(each) for each in wrong])
 
 
 async def _unknown(

@@ -1,7 +1,8 @@
 """Rehearsing: who would be paged if something happened here at some time, and where too few would be in the week to come.
 
-For overseers, of the zones that they oversee. It is what alerts do (``alerts.rehearsal``): the same choice of a policy, the same
-ladder, the same people. That a resident was named is in the audit.
+For overseers, of the zones that they oversee; of residents for those who see care there. It is what alerts do (``alerts.rehearsal``): the same choice of a policy, the same
+ladder, the same people; about now also without whoever has not checked in, and later as if everybody does, which is said. That a
+resident was named is in the audit.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from gateway.store.db import Connection
 from gateway.store.people import Person
 from gateway.store.policies import Scope
 
+ABOUT_NOW = timedelta(minutes=5)
+"""So far from now who has checked in by now is taken to be who has then."""
 NOT_TOLD = frozenset({Verdict.OTHER_TRACK, Verdict.ELSEWHERE})
 """Policies that nobody would think of."""
 
@@ -48,11 +51,14 @@ async def rehearsal(
     choice = explain(book.policies, case, around, at, book.local)
     policy = choice.stored.policy
     wanted = reachable.Wanted(zone_id, book.channels, (policy,))
-    staff = await reachable.gather(connection, wanted, at, at + _length(policy), book.local)
+    until, is_now = at + _length(policy), abs(at - now) <= ABOUT_NOW
+    gather = reachable.gather_present if is_now else reachable.gather
+    staff = await gather(connection, wanted, at, until, book.local)
+    assumes = not is_now and bool((await people.roster(connection, zone_id, at, at)).graces)
     rungs = rehearse(policy, case.severity, at, staff)
     (zone,) = await zones.named(connection, [zone_id])
     teller = await _teller(connection, who, choice, rungs)
-    return teller.tell(scope, zone, case, at, book)
+    return teller.tell(scope, zone, case, at, book, assumes_check_in=assumes)
 
 
 async def outlook_of(connection: Connection, who: Who, local: ZoneInfo, now: datetime) -> schemas.ReachView:
@@ -60,7 +66,11 @@ async def outlook_of(connection: Connection, who: Who, local: ZoneInfo, now: dat
     who.require(OVERSEERS)
     mine = who.zones_as(OVERSEERS)
     stands = await outlook.standing(connection)
-    gaps = await outlook.gaps(connection, mine)
+    gaps = [
+        row
+        for row in await outlook.gaps(connection, mine)
+        if row["resident_id"] is None or row["zone_id"] in who.sight.care
+    ]
     named = await policies.by_ids(connection, {row["policy_id"] for row in gaps})
     await note_residents(connection, who, [row["resident_id"] for row in gaps], now)
     gettext = translations(who.language).gettext
@@ -100,7 +110,8 @@ async def outlook_of(connection: Connection, who: Who, local: ZoneInfo, now: dat
 async def _place(connection: Connection, who: Who, query: schemas.RehearsalQuery) -> Scope:
     name: policies.ScopeName = "zone" if query.zone is not None else "resident"
     scope = await policies.scope_of(connection, name, query.zone or query.resident or UUID(int=0))
-    if scope is None or scope.where_id not in who.zones_as(OVERSEERS):
+    may = scope is not None and scope.where_id in who.zones_as(OVERSEERS)
+    if scope is None or not may or (name == "resident" and scope.where_id not in who.sight.care):
         raise NotFound("scope", f"there is no such {name}, or it is not in a zone of yours", "choose one of yours")
     return scope
 
@@ -150,6 +161,8 @@ class _Teller:
         case: Case,
         at: datetime,
         book: Rulebook,
+        *,
+        assumes_check_in: bool,
     ) -> schemas.Rehearsal:
         policy = self._choice.stored.policy
         others = [each for each in self._choice.others if each.verdict not in NOT_TOLD]
@@ -176,6 +189,7 @@ class _Teller:
             rungs=[self._rung(each, at) for each in self._rungs],
             persons=len({contact.person_id for each in self._rungs for contact in each.contacts}),
             repeat_seconds=policy.wait_after(len(policy.ladder) - 1, case.severity),
+            assumes_check_in=assumes_check_in,
         )
 
     def _ref(self, policy_id: int) -> schemas.PolicyRef:

@@ -10,7 +10,7 @@ Who changes what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from gateway import duties
 from gateway.access import Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound
-from gateway.store import audit, people, rosters, staff, zones
+from gateway.store import audit, outlook, people, rosters, staff, zones
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 
@@ -140,7 +140,7 @@ async def add_override(
             "created_by": who.person_id,
         },
     )
-    told = {"leaves": leaves, "comes": comes}
+    told: dict[str, Any] = {"leaves": leaves, "comes": comes}
     await note(connection, who, "roster.override_added", "override", inner, zone["id"], now, **told)
     return await _override(connection, made, zone)
 
@@ -196,7 +196,7 @@ async def propose_swap(
             "created_by": who.person_id,
         },
     )
-    told = {"asks": asks, "gives": gives}
+    told: dict[str, Any] = {"asks": asks, "gives": gives}
     await note(connection, who, "roster.swap_proposed", "swap", inner, zone["id"], now, **told)
     return await _swap_shown(connection, who, made, zone)
 
@@ -243,7 +243,7 @@ async def set_check_in(
     """Whether whoever serves in a zone, and below it, has to check in."""
     zone = await _planned_zone(connection, who, uid)
     await rosters.set_grace(connection, zone["id"], request.minutes, now)
-    told = {"minutes": request.minutes}
+    told: dict[str, Any] = {"minutes": request.minutes}
     await note(connection, who, "roster.check_in_set", "zone", zone["id"], zone["id"], now, **told)
     return await duties.roster(connection, who, uid, now, local)
 
@@ -322,14 +322,19 @@ async def note(
     id_: int,
     zone: int | None,
     now: datetime,
+    whose: Collection[int | None] = (),
     **told: Any,
 ) -> None:
-    """In the audit; whoever is missed at check-in is looked for anew, and screens that show the zone are told."""
+    """In the audit; whoever is missed at check-in is looked for anew, whom policies will reach too, and screens that show the zone
+    are told. ``whose``: persons that it is about and that the audit does not name."""
     params = {"zone": zone, **told} if zone is not None else told
     await audit.add(connection, now, (Audited(action, noun, id_, who.person_id, params),))
-    await rosters.look_again(connection, now)
-    concerned = {
-        told[name] for name in ("person", "cover", "leaves", "comes", "asks", "gives") if told.get(name) is not None
-    }
+    named = [told.get(name) for name in ("person", "cover", "leaves", "comes", "asks", "gives")]
+    concerned = {each for each in (*named, *whose) if each is not None}
+    if zone is None:
+        await rosters.look_again_for(connection, concerned, now)
+    else:
+        await rosters.look_again(connection, [zone], now)
+    await outlook.look_at(connection, now)
     zones_ = frozenset[int]() if zone is None else frozenset({zone})
     await audit.announce(connection, Changed(zones_, frozenset({who.person_id, *concerned})))

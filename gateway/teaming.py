@@ -13,12 +13,13 @@ from alerts.rulebook import Rulebook
 from gateway.access import POLICY_MAKERS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound
-from gateway.policing import stale
+from gateway.policing import sees, stale
 from gateway.store import audit, outlook, policies, teams, zones
 from gateway.store.audit import Audited
 from gateway.store.db import Connection
 
 Row = Mapping[str, Any]
+MOST_TOLD = 5
 
 
 async def team_list(connection: Connection, who: Who, book: Rulebook) -> list[schemas.TeamView]:
@@ -69,10 +70,19 @@ async def withdraw_team(
     _require_team_right(who, row["zone_id"])
     calling = await teams.called_by(connection, uid)
     if calling:
-        raise Conflict("in_use", f"policies call this team: {', '.join(calling[:5])}", "change them first")
+        rows = (await policies.by_ids(connection, calling)).values()
+        raise _in_use(sorted(row["name"] for row in rows if sees(who, row, book)), len(calling))
     if not await teams.withdraw(connection, row["id"], version):
         raise stale()
     return await _team_set(connection, who, uid, "team.withdrawn", now)
+
+
+def _in_use(seen: Sequence[str], every: int) -> Conflict:
+    """Names what the reader may see, and how many others there are."""
+    told = list(seen[:MOST_TOLD])
+    if every > len(told):
+        told.append(f"{every - len(told)} more")
+    return Conflict("in_use", f"policies call this team: {', '.join(told)}", "change them first")
 
 
 async def _team(connection: Connection, who: Who, uid: UUID, book: Rulebook) -> dict[str, Any]:

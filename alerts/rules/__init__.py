@@ -124,6 +124,8 @@ class RuleType(BaseModel):
     per: Literal["fitting", "dwelling"] = "fitting"
     while_away: Literal["raise", "rest"] | None = None
 
+    NEWER: ClassVar[frozenset[str]] = frozenset({"while_away"})
+    """Fields that the first release does not know (``alerts.stored``)."""
     waits: ClassVar[bool] = False
     """Whether the rule keeps watches."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class Immediate(RuleType):
     inform_on: tuple[str, ...] = ()
     still_on: tuple[str, ...] = ()
     only_if: OnlyIf = Field(default_factory=dict)
+
+    NEWER: ClassVar[frozenset[str]] = RuleType.NEWER | {"still_on"}
 
     @property
     def lasting(self) -> bool:

@@ -11,6 +11,7 @@ from uuid import UUID
 from alerts.alert import Action, Alert, Cause, DueFor, Stage
 from alerts.model import Entry, Raise, Severity
 from alerts.policy import StoredPolicy
+from alerts.stored import as_stored
 from gateway.store.db import Connection, as_json, new_uid
 from gateway.store.policies import policy_of
 
@@ -107,7 +108,7 @@ async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert
             raised.evidence.received_at,
             raised.evidence.late_seconds,
             policy.version_id,
-            as_json(policy.policy.model_dump(mode="json")),
+            as_json(as_stored(policy.policy)),
             alert.stage,
             now,
             DueFor.STEP,

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from alerts.policy import DEFAULT_POLICIES, SPEC, Policy, StoredPolicy
+from alerts.stored import as_stored
 from gateway.store.db import Connection, as_json, new_uid
 
 log = structlog.get_logger()
@@ -74,8 +75,15 @@ def policy_of(spec: Mapping[str, Any], version_id: int) -> Policy:
 
 
 async def add_missing(connection: Connection, policies: Sequence[Policy], now: datetime) -> int:
-    """Add the policies whose names are not there yet; what a municipality changed stays. How many were added."""
-    return sum([await _add(connection, each, Scope(), None, now) is not None for each in policies])
+    """Add the policies whose names were never there; what a municipality changed stays, be it the name. How many were added."""
+    cursor = await connection.execute(
+        """SELECT p.name FROM policy p WHERE p.zone_id IS NULL AND p.resident_id IS NULL
+           UNION SELECT v.spec->>'name' FROM policy p JOIN policy_version v ON v.policy_id = p.id
+           WHERE p.zone_id IS NULL AND p.resident_id IS NULL"""
+    )
+    known = {row["name"] for row in await cursor.fetchall()}
+    missing = [each for each in policies if each.name not in known]
+    return sum([await _add(connection, each, Scope(), None, now) is not None for each in missing])
 
 
 # Setting --------------------------------------------------------------------------------------------------------------
@@ -95,7 +103,7 @@ async def _add(connection: Connection, policy: Policy, scope: Scope, by: int | N
     row = await cursor.fetchone()
     if row is None:
         return None
-    await _add_version(connection, row["id"], 1, policy.model_dump(mode="json"), by, now)
+    await _add_version(connection, row["id"], 1, _spec(policy, scope), by, now)
     return int(row["id"])
 
 
@@ -108,7 +116,7 @@ async def _take_up_again(connection: Connection, policy: Policy, scope: Scope, b
     row = await cursor.fetchone()
     if row is None or not await _is_withdrawn(connection, row["id"], row["version"]):
         return None
-    await _add_version(connection, row["id"], row["version"] + 1, policy.model_dump(mode="json"), by, now)
+    await _add_version(connection, row["id"], row["version"] + 1, _spec(policy, scope), by, now)
     return int(row["id"])
 
 
@@ -122,12 +130,14 @@ async def is_taken(connection: Connection, name: str, scope: Scope, besides: int
     return await cursor.fetchone() is not None
 
 
-async def change(connection: Connection, policy_id: int, policy: Policy, expected: int, by: int, now: datetime) -> bool:
+async def change(
+    connection: Connection, policy_id: int, policy: Policy, scope: Scope, expected: int, by: int, now: datetime
+) -> bool:
     """A new version. False where somebody else was quicker, or it is withdrawn."""
     if not await _lock(connection, policy_id, expected):
         return False
     await connection.execute("UPDATE policy SET name = %s WHERE id = %s", (policy.name, policy_id))
-    await _add_version(connection, policy_id, expected + 1, policy.model_dump(mode="json"), by, now)
+    await _add_version(connection, policy_id, expected + 1, _spec(policy, scope), by, now)
     return True
 
 
@@ -156,6 +166,12 @@ async def _is_withdrawn(connection: Connection, policy_id: int, version: int) ->
     )
     row = await cursor.fetchone()
     return bool(row and row["withdrawn"])
+
+
+def _spec(policy: Policy, scope: Scope) -> dict[str, Any]:
+    """Of one that is set for a zone or a resident everything is written: the first release would take it for one for
+    everywhere, and must not be able to read it."""
+    return as_stored(policy) if scope.name == "whole" else policy.model_dump(mode="json")
 
 
 async def _add_version(

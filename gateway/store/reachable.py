@@ -39,10 +39,10 @@ async def reachable(connection: Connection, wanted: Wanted, policy: Policy, now:
     roster = await people.roster(connection, wanted.zone_id, now, now)
     duty = await people.present(connection, roster, now, local, wanted.channels)
     staff = await _known(connection, wanted, duty, now, now, local)
+    staff = replace(staff, skipped=duty.skipped, unskipped=roster)
     called = finding.meant(policy, staff, now) | set(wanted.persons)
     contacts = await people.contacts(connection, sorted(called), wanted.channels)
-    found = finding.people(policy, replace(staff, contacts=contacts), now, wanted.persons)
-    return replace(found, skipped=duty.skipped)
+    return finding.people(policy, replace(staff, contacts=contacts), now, wanted.persons)
 
 
 async def gather(connection: Connection, wanted: Wanted, since: datetime, until: datetime, local: tzinfo) -> Staff:
@@ -51,15 +51,31 @@ async def gather(connection: Connection, wanted: Wanted, since: datetime, until:
     return staff
 
 
+async def gather_present(
+    connection: Connection, wanted: Wanted, now: datetime, until: datetime, local: tzinfo
+) -> Staff:
+    """The same from now on, as an alert would find it: without whoever has not checked in."""
+    roster = await people.roster(connection, wanted.zone_id, now, until)
+    duty = await people.present(connection, roster, now, local, wanted.channels)
+    staff = await _with_contacts(connection, wanted, duty, now, until, local)
+    return replace(staff, skipped=duty.skipped, unskipped=roster)
+
+
 async def gather_ahead(
     connection: Connection, wanted: Wanted, since: datetime, until: datetime, local: tzinfo
 ) -> tuple[Staff, tuple[datetime, ...]]:
     """The same, with the times between at which somebody's duty begins or ends."""
     duty = await people.roster(connection, wanted.zone_id, since, until)
+    staff = await _with_contacts(connection, wanted, duty, since, until, local)
+    return staff, _changes(duty, since, until, local)
+
+
+async def _with_contacts(
+    connection: Connection, wanted: Wanted, duty: Roster, since: datetime, until: datetime, local: tzinfo
+) -> Staff:
     staff = await _known(connection, wanted, duty, since, until, local)
     everyone = {*staff.roles, *(each.person_id for each in duty.assigned), *wanted.persons}
-    contacts = await people.contacts(connection, sorted(everyone), wanted.channels)
-    return replace(staff, contacts=contacts), _changes(duty, since, until, local)
+    return replace(staff, contacts=await people.contacts(connection, sorted(everyone), wanted.channels))
 
 
 async def _known(
@@ -70,7 +86,8 @@ async def _known(
     teams = await _teams(connection, wanted.ids(Target.TEAM))
     named = {*persons.values(), *(each.person_id for members in teams.values() for each in members)}
     roles = await _roles(connection, sorted(named), since, until) if named else {}
-    away = await _away(connection, sorted(named), since, until) if named else ()
+    there = named | {each.person_id for each in duty.assigned}
+    away = await _away(connection, sorted(there), since, until) if there else ()
     return Staff(duty, local, persons=persons, teams=teams, roles=roles, away=away)
 
 

@@ -160,7 +160,7 @@ async def set_grace(connection: Connection, zone_id: int, minutes: int | None, n
         f"INSERT INTO roster_look (zone_id, due_at) SELECT id, %(now)s FROM ({_USING}) z ON CONFLICT (zone_id) DO NOTHING",
         {"now": now},
     )
-    await look_again(connection, now)
+    await look_again(connection, [zone_id], now)
 
 
 _USING = """WITH RECURSIVE uses AS (
@@ -194,9 +194,25 @@ async def check_out(connection: Connection, person_id: int, now: datetime) -> bo
     return cursor.rowcount > 0
 
 
-async def look_again(connection: Connection, now: datetime) -> None:
-    """A roster or a check-in has changed: whoever is missed is looked for at once."""
-    await connection.execute("UPDATE roster_look SET due_at = %(now)s WHERE due_at > %(now)s", {"now": now})
+async def look_again(connection: Connection, zones: Collection[int], now: datetime) -> None:
+    """The roster of these zones has changed: whoever is missed there, or below, is looked for at once."""
+    await connection.execute(
+        """WITH RECURSIVE below AS (
+               SELECT unnest(%(zones)s::bigint[]) AS id
+               UNION SELECT z.id FROM zone z JOIN below b ON z.parent_id = b.id)
+           UPDATE roster_look SET due_at = %(now)s WHERE due_at > %(now)s AND zone_id IN (SELECT id FROM below)""",
+        {"zones": sorted(zones), "now": now},
+    )
+
+
+async def look_again_for(connection: Connection, persons: Collection[int], now: datetime) -> None:
+    """These came, went, or are away: wherever they have a role whose shifts are checked in to."""
+    rows = await _rows(
+        connection,
+        "SELECT DISTINCT zone_id FROM assignment WHERE person_id = ANY(%(persons)s) AND role = 'responder'",
+        {"persons": sorted(persons)},
+    )
+    await look_again(connection, [row["zone_id"] for row in rows], now)
 
 
 async def oldest_overdue(connection: Connection, now: datetime) -> datetime | None:
@@ -211,7 +227,13 @@ async def looked_at(connection: Connection) -> list[int]:
 
 
 async def lock_looks(connection: Connection, now: datetime, limit: int) -> list[int]:
-    """The zones that are to be looked at; those that another process has are left to it."""
+    """The zones that are to be looked at, also those that are new below one that uses check-in; those that another process has
+    are left to it."""
+    await connection.execute(
+        f"""INSERT INTO roster_look (zone_id, due_at) SELECT id, %(now)s FROM ({_USING}) z
+            WHERE NOT EXISTS (SELECT 1 FROM roster_look l WHERE l.zone_id = z.id) ON CONFLICT (zone_id) DO NOTHING""",
+        {"now": now},
+    )
     rows = await _rows(
         connection,
         """SELECT zone_id FROM roster_look WHERE due_at <= %(now)s ORDER BY zone_id

@@ -16,6 +16,7 @@ import structlog
 
 from alerts.rules import Rule, RuleType, parse_rule
 from alerts.rules.dose import Dose
+from alerts.stored import as_stored
 from gateway.store import watches
 from gateway.store.db import Connection, as_json, new_uid
 
@@ -77,7 +78,7 @@ async def set_kind_rules(connection: Connection, specs: Mapping[str, Sequence[Ru
 
 async def _set_kind_rule(connection: Connection, kind: str, spec: RuleType, now: datetime) -> int:
     found = await _lock(connection, kind, spec.name, Scope())
-    if found and found["spec"] == spec.model_dump(mode="json"):
+    if found and _spec(found["spec"]) == spec:
         return 0
     await _put(connection, found, kind, spec, Scope(), None, now)
     return 1
@@ -143,7 +144,7 @@ async def _put(
         rule_id, version = int(found["id"]), found["version"] + 1
     else:
         rule_id, version = await _add(connection, kind, spec.name, scope), 1
-    await _add_version(connection, rule_id, version, spec.model_dump(mode="json"), by, now)
+    await _add_version(connection, rule_id, version, as_stored(spec), by, now)
     if scope.name == "device":
         await _bind(connection, rule_id, now)
     if found or scope.name != "kind":

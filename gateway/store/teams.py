@@ -92,15 +92,15 @@ async def withdraw(connection: Connection, team_id: int, expected: int) -> bool:
     return cursor.rowcount == 1
 
 
-async def called_by(connection: Connection, uid: UUID) -> list[str]:
-    """The names of the policies in force that call a team."""
+async def called_by(connection: Connection, uid: UUID) -> list[int]:
+    """The policies in force that call a team."""
     cursor = await connection.execute(
-        """SELECT p.name FROM policy p JOIN policy_version v ON v.policy_id = p.id AND v.version = p.version
+        """SELECT p.id FROM policy p JOIN policy_version v ON v.policy_id = p.id AND v.version = p.version
            WHERE NOT v.withdrawn AND v.spec @> jsonb_build_object('steps', jsonb_build_array(jsonb_build_object('id', %s::text)))
-           ORDER BY p.name""",
+           ORDER BY p.name, p.id""",
         (str(uid),),
     )
-    return [row["name"] for row in await cursor.fetchall()]
+    return [row["id"] for row in await cursor.fetchall()]
 
 
 async def _set_members(connection: Connection, team_id: int, wanted: Sequence[Membership]) -> None:

@@ -194,7 +194,9 @@ async def test_an_address_that_does_not_exist_breaks_the_contact_and_the_alert_g
     async with by_mail(migrated_url, broker, knowing) as town:
         home = await town.home()
         knowing.unknown.add("kari@example.org")
+        assert await town.gateway.auditor.run_once()
         await town.says(home.fall_alarm, "fall")
+        assert await town.gateway.auditor.run_once(), "whom policies reach is other than it was"
         fall = (await town.alert())["uid"]
         assert await town.news() == ["Ola (email)"]
         assert (await town.timeline(fall))[1:] == ["step_reached", "page_failed", "attempt_failed", "step_reached"]

@@ -223,6 +223,32 @@ async def test_what_cannot_be_set_is_refused_by_whom_it_is_and_field_by_field(
             await town.gateway.front.rehearsal(await town.who("Siri"), nowhere)
 
 
+async def test_something_is_always_for_whatever_happens(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker) as town:
+        await town.person("Ada", "admin", "Senter")
+        await town.person("Tom", "technical", position=0)
+        front, ada = town.gateway.front, await town.who("Ada")
+        last = {each.name: each for each in await front.policies(ada)}["technical"]
+        general = {**spec(CENTRE, step("technical_all"), step("zone_lead")), "track": "technical", "name": "technical"}
+
+        async def refused(**narrower: Any) -> str:
+            change = schemas.PolicyChange(policy={**general, **narrower}, version=last.version)
+            with pytest.raises(Problem) as refusal:
+                await front.change_policy(ada, last.id, change)
+            return refusal.value.reason
+
+        night = {"from_time": "22:00", "to_time": "06:00"}
+        narrower: list[dict[str, Any]] = [{"codes": ["reach_gap"]}, {"window": night}, {"min_severity": 10}]
+        assert [await refused(**each) for each in (*narrower, {"max_severity": 30})] == ["last"] * 4
+        assert await refused(track="care") == "policy"
+        await sets(town, "Ada", {**general, "name": "Mildt", "max_severity": 30})
+        assert await refused(codes=["reach_gap"]) == "last", "that one is not for what is critical"
+        await sets(town, "Ada", {**general, "name": "Alt"})
+        narrow = schemas.PolicyChange(policy={**general, "codes": ["reach_gap"]}, version=last.version)
+        changed = await front.change_policy(ada, last.id, narrow)
+        assert (await front.withdraw_policy(ada, last.id, changed.version)).withdrawn
+
+
 async def test_an_alert_that_was_raised_before_names_and_rounds_climbs_on(migrated_url: str, broker: Broker) -> None:
     """The policy as the release before froze it; and one that repeats too slowly for what it has become."""
     async with world(migrated_url, broker) as town:

@@ -157,6 +157,94 @@ async def test_the_only_one_is_paged_all_the_same(migrated_url: str, broker: Bro
         assert await falls(town) == ["Kari"]
 
 
+async def test_a_rehearsal_for_now_passes_over_who_has_not_checked_in(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker, start=NIGHT) as town:
+        await nights(town)
+        siri, zone = await town.who("Siri"), await sone(town)
+
+        async def first(at: timedelta) -> tuple[list[str], list[tuple[str, str]], bool]:
+            """Who is called first, who is not and why, and whether that assumes that everybody checks in."""
+            query = schemas.RehearsalQuery(zone=zone, at=town.now + at)
+            found = await town.gateway.front.rehearsal(siri, query)
+            missed = [(each.person.name, each.reason.value) for each in found.rungs[0].missed]
+            return [each.person.name for each in found.rungs[0].called], missed, found.assumes_check_in
+
+        assert await first(timedelta(0)) == (["Kari"], [], False)
+        assert await first(timedelta(days=1)) == (["Kari"], [], False)
+        await check_in_is_used(town)
+        await town.gateway.front.check_in(await town.who("Ola"))
+        assert await first(timedelta(0)) == (["Ola"], [("Kari", "not_checked_in")], False)
+        assert await first(timedelta(days=1)) == (["Kari"], [], True)
+        assert await falls(town) == ["Ola"], "as it is when it is real"
+
+
+async def test_whoever_is_alone_in_having_checked_in_and_needs_help_gets_the_other(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with world(migrated_url, broker, start=NIGHT) as town:
+        await nights(town)
+        await check_in_is_used(town)
+        await town.gateway.front.check_in(await town.who("Ola"))
+        await town.unreachable("Siri", "Vakt")
+        await town.settle()
+        assert await falls(town) == ["Ola"]
+        fall = (await town.alerts("fall"))[-1]["uid"]
+        await town.answers("Ola", fall, "claim")
+        await town.answers("Ola", fall, "need_help")
+        assert await town.news() == ["Kari"], "who has not checked in is better than nobody"
+        (called,) = await town.entries(fall, "called_all_the_same")
+        assert called["persons"] == [town.staff["Kari"]]
+
+
+async def test_a_lead_who_is_away_is_not_called_as_long_as_another_one_can_be(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with world(migrated_url, broker, start=NIGHT) as town:
+        await town.person("Tor", "lead")
+        sick = await town.gateway.front.report_absence(await town.who("Siri"), schemas.AbsenceRequest())
+        await town.unreachable("Kari", "Ola", "Vakt")
+        assert await falls(town) == ["Tor"]
+        await town.unreachable("Tor")
+        assert await falls(town) == ["Siri"], "she is the last one"
+        back = schemas.AbsenceChange(version=sick.version, ends=town.now + timedelta(hours=1))
+        await town.gateway.front.change_absence(await town.who("Siri"), sick.id, back)
+
+
+async def test_the_auditor_hears_of_what_becomes_of_rosters(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker, start=NIGHT) as town:
+        front, siri, auditor = town.gateway.front, await town.who("Siri"), town.gateway.auditor
+        zone, kari, day = await sone(town), await uid(town, "person", town.staff["Kari"]), NIGHT.date()
+        shift_ = schemas.ShiftRequest(
+            role="responder", person=kari, weekday=0, start=time(7), end=time(15), from_date=day
+        )
+        calendar = "\r\n".join(
+            (
+                *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:test", "BEGIN:VEVENT", "UID:1", "DTSTAMP:20260301T000000Z"),
+                *("DTSTART:20260304T070000Z", "DTEND:20260304T150000Z", "ATTENDEE;CN=Kari:mailto:kari@example.org"),
+                *("END:VEVENT", "END:VCALENDAR", ""),
+            )
+        )
+        asked = schemas.ImportRequest(
+            role="responder",
+            source="plan",
+            since=day,
+            until=day + timedelta(days=7),
+            calendar=calendar,
+            people={},
+            apply=True,
+        )
+        happens = (
+            lambda: front.add_shift(siri, zone, shift_),
+            lambda: front.report_absence(siri, schemas.AbsenceRequest(person=kari)),
+            lambda: front.import_calendar(siri, zone, asked),
+        )
+        assert await auditor.run_once()
+        for each in happens:
+            assert not await auditor.run_once()
+            await each()
+            assert await auditor.run_once()
+
+
 # Days that are not as others ------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alerts.choosing import Because, Case, Verdict, choose, explain
 from alerts.model import Severity, Track
-from alerts.policy import Policy, PolicyStep, StoredPolicy, Target
+from alerts.policy import DEFAULT_POLICIES, OF_STAFF, Policy, PolicyStep, StoredPolicy, Target
 from alerts.schedule import Window
 from tests.alerts.staffing import NOON, OSLO
 
@@ -102,6 +102,22 @@ def test_the_last_resort_is_of_the_same_place_and_track_where_there_is_one() -> 
     here = stored(3, codes=("fire",))
     assert choose([elsewhere, technical, here], FALL, AROUND, NOON, OSLO) is here
     assert choose([elsewhere, technical], FALL, AROUND, NOON, OSLO) is elsewhere
+
+
+@pytest.mark.parametrize("condition", sorted(OF_STAFF))
+def test_what_is_about_staff_passes_a_zone_s_technical_policy_by(condition: str) -> None:
+    named, whole = (each for each in DEFAULT_POLICIES if each.codes == (condition,) or each.name == "technical")
+    named, whole = sorted((named, whole), key=lambda each: not each.codes)
+    defaults = [StoredPolicy(10, named, 10), StoredPolicy(11, whole, 11)]
+    zone = stored(1, zone=ZONE, track=Track.TECHNICAL)
+    case = Case(Track.TECHNICAL, Severity.MODERATE, condition)
+    choice = explain([*defaults, zone], case, AROUND, NOON, OSLO)
+    assert choice.stored is defaults[0]
+    assert {each.stored.id: each.verdict for each in choice.others}[1] is Verdict.OTHER_CODE
+    assert choose([defaults[1], zone], case, AROUND, NOON, OSLO) is defaults[1], "also where no policy names it"
+    own = stored(2, zone=ZONE, track=Track.TECHNICAL, codes=(condition,))
+    assert choose([*defaults, zone, own], case, AROUND, NOON, OSLO) is own
+    assert choose([*defaults, zone], Case(Track.TECHNICAL, Severity.MODERATE, "silent"), AROUND, NOON, OSLO) is zone
 
 
 def test_less_specific_and_less_near_are_told_apart() -> None:

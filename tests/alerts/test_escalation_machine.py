@@ -41,6 +41,7 @@ from alerts.alert import (
     TimePassed,
     UndoClose,
 )
+from alerts.checkin import Presence, Skipped
 from alerts.escalation import CONFIRM_WITHIN, step
 from alerts.ladder import climbing, wants_help
 from alerts.model import Entry, Severity, Track
@@ -80,6 +81,7 @@ EVERYBODY = frozenset(CONTACTS)
 FULL = {target: [1 + place % 5, 2 + place % 4] for place, target in enumerate(TARGETS)}
 DUTY = st.one_of(st.just(FULL), st.dictionaries(st.sampled_from(TARGETS), st.lists(PERSONS, max_size=4)))
 REACHABLE = st.one_of(st.just(EVERYBODY), st.frozensets(PERSONS, min_size=3), st.frozensets(PERSONS, max_size=2))
+SKIPPED = st.one_of(st.just(frozenset[int]()), st.frozensets(PERSONS), st.just(EVERYBODY))
 CLAIMS = st.builds(Claim, by=PERSONS, take_over=st.booleans())
 ANSWERS: st.SearchStrategy[Answer] = st.one_of(
     CLAIMS,
@@ -108,23 +110,30 @@ class Escalation(RuleBasedStateMachine):
         self.alert: Alert | None = None
         self.seen: set[tuple[int, int]] = set()
 
-    @initialize(policy=POLICIES, severity=SEVERITIES, duty=DUTY, reachable=REACHABLE)
+    @initialize(policy=POLICIES, severity=SEVERITIES, duty=DUTY, reachable=REACHABLE, skipped=SKIPPED)
     def raised(
-        self, policy: Policy, severity: Severity, duty: dict[Target, list[int]], reachable: frozenset[int]
+        self,
+        policy: Policy,
+        severity: Severity,
+        duty: dict[Target, list[int]],
+        reachable: frozenset[int],
+        skipped: frozenset[int],
     ) -> None:
         self.alert = Alert(policy, severity)
-        self._people(duty, reachable)
+        self._people(duty, reachable, skipped)
         self._happens(Raised())
 
-    @rule(duty=DUTY, reachable=REACHABLE)
+    @rule(duty=DUTY, reachable=REACHABLE, skipped=SKIPPED)
     @precondition(lambda self: self._alive())
-    def people_come_and_go(self, duty: dict[Target, list[int]], reachable: frozenset[int]) -> None:
-        self._people(duty, reachable)
+    def people_come_and_go(
+        self, duty: dict[Target, list[int]], reachable: frozenset[int], skipped: frozenset[int]
+    ) -> None:
+        self._people(duty, reachable, skipped)
 
     @rule(known=REACHABLE)
     @precondition(lambda self: self._alive())
     def some_are_known_as_targets_only(self, known: frozenset[int]) -> None:
-        self.people = People(self.people.targets, {person: CONTACTS[person] for person in known})
+        self.people = replace(self.people, persons={person: CONTACTS[person] for person in known})
 
     @rule(seconds=st.integers(0, 1200))
     @precondition(lambda self: self._alive())
@@ -295,15 +304,25 @@ class Escalation(RuleBasedStateMachine):
         if any(entry.code == "holder_paged" for entry in outcome.entries):
             assert self._due_at() <= self.now + CONFIRM_WITHIN
 
-    def _people(self, duty: dict[Target, list[int]], reachable: frozenset[int]) -> None:
-        found: dict[str, tuple[Contact, ...]] = {
+    def _people(self, duty: dict[Target, list[int]], reachable: frozenset[int], skipped: frozenset[int]) -> None:
+        whole: dict[str, tuple[Contact, ...]] = {
             target: tuple(each for person in persons if person in reachable for each in CONTACTS[person])
             for target, persons in duty.items()
         }
-        self.people = People(found, {person: CONTACTS[person] for person in reachable})
+        found = {
+            target: tuple(each for each in contacts if each.person_id not in skipped)
+            for target, contacts in whole.items()
+        }
+        self.people = People(
+            found,
+            {person: CONTACTS[person] for person in reachable},
+            tuple(Skipped(person, Presence.NOT_CHECKED_IN) for person in sorted(skipped)),
+            whole,
+        )
 
     def _anybody(self) -> bool:
-        return any(self.people.targets.get(each.target) for each in self._alert().policy.steps)
+        """Also where it is somebody who has not checked in: never the last reachable person."""
+        return any(self.people.unskipped.get(each.target) for each in self._alert().policy.steps)
 
     def _due_at(self) -> datetime:
         due_at = self._alert().due_at

@@ -181,6 +181,7 @@ def rehearsal(query: schemas.RehearsalQuery, language: str) -> schemas.Rehearsal
         ],
         persons=1,
         repeat_seconds=300,
+        assumes_check_in=True,
     )
 
 

@@ -225,7 +225,8 @@ class OtherPolicy(Schema):
 
 class Rehearsal(Schema):
     """Who would be paged, if nobody answered: which policy, because of what, and step by step whom. ``persons``: how many
-    different ones. ``repeat_seconds``: how often the last step is repeated after that."""
+    different ones. ``repeat_seconds``: how often the last step is repeated after that. ``assumes_check_in``: people have to check in
+    there, and at another time than now everybody on duty is taken to have done so."""
 
     zone: Named
     resident: Named | None
@@ -242,6 +243,7 @@ class Rehearsal(Schema):
     rungs: list[RungView]
     persons: int
     repeat_seconds: int
+    assumes_check_in: bool
 
 
 # The week to come -----------------------------------------------------------------------------------------------------

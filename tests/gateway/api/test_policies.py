@@ -6,7 +6,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from gateway.api import schemas
+from gateway.client import ProblemError
 from gateway.embedded import Broker
 from tests.gateway.api.test_register import refusal, zone
 from tests.gateway.served import Served, served
@@ -36,6 +39,14 @@ async def test_policies_are_seen_and_set_where_they_are(migrated_url: str, broke
         assert above.id in seen
         assert not seen & {own.id, hers.id}
         assert await refusal(liv.policy(hers.id)) == "404 policy"
+        tek, kari = await it.client("Tek"), await it.client("Kari")
+        assert {each.id for each in await tek.policies()} & {own.id, hers.id} == {own.id}, (
+            "he repairs, and cares for nobody"
+        )
+        assert await refusal(tek.policy(hers.id)) == "404 policy"
+        about_her = schemas.RehearsalQuery(resident=resident.resident)
+        assert await refusal(tek.rehearsal(about_her)) == "404 scope"
+        assert (await kari.policy(hers.id)).id == hers.id
         assert not (await siri.policy(above.id)).may_change
         assert (
             await refusal(siri.change_policy(above.id, schemas.PolicyChange(policy=policy(), version=1))) == "403 zone"
@@ -90,8 +101,14 @@ async def test_a_team_is_kept_by_its_zone_and_not_withdrawn_while_it_is_called(
         calls = policy(steps=[{"target": "team", "id": str(team.id), "wait_seconds": 60}])
         scope = schemas.PolicyScopeRequest(zone=sone)
         calling = await siri.add_policy(schemas.PolicyRequest(scope=scope, policy=calls))
+        far = await it.town.home(zone="Øy")
+        hers = schemas.PolicyScopeRequest(resident=await uid_of(it.town, "resident", far.resident))
+        hidden = await ada.add_policy(schemas.PolicyRequest(scope=hers, policy={**calls, "name": "Astrids"}))
         assert calling.words.steps[0] == "med en gang: team Natt"
         assert await refusal(siri.withdraw_team(team.id, schemas.WithdrawRequest(version=2))) == "409 in_use"
+        with pytest.raises(ProblemError, match="this team: Egen, 1 more"):
+            await siri.withdraw_team(team.id, schemas.WithdrawRequest(version=2))
+        await ada.withdraw_policy(hidden.id, schemas.WithdrawRequest(version=1))
         await siri.withdraw_policy(calling.id, schemas.WithdrawRequest(version=1))
         gone = await siri.withdraw_team(team.id, schemas.WithdrawRequest(version=2))
         assert (gone.withdrawn, gone.may_change, await siri.teams()) == (True, False, [])
