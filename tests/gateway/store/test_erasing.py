@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from devices.model import Lane
+from gateway.clock import pause
 from gateway.person import erase as person
 from gateway.person import ledger
-from gateway.store import backups, devices, erasing, erasures, homes, municipality, rollups
+from gateway.store import audit, backups, devices, erasing, erasures, homes, municipality, rollups
 from gateway.store.db import Connection, Database, as_json
 from tests.gateway.place import NOW, Place, fall, heartbeat, place
 from tests.support.dumped import every_row
@@ -140,7 +142,7 @@ class _Cut(Exception):
 
 async def test_what_is_cut_short_anywhere_goes_on(migrated_url: str, tmp_path: Path) -> None:
     """After each of its transactions in turn, each time with another resident."""
-    kept, transactions = tmp_path / "erased.jsonl", 11
+    kept, transactions = tmp_path / "erased.jsonl", 11 + len(list(erasing.throughout()))
     async with place(migrated_url, homes=transactions) as town:
         for home in town.homes:
             for days_ago in (1, 29):
@@ -170,6 +172,54 @@ class _CutShort(Database):
             raise _Cut
         self.work += 1
         return await self._real.run(work)
+
+
+async def test_while_the_audit_is_looked_through_every_device_is_stored(migrated_url: str) -> None:
+    """Whatever is long, or has to wait, holds nothing that a message needs."""
+    async with place(migrated_url, homes=2) as town:
+        gone, stays = town.homes
+        await says(town, gone.device, 3)
+        await town.run(lambda each: each.execute(STATE, (gone.device, NOW - A_DAY)))
+        await town.run(lambda each: audit.note_shown(each, NOW, town.staff["Nina"], [gone.resident]))
+        await leaves(town, gone.resident)
+        async with town.database.connection() as reader:
+            await reader.execute("SELECT FROM audit WHERE object_id = %s FOR UPDATE", (gone.resident,))
+            erasing_ = asyncio.create_task(person.erase(town.database, gone.resident, "somebody", NOW, None))
+            await _waits(town, "%audit x WHERE%")
+            await town.run(lambda each: each.execute("SET LOCAL lock_timeout = '100ms'; " + TOUCHED))
+            await town.store(await town.held(), [fall(stays, "f")])
+        record = await erasing_
+        assert (record.counts["audit"], record.counts["resident"]) == (1, 1)
+
+
+STATE = "INSERT INTO device_state (device_id, last_said_at, fields) VALUES (%s, %s, '{\"battery_percent\": 80}')"
+TOUCHED = "UPDATE device_state SET online = true; SELECT FROM alert FOR UPDATE; SELECT FROM watch FOR UPDATE"
+
+
+async def _waits(town: Place, statement: str) -> None:
+    """Until somebody waits for a lock with a statement like this."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE %s"
+    async with asyncio.timeout(20):
+        while not await town.rows(query, statement):
+            await pause(0.01)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "left_"), [(3, {}), (0.5, {"battery_percent": 80})], ids=["of her", "of him"]
+)  # fmt: skip
+async def test_what_a_device_says_of_somebody_else_by_now_stays(
+    migrated_url: str, days_ago: float, left_: dict[str, int]
+) -> None:
+    """Her device was taken down two days ago, and is another's since yesterday."""
+    async with place(migrated_url, homes=2) as town:
+        hers, his = town.homes
+        for home in town.homes:
+            await leaves(town, home.resident, NOW - 2 * A_DAY)
+        since = NOW - A_DAY
+        await town.run(lambda each: municipality.fit(each, hers.device, his.dwelling, his.resident, "", since))
+        await town.run(lambda each: each.execute(STATE, (hers.device, NOW - A_DAY * days_ago)))
+        await person.erase(town.database, hers.resident, "somebody", NOW, None)
+        assert [each["fields"] for each in await town.rows("SELECT fields FROM device_state")] == [left_]
 
 
 async def test_a_ledger_that_was_cut_off_is_read_and_goes_on(tmp_path: Path) -> None:
