@@ -2,9 +2,11 @@
 
 Rules
     Everything that can be known is checked before anything is touched: the file's own checksum, the versions, that the
-    database is empty.
-    While it lasts, a mark in the database keeps every gateway out (`serve` and `migrate` refuse it). The mark goes when all is
-    there, compared with the backup's counts, and every invariant holds.
+    database is empty, and that none of our processes is connected to it: one that was there before the database was made anew
+    finds its way back by itself.
+    While it lasts, a mark in the database keeps every gateway out: `serve` and `migrate` refuse it, and whoever runs already
+    stores nothing (``sites.fence``), so that no device gets a receipt for what is lost. The mark goes when all is there,
+    compared with the backup's counts, and every invariant holds.
     Without TimescaleDB it is one transaction: cut short, the database is as empty as before. With it there are more tables than
     one transaction can lock on many servers; cut short, the database has to be created anew, and says so.
     Whoever was erased since the backup was made is erased again (:mod:`gateway.person.ledger`).
@@ -113,6 +115,8 @@ async def _look(connection: Connection) -> Target:
         offered=offered,
         tables=await backups.tables(connection),
         half=await backups.is_half(connection),
+        processes=await backups.processes(connection),
+        superuser=await backups.is_superuser(connection),
         known=[each.name for each in migrations()],
     )
 
@@ -136,6 +140,7 @@ async def _require_whole(connection: Connection, manifest: Manifest) -> None:
         for table in every
         if counts.get(table) != manifest.counts.get(table)
     ]
+    wrong += [f"{each} was at work in it meanwhile: stop it" for each in await backups.processes(connection)]
     wrong += [f"this does not hold: {each}" for each in await backups.broken(connection)]
     if wrong:
         raise NotWhole(
