@@ -88,6 +88,17 @@ async def go_on(database: Database, now: datetime, kept: Path | None) -> list[Re
     return [await _go_on(database, each, now, kept) for each in await database.run(erasures.under_way)]
 
 
+async def go_on_where_closed(database: Database, now: datetime, kept: Path | None) -> tuple[list[Record], int]:
+    """Finish what was cut short, but for whom an alert is open of. What is done, and how many wait for that."""
+    done, waits = [], 0
+    for each in await database.run(erasures.under_way):
+        try:
+            done.append(await _go_on(database, each, now, kept))
+        except erasing.StillOpen:
+            waits += 1
+    return done, waits
+
+
 async def _begin(
     connection: Connection, resident_id: int, operator: str, now: datetime, *, end_first: bool
 ) -> UnderWay:
@@ -121,6 +132,8 @@ async def _end(connection: Connection, standing: Standing, now: datetime) -> Non
 async def _go_on(
     database: Database, begun: UnderWay, now: datetime, kept: Path | None, *, whatever_is_open: bool = False
 ) -> Record:
+    if not (begun.register_gone or whatever_is_open):
+        await database.run(lambda each: erasing.require_closed(each, begun.scope))
     if kept is not None:
         ledger.note(kept, begun)
     if not begun.register_gone:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,20 @@ ENVIRONMENT = {
 
 class HalfRestored(GatewayError):
     """A restore into this database has not ended: run it again, or create the database anew."""
+
+
+class DatabaseRefused(GatewayError):
+    """The database cannot be reached, or does not do what it was asked."""
+
+
+@contextmanager
+def plainly(mend: str = "") -> Iterator[None]:
+    """What the database answers is a line, with how to go on. DatabaseRefused."""
+    try:
+        yield
+    except psycopg.Error as error:
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise DatabaseRefused("\n".join([f"the database: {said}", *([mend] if mend else [])])) from error
 
 
 def environment(url: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ from gateway.backup.manifest import CannotRestore
 from gateway.embedded import Broker
 from gateway.person import erase as person
 from gateway.person import ledger
+from gateway.store import belonging, erasures
 from gateway.store.backups import HalfRestored
+from gateway.store.db import Connection
 from gateway.store.migrate import migrate, pending
+from tests.gateway.place import place
 from tests.support import databases
 from tests.support.processes import COMMAND, command, environment
 from tests.support.seen import Seen
@@ -104,6 +108,10 @@ async def test_what_is_cut_short_is_refused_until_it_is_whole(
     migrated_url: str, database_server: databases.Server, tmp_path: Path
 ) -> None:
     file = tmp_path / "backup"
+    async with place(migrated_url, homes=2) as town:
+        for home in town.homes:
+            await town.run(partial(being_erased, resident=home.resident))
+        await town.raise_(town.raising(town.homes[0]))
     await rows(
         migrated_url,
         """INSERT INTO raw_message SELECT n, 1, '2026-03-03Z', decode(repeat(md5(n::text), 8), 'hex')
@@ -131,9 +139,18 @@ async def test_what_is_cut_short_is_refused_until_it_is_whole(
         for refused in (migrate, pending):
             with pytest.raises(HalfRestored, match="a restore into this database has not ended"):
                 await refused(url)
-        await restore.restore(url, file, [], NOON)
+        kept = tmp_path / ledger.NAME
+        done = await restore.restore(url, file, [], NOON, kept)
         assert await rows(url, "SELECT count(*) FROM raw_message") == [(100_000,)]
+        assert (done.erased, done.waits_for_alerts, len(ledger.read(kept))) == (1, 1, 1), "one may lie on the floor"
+        assert await rows(url, "SELECT name FROM resident") == [("Beboer 1",)]
         assert await pending(url) == []
+
+
+async def being_erased(connection: Connection, resident: int) -> None:
+    scope = await belonging.scope(connection, resident)
+    assert scope is not None
+    await erasures.begin(connection, scope, "somebody", NOON)
 
 
 async def _child(pid: int, name: str) -> int:

@@ -142,7 +142,7 @@ class _Cut(Exception):
 
 async def test_what_is_cut_short_anywhere_goes_on(migrated_url: str, tmp_path: Path) -> None:
     """After each of its transactions in turn, each time with another resident."""
-    kept, transactions = tmp_path / "erased.jsonl", 11 + len(list(erasing.throughout()))
+    kept, transactions = tmp_path / "erased.jsonl", 12 + len(list(erasing.throughout()))
     async with place(migrated_url, homes=transactions) as town:
         for home in town.homes:
             for days_ago in (1, 29):
