@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -236,6 +239,20 @@ async def test_a_ledger_that_was_cut_off_is_read_and_goes_on(tmp_path: Path) -> 
     path.write_text("rubbish\n")
     with pytest.raises(ledger.LedgerBroken, match="line 1"):
         ledger.read(path)
+
+
+def test_two_who_note_at_once_lose_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "erased.jsonl"
+    one, two, three = (erasures.Record(NOW, None, "", bytes([n]) * 16, bytes([n]) * 32, {}) for n in (1, 2, 3))
+    ledger.note(path, one)
+    with ThreadPoolExecutor(1) as pool, path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        noting = pool.submit(ledger.note, path, two)
+        assert not wait([noting], timeout=0.2).done
+        file.write(json.dumps(ledger.as_line(three)).encode() + b"\n")
+        file.close()
+        noting.result()
+    assert ledger.read(path) == [one, three, two]
 
 
 async def test_nothing_refers_to_what_goes_that_is_not_known_to_go(migrated_url: str) -> None:
