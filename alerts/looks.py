@@ -42,7 +42,13 @@ WITH_POSITION = N_("Opened the alert, and saw where the resident was")
 
 
 def look_text(action: str, params: Mapping[str, Any], language: str) -> str:
-    """An action of the audit in words. One that is not known is shown as it is."""
+    """An action of the audit in words, with who typed it where that was on the server (``operator``). One that is not known is
+    shown as it is."""
+    operator = params.get("operator")
+    return f"{_told(action, params, language)} ({operator})" if operator else _told(action, params, language)
+
+
+def _told(action: str, params: Mapping[str, Any], language: str) -> str:
     _ = translations(language).gettext
     if action == "resident.viewed" and params.get("alert"):
         return _(WITH_POSITION if params.get("position_shown") else WITH_ALERT)
