@@ -48,6 +48,7 @@ FREE_TEXT = (
     ("device", "model"),
     ("page", "reason"),
     ("contact", "broken_reason"),
+    ("rotation", "name"),
 )
 """Where people write what they like, and where what others say is kept."""
 FREE_JSON = (
@@ -57,6 +58,22 @@ FREE_JSON = (
     ("watch", "facts"),
     ("held_back", "evidence"),
 )
+
+NAMED = {
+    "policy.name": """UPDATE policy x SET name = left(regexp_replace(name, %(terms)s, '[erased ' || id || ']', 'gi'), 64)
+        WHERE name ~* %(terms)s""",
+    "policy_version.spec": """UPDATE policy_version x SET spec = jsonb_set(spec, '{name}', to_jsonb(left(
+            regexp_replace(spec ->> 'name', %(terms)s, '[erased ' || policy_id || ']', 'gi'), 64)))
+        WHERE spec ->> 'name' ~* %(terms)s""",
+    "team.name": """UPDATE team x SET name = left(regexp_replace(name, %(terms)s, '[erased ' || id || ']', 'gi'), 64)
+        WHERE name ~* %(terms)s""",
+}
+"""What people have named, and is called by its name: there is each name once, and none is longer than 64 letters. Few rows; they go with the
+register, so that every process reads its policies anew."""
+ALERT_POLICY = """UPDATE alert SET policy = jsonb_set(policy, '{name}', to_jsonb(left(
+        regexp_replace(policy ->> 'name', %(terms)s, '[erased]', 'gi'), 64)))
+    WHERE policy ->> 'name' ~* %(terms)s"""
+"""The policy that others' alerts go by."""
 
 Counts = dict[str, int]
 
@@ -266,6 +283,8 @@ async def register(connection: Connection, scope: Scope) -> tuple[Scope, Counts]
     await connection.execute("UPDATE alert SET rule_id = NULL WHERE rule_id = ANY(%(rules)s)", given)
     for table, statement in _LAST.items():
         counts[table] = (await connection.execute(statement, given)).rowcount
+    for statement in NAMED.values():
+        await connection.execute(statement, given)
     empty = await _empty_dwellings(connection, scope)
     gone = {name: tuple(given[of]) for name, of in _GONE.items()}
     return scope.model_copy(update={"gone": {**gone, "dwelling": tuple(empty)}}), {**counts, "dwelling": len(empty)}
@@ -292,11 +311,17 @@ async def _evidence(connection: Connection, scope: Scope) -> Counts:
     return {}
 
 
+async def _policies(connection: Connection, scope: Scope) -> Counts:
+    await connection.execute(ALERT_POLICY, scope.arguments)
+    return {}
+
+
 def throughout() -> Iterator[Callable[[Connection, Scope], Awaitable[Counts]]]:
     """What has to be looked for in whole tables once the register is gone: each a transaction of its own, which may last."""
     yield _quarantine
     yield _audit
     yield _evidence
+    yield _policies
     for columns, cast in ((FREE_TEXT, "text"), (FREE_JSON, "jsonb")):
         for table, column in columns:
             yield partial(_free_text, table=table, column=column, cast=cast)
@@ -346,6 +371,11 @@ async def _ids(connection: Connection, query: str, given: dict[str, object]) -> 
 
 def _sum(counts: Counts, more: dict[str, int]) -> Counts:
     return {name: counts.get(name, 0) + more.get(name, 0) for name in {*counts, *more}}
+
+
+def searched() -> set[str]:
+    """Every column in which others' words are looked through, as ``table.column``."""
+    return {f"{table}.{column}" for table, column in (*FREE_TEXT, *FREE_JSON)} | {*NAMED, "alert.policy"}
 
 
 def tables() -> Sequence[str]:
