@@ -27,14 +27,15 @@ def archive(path: Path, compression: int) -> Iterator[zipfile.ZipFile]:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise CannotWrite(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """What was made in a folder is still there after the power has gone."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -22,6 +22,9 @@ from gateway.settings import Settings, load
 from gateway.store import backups
 
 DATABASE = "HJEMMEVAKT_DATABASE_URL"
+CUT_SHORT = (
+    "nothing was restored, or not all: what there is, no gateway uses; create the database anew, and restore again"
+)
 
 
 def backup(file: Annotated[Path, typer.Argument(help="Where to write it. One that is there is replaced.")]) -> None:
@@ -31,7 +34,7 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to write it. One tha
         await backups.refuse_half(url)
         return await dump.backup(url, file, SystemClock().now())
 
-    with database_of(load()) as url:
+    with database_of(load()) as url, backups.plainly():
         made = asyncio.run(write(url))
     rows = sum(made.counts.values())
     typer.echo(f"{file}: {rows} rows in {len(made.counts)} tables, {made.size / 1e6:.1f} MB, SHA-256 {made.sha256}")
@@ -50,11 +53,12 @@ def restore(
     """Bring a backup back into an empty database, and say what is found there and what goes on."""
 
     settings = _settings(into)
-    ledgers = erased or [each for each in [settings.data_folder / ledger.NAME] if each.exists()]
+    kept = settings.data_folder / ledger.NAME
+    ledgers = erased or [each for each in [kept] if each.exists()]
     records = [record for each in ledgers for record in ledger.read(each)]
     now = SystemClock().now()
-    with database_of(settings) as url:
-        done = asyncio.run(restoring.restore(url, file, records, now, sign_out=sign_out))
+    with database_of(settings) as url, backups.plainly(CUT_SHORT):
+        done = asyncio.run(restoring.restore(url, file, records, now, kept, sign_out=sign_out))
     typer.echo("\n".join(_told(done, ledgers, len(records))))
 
 
@@ -79,6 +83,8 @@ def _told(done: Restored, ledgers: Sequence[Path], records: int) -> Iterator[str
         yield f"erased residents: {records} in {where}; of these in the backup and erased again: {done.erased}"
     else:
         yield "NO LEDGER of erased residents (--erased): whoever was erased since is back"
+    if done.waits_for_alerts:
+        yield f"{done.waits_for_alerts} were being erased, and have an open alert: deal with it, then run hjemmevakt person erase"
     yield f"what was stored after {at} is not in it: neither alarms nor answers"
     yield "as soon as a gateway starts:"
     oldest = f", the oldest of {waits['oldest']:%Y-%m-%d %H:%M} UTC" if waits["oldest"] else ""

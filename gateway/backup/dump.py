@@ -17,6 +17,7 @@ from gateway import whole
 from gateway.backup import programs
 from gateway.backup.manifest import DUMP, MANIFEST, Manifest
 from gateway.store import backups
+from gateway.store.sites import MARK
 
 PIECE = 1 << 20
 ARGUMENTS = ("--format=custom", "--no-owner", "--no-privileges", "--no-comments")
@@ -29,7 +30,7 @@ async def backup(url: str, path: Path, now: datetime) -> Manifest:
         program = programs.fitting("pg_dump", server)
         migrations = await backups.migrations(connection)
         counts = await backups.counts(connection)
-        arguments = [*ARGUMENTS, f"--exclude-table={backups.MARK}", f"--snapshot={snapshot}"]
+        arguments = [*ARGUMENTS, f"--exclude-table={MARK}", f"--snapshot={snapshot}"]
 
         def written() -> Manifest:
             with whole.archive(path, zipfile.ZIP_STORED) as archive:

@@ -41,13 +41,16 @@ class Manifest(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Target:
     """A database to restore into. ``timescaledb``: the version that is created in it; ``offered``: those that the server
-    could create; ``tables``: what is in it already; ``half``: a restore into it has not ended."""
+    could create; ``tables``: what is in it already; ``half``: a restore into it has not ended; ``processes``: ours that are connected to
+    it; ``superuser``: we are one."""
 
     postgresql: int
     timescaledb: str | None
     offered: Collection[str]
     tables: Collection[str] = ()
     half: bool = False
+    processes: Collection[str] = ()
+    superuser: bool = True
     known: Collection[str] = field(default_factory=tuple)
     """The migrations that this release has."""
 
@@ -61,6 +64,11 @@ def hindrances(backup: Manifest, target: Target) -> Iterator[str]:
             else f"it has tables ({', '.join(sorted(target.tables)[:3])} …)"
         )
         yield f"the database is not empty: {what}; create a new one, or drop this and create it anew"
+    if target.processes:
+        yield (
+            f"hjemmevakt is at work in the database ({', '.join(sorted(target.processes)[:3])}): stop every process that is "
+            "connected to it"
+        )
     if target.postgresql // 10000 < backup.postgresql // 10000:
         yield (
             f"the server is PostgreSQL {target.postgresql // 10000}, the backup is of {backup.postgresql // 10000}: "
@@ -75,6 +83,11 @@ def hindrances(backup: Manifest, target: Target) -> Iterator[str]:
 
 def _timescaledb(version: str, target: Target) -> Iterator[str]:
     there = target.timescaledb
+    if not target.superuser:
+        yield (
+            "TimescaleDB lets nobody but a superuser restore: say ALTER ROLE … SUPERUSER of the account that restores, and "
+            "NOSUPERUSER when it is restored"
+        )
     if there is not None and there != version:
         yield (
             f"the database has TimescaleDB {there}, the backup is of {version}: create the database anew with "

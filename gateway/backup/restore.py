@@ -2,9 +2,11 @@
 
 Rules
     Everything that can be known is checked before anything is touched: the file's own checksum, the versions, that the
-    database is empty.
-    While it lasts, a mark in the database keeps every gateway out (`serve` and `migrate` refuse it). The mark goes when all is
-    there, compared with the backup's counts, and every invariant holds.
+    database is empty, and that none of our processes is connected to it: one that was there before the database was made anew
+    finds its way back by itself.
+    While it lasts, a mark in the database keeps every gateway out: `serve` and `migrate` refuse it, and whoever runs already
+    stores nothing (``sites.fence``), so that no device gets a receipt for what is lost. The mark goes when all is there,
+    compared with the backup's counts, and every invariant holds.
     Without TimescaleDB it is one transaction: cut short, the database is as empty as before. With it there are more tables than
     one transaction can lock on many servers; cut short, the database has to be created anew, and says so.
     Whoever was erased since the backup was made is erased again (:mod:`gateway.person.ledger`).
@@ -43,11 +45,13 @@ class NotWhole(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """``waiting``: what goes on as soon as a gateway starts; ``erased``: how many were erased again."""
+    """``waiting``: what goes on as soon as a gateway starts; ``erased``: how many were erased again; ``waits_for_alerts``: how
+    many were being erased when the backup was made, and are not, as an alert of theirs is open in it."""
 
     manifest: Manifest
     waiting: dict[str, Any]
     erased: int
+    waits_for_alerts: int
 
 
 def read(path: Path) -> Manifest:
@@ -79,8 +83,10 @@ def _first(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-async def restore(url: str, path: Path, erased: Sequence[Record], now: datetime, *, sign_out: bool = False) -> Restored:
-    """Restore a backup. CannotRestore before anything is touched; ProgramFailed or NotWhole afterwards."""
+async def restore(
+    url: str, path: Path, erased: Sequence[Record], now: datetime, kept: Path | None = None, *, sign_out: bool = False
+) -> Restored:
+    """Restore a backup. ``kept``: the ledger that notes whose erasure is finished here. CannotRestore before anything is touched; ProgramFailed or NotWhole afterwards."""
     manifest = await asyncio.to_thread(read, path)
     async with backups.patient(url) as connection:
         target = await _look(connection)
@@ -95,14 +101,14 @@ async def restore(url: str, path: Path, erased: Sequence[Record], now: datetime,
         await _require_whole(connection, manifest)
     ours = backups.within_restore(url)
     await migrate(ours)
-    again = await _erase_again(ours, erased, now)
+    again, waits = await _erase_again(ours, erased, now, kept)
     async with backups.patient(url) as connection:
         await connection.execute("ANALYZE")
         async with connection.transaction():
             await backups.take_over(connection, manifest.made_at, now, sign_out=sign_out)
             await backups.unmark(connection)
             waiting = await backups.waiting(connection, now)
-    return Restored(manifest, dict(waiting), again)
+    return Restored(manifest, dict(waiting), again, waits)
 
 
 async def _look(connection: Connection) -> Target:
@@ -113,6 +119,8 @@ async def _look(connection: Connection) -> Target:
         offered=offered,
         tables=await backups.tables(connection),
         half=await backups.is_half(connection),
+        processes=await backups.processes(connection),
+        superuser=await backups.is_superuser(connection),
         known=[each.name for each in migrations()],
     )
 
@@ -136,6 +144,7 @@ async def _require_whole(connection: Connection, manifest: Manifest) -> None:
         for table in every
         if counts.get(table) != manifest.counts.get(table)
     ]
+    wrong += [f"{each} was at work in it meanwhile: stop it" for each in await backups.processes(connection)]
     wrong += [f"this does not hold: {each}" for each in await backups.broken(connection)]
     if wrong:
         raise NotWhole(
@@ -143,14 +152,16 @@ async def _require_whole(connection: Connection, manifest: Manifest) -> None:
         )
 
 
-async def _erase_again(url: str, erased: Sequence[Record], now: datetime) -> int:
-    """Whoever is in the backup and was erased since; and whoever was being erased when it was made."""
+async def _erase_again(url: str, erased: Sequence[Record], now: datetime, kept: Path | None) -> tuple[int, int]:
+    """Whoever is in the backup and was erased since; and whoever was being erased when it was made, but for those with an
+    open alert: nobody has said that it was dealt with. How many are erased, and how many of these are not."""
     database = Database(url, size=2, process="restore")
     await database.open()
     try:
         found = await database.run(lambda each: erasures.marked(each, erased))
         for resident, record in found:
             await erase.erase_again(database, resident, record, now)
-        return len(found) + len(await erase.go_on(database, now, None))
+        done, waits = await erase.go_on_where_closed(database, now, kept)
+        return len(found) + len(done), waits
     finally:
         await database.close()

@@ -64,14 +64,17 @@ async def lines(connection: Connection, resident_id: int, language: str) -> Asyn
         }
 
 
-async def shown(connection: Connection, resident_id: int, language: str, local: tzinfo, now: datetime) -> list[str]:
-    """All of it for a terminal, the oldest first, in local time. That it was shown is written down."""
+async def shown(
+    connection: Connection, resident_id: int, language: str, local: tzinfo, operator: str, now: datetime
+) -> list[str]:
+    """All of it for a terminal, the oldest first, in local time. That it was shown, and to whom, is written down."""
     told = [
         f"{row['at'].astimezone(local):%Y-%m-%d %H:%M}  {row['who'] or '-'}  {row['what']}"
         + (f": {row['alert']}" if row["alert"] else "")
         async for row in lines(connection, resident_id, language)
     ]
-    await audit.add(connection, now, (Audited("resident.log_viewed", "resident", resident_id),))
+    line = Audited("resident.log_viewed", "resident", resident_id, params={"operator": operator})
+    await audit.add(connection, now, (line,))
     return told or ["nobody has looked yet"]
 
 

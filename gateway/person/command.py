@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -19,7 +20,8 @@ from gateway.person import accesslog, ledger
 from gateway.person import erase as erasing
 from gateway.person import export as exporting
 from gateway.settings import Settings, load
-from gateway.store import belonging
+from gateway.store import audit, belonging
+from gateway.store.audit import Audited
 from gateway.store.belonging import Row
 from gateway.store.db import Connection, Database
 
@@ -48,8 +50,9 @@ def export(
     """Write all that is stored of a resident into a zip of JSON and CSV, for whoever asks for their own data."""
 
     async def work(database: Database) -> None:
-        row = await database.run(lambda each: find(each, resident, name))
-        counts = await exporting.export(database, row["id"], file, SystemClock().now())
+        now, operator = SystemClock().now(), getpass.getuser()
+        row = await find(database, resident, name, operator, now)
+        counts = await exporting.export(database, row["id"], file, operator, now)
         typer.echo(
             "\n".join([f"{row['name']}, {row['uid']}:", *(f"  {many:>8} {part}" for part, many in counts.items())])
         )
@@ -68,9 +71,10 @@ def access_log(
     settings = load()
 
     async def work(database: Database) -> None:
-        row = await database.run(lambda each: find(each, resident, name))
+        now, operator = SystemClock().now(), getpass.getuser()
+        row = await find(database, resident, name, operator, now)
         for line in await database.run(
-            lambda each: accesslog.shown(each, row["id"], language, settings.local, SystemClock().now())
+            lambda each: accesslog.shown(each, row["id"], language, settings.local, operator, now)
         ):
             typer.echo(line)
 
@@ -91,10 +95,10 @@ def erase(
 ) -> None:
     """Remove a resident everywhere, for good. Without one it goes on with what was cut short. Give the export first."""
     settings = load()
-    kept, now = settings.data_folder / ledger.NAME, SystemClock().now()
+    kept, now, operator = settings.data_folder / ledger.NAME, SystemClock().now(), getpass.getuser()
 
     async def work(database: Database) -> None:
-        row = await database.run(lambda each: find(each, resident, name)) if resident or name else None
+        row = await find(database, resident, name, operator, now) if resident or name else None
         for record in await erasing.go_on(database, now, kept) if row is None else ():
             typer.echo("\n".join(erasing.told(record)))
         if row is None:
@@ -103,7 +107,7 @@ def erase(
         typed = (name or row["name"]) if yes else typer.prompt(f"Erases {row['name']} for good. Type the name to go on")
         if typed.strip().lower() != row["name"].lower():
             raise WhichResident("that is not the whole name: nothing was erased")
-        record = await erasing.erase(database, row["id"], getpass.getuser(), now, kept, end_first=end_first)
+        record = await erasing.erase(database, row["id"], operator, now, kept, end_first=end_first)
         typer.echo("\n".join([*erasing.told(record), f"noted in {kept}: keep it apart from the backups"]))
 
     with_database(settings, work)
@@ -112,23 +116,37 @@ def erase(
 # Parts ------------------------------------------------------------------------------------------------------------------
 
 
-async def find(connection: Connection, resident: str | None, name: str | None) -> Row:
-    """Who is meant: by id, or the only one of a name. WhichResident with those whom it may be."""
-    if resident is None and name is None:
-        raise WhichResident("say who: the id, or --name")
-    if resident is not None:
-        try:
-            row = await belonging.find(connection, UUID(resident))
-        except ValueError:
-            raise WhichResident(f"{resident!r} is no id; look for somebody with --name") from None
-        if row is None:
-            raise WhichResident(f"there is no resident {resident}; look for somebody with --name")
-        return row
-    rows = await belonging.named(connection, name or "", MANY)
+async def find(database: Database, resident: str | None, name: str | None, operator: str, now: datetime) -> Row:
+    """Who is meant: by id, or the only one of a name. WhichResident with those whom it may be. Whoever is shown is noted."""
+    rows = await database.run(lambda each: _found(each, resident, name, operator, now))
     if len(rows) != 1:
         shown = [f"{row['uid']}  {row['name']}, {row['address']}" for row in rows]
         raise WhichResident("\n".join(["give one of these ids:", *shown] if rows else [f"nobody is called {name!r}"]))
     return rows[0]
+
+
+async def _found(
+    connection: Connection, resident: str | None, name: str | None, operator: str, now: datetime
+) -> Sequence[Row]:
+    if not (resident or name):
+        raise WhichResident("say who: the id, or --name")
+    rows = [await _by_id(connection, resident)] if resident else await belonging.named(connection, name or "", MANY)
+    await audit.add(
+        connection,
+        now,
+        [Audited("resident.named", "resident", row["id"], params={"operator": operator}) for row in rows],
+    )
+    return rows
+
+
+async def _by_id(connection: Connection, resident: str) -> Row:
+    try:
+        row = await belonging.find(connection, UUID(resident))
+    except ValueError:
+        raise WhichResident(f"{resident!r} is no id; look for somebody with --name") from None
+    if row is None:
+        raise WhichResident(f"there is no resident {resident}; look for somebody with --name")
+    return row
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[Answer]]) -> Answer:

@@ -4,16 +4,17 @@ Rules
     No flag closes an alert. Somebody may lie on the floor: while an alert of theirs is open, nobody is erased.
     Who lives somewhere, or has something fitted, is not erased either, unless it is asked for that this ends first: what is
     fitted goes on to say things, and they would be stored as theirs again.
-    What was said goes first, then the register in one transaction, then – when all is stored that was being stored
-    meanwhile – what came in between. The record says that it was done, and leads to nobody.
+    What was said goes first, then the register in one short transaction, then what has to be looked for in whole tables, and
+    – when all is stored that was being stored meanwhile – what came in between. Nobody who stores a message waits for more
+    than the register. The record says that it was done, and leads to nobody.
     The record is kept outside of the database, too (:mod:`gateway.person.ledger`), and before anything goes: a backup that is
     restored brings somebody back, and is told by it to erase them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -87,6 +88,17 @@ async def go_on(database: Database, now: datetime, kept: Path | None) -> list[Re
     return [await _go_on(database, each, now, kept) for each in await database.run(erasures.under_way)]
 
 
+async def go_on_where_closed(database: Database, now: datetime, kept: Path | None) -> tuple[list[Record], int]:
+    """Finish what was cut short, but for whom an alert is open of. What is done, and how many wait for that."""
+    done, waits = [], 0
+    for each in await database.run(erasures.under_way):
+        try:
+            done.append(await _go_on(database, each, now, kept))
+        except erasing.StillOpen:
+            waits += 1
+    return done, waits
+
+
 async def _begin(
     connection: Connection, resident_id: int, operator: str, now: datetime, *, end_first: bool
 ) -> UnderWay:
@@ -120,13 +132,18 @@ async def _end(connection: Connection, standing: Standing, now: datetime) -> Non
 async def _go_on(
     database: Database, begun: UnderWay, now: datetime, kept: Path | None, *, whatever_is_open: bool = False
 ) -> Record:
+    if not (begun.register_gone or whatever_is_open):
+        await database.run(lambda each: erasing.require_closed(each, begun.scope))
     if kept is not None:
         ledger.note(kept, begun)
     if not begun.register_gone:
         await _what_was_said(database, begun)
-        await database.run(lambda each: _register(each, begun, now, whatever_is_open=whatever_is_open))
+        scope = await database.run(lambda each: _register(each, begun, now, whatever_is_open=whatever_is_open))
+        begun = replace(begun, scope=scope, register_gone=True)
     sites = [each.site_id for each in begun.scope.stretches]
     await database.run(lambda each: erasures.all_heard(each, sites))
+    for part in erasing.throughout():
+        await database.run(partial(_clear_throughout, begun=begun, part=part))
     await _what_was_said(database, begun)
     return await database.run(lambda each: _finish(each, begun, now))
 
@@ -155,15 +172,23 @@ async def _clear_counted(connection: Connection, begun: UnderWay, part: Stretch)
     await erasures.count(connection, begun.id, await erasing.counted(connection, part))
 
 
-async def _register(connection: Connection, begun: UnderWay, now: datetime, *, whatever_is_open: bool) -> None:
+async def _clear_throughout(
+    connection: Connection, begun: UnderWay, part: Callable[[Connection, Scope], Awaitable[Mapping[str, int]]]
+) -> None:
+    await erasing.begin_lawful(connection)
+    await erasures.count(connection, begun.id, await part(connection, begun.scope))
+
+
+async def _register(connection: Connection, begun: UnderWay, now: datetime, *, whatever_is_open: bool) -> Scope:
     await erasing.begin_lawful(connection)
     await erasures.lock(connection, begun.scope.resident)
     if not whatever_is_open:
         await erasing.require_closed(connection, begun.scope)
-    counts = await erasing.everything_else(connection, begun.scope)
+    scope, counts = await erasing.register(connection, begun.scope)
     await erasures.count(connection, begun.id, counts)
-    await erasures.register_gone(connection, begun.id)
+    await erasures.register_gone(connection, begun.id, scope)
     await audit.add(connection, now, (Audited("resident.erased", "erasure", begun.id),))
+    return scope
 
 
 async def _finish(connection: Connection, begun: UnderWay, now: datetime) -> Record:

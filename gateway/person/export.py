@@ -34,8 +34,8 @@ from gateway.store.db import Connection, Database
 SCHEMA = "hjemmevakt.person/1"
 
 
-async def export(database: Database, resident_id: int, path: Path, now: datetime) -> dict[str, int]:
-    """Write the file; how many rows each part has. CannotWrite; LookupError where there is no such resident."""
+async def export(database: Database, resident_id: int, path: Path, operator: str, now: datetime) -> dict[str, int]:
+    """Write the file; how many rows each part has. ``operator``: who asks for it, noted before there is a file. CannotWrite; LookupError where there is no such resident."""
 
     async def write(connection: Connection) -> dict[str, int]:
         await exporting.begin(connection)
@@ -48,10 +48,9 @@ async def export(database: Database, resident_id: int, path: Path, now: datetime
             archive.writestr("about.json", _json(about, indent=1))
         return counts
 
-    counts = await database.run(write)
-    line = Audited("resident.exported", "resident", resident_id)
+    line = Audited("resident.exported", "resident", resident_id, params={"operator": operator})
     await database.run(lambda each: audit.add(each, now, (line,)))
-    return counts
+    return await database.run(write)
 
 
 async def _write(connection: Connection, archive: zipfile.ZipFile, scope: Scope, now: datetime) -> dict[str, int]:

@@ -7,13 +7,15 @@ anything is erased.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from gateway import whole
 from gateway.errors import GatewayError
 from gateway.store.erasures import Record, UnderWay
 
@@ -27,20 +29,25 @@ class LedgerBroken(GatewayError):
 
 def note(path: Path, erasure: UnderWay | Record) -> None:
     """That somebody is erased; written through to the disk. A line that is there already is not written again; one that was
-    cut off is written over: nothing was erased for it."""
-    if path.exists() and any(each.mark == erasure.mark for each in read(path)):
-        return
-    line = json.dumps(as_line(erasure)).encode() + b"\n"
+    cut off is written over: nothing was erased for it. Who notes at the same time waits."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-            whole = file.read().rpartition(b"\n")
-            file.truncate(file.seek(len(whole[0]) + len(whole[1])))
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+            fcntl.flock(file, fcntl.LOCK_EX)
+            _note(path, file, erasure)
+        whole.sync(path.parent)
     except OSError as error:
         raise LedgerBroken(f"{path}: {error.strerror}; nothing was erased") from None
+
+
+def _note(path: Path, file: BinaryIO, erasure: UnderWay | Record) -> None:
+    there = b"".join(file.read().rpartition(b"\n")[:2])
+    if any(each.mark == erasure.mark for each in _records(path, there)):
+        return
+    file.truncate(file.seek(len(there)))
+    file.write(json.dumps(as_line(erasure)).encode() + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def as_line(erasure: UnderWay | Record) -> dict[str, str]:
@@ -55,14 +62,14 @@ def as_line(erasure: UnderWay | Record) -> dict[str, str]:
 def read(path: Path) -> list[Record]:
     """Every line of a ledger. LedgerBroken for one that is none; a line that was cut off at the end is not missed."""
     try:
-        lines = path.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        told = path.read_bytes()
+    except OSError as error:
         raise LedgerBroken(f"{path} cannot be read: {error}") from None
-    return list(_records(path, lines[:-1]))
+    return list(_records(path, told.rpartition(b"\n")[0]))
 
 
-def _records(path: Path, lines: Iterable[str]) -> Iterable[Record]:
-    for number, line in enumerate(lines, 1):
+def _records(path: Path, told: bytes) -> Iterable[Record]:
+    for number, line in enumerate(told.split(b"\n"), 1):
         if line.strip():
             try:
                 yield _record(json.loads(line))

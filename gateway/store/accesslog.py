@@ -10,13 +10,17 @@ from gateway.store.belonging import Row
 from gateway.store.db import Connection
 
 _LINES = """
-    SELECT x.id, x.at, x.action, x.params, p.uid AS person_uid, p.name AS person, a.uid AS alert_uid, a.condition,
+    SELECT x.id, x.at, x.action, CASE WHEN s.kind = 'away' THEN x.params || '{"away": true}' ELSE x.params END AS params, p.uid AS person_uid, p.name AS person, a.uid AS alert_uid, a.condition,
            d.kind AS device_kind
     FROM audit x LEFT JOIN person p ON p.id = x.actor_id
     LEFT JOIN alert a ON a.id = CASE WHEN jsonb_typeof(x.params -> 'alert') = 'number' THEN (x.params ->> 'alert')::bigint END
     LEFT JOIN device d ON d.id = a.device_id
+    LEFT JOIN silence s ON x.object = 'silence' AND s.id = x.object_id
     WHERE (x.object = 'resident' AND x.object_id = %(resident)s
-           OR x.object = 'rule' AND (x.params -> 'residents' @> to_jsonb(%(resident)s::bigint)
+           OR x.object = 'silence' AND x.action <> 'silence.held' AND x.object_id IN (
+               SELECT s.id FROM silence s LEFT JOIN installation i ON i.id = s.installation_id
+               WHERE s.resident_id = %(resident)s OR i.resident_id = %(resident)s)
+           OR x.object IN ('rule', 'policy') AND (x.params -> 'residents' @> to_jsonb(%(resident)s::bigint)
                                      OR x.params -> 'resident_id' = to_jsonb(%(resident)s::bigint)))"""
 
 

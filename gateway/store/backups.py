@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +12,14 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
+from gateway.clock import pause
 from gateway.errors import GatewayError
 from gateway.store import audit
 from gateway.store.audit import Audited
 from gateway.store.db import Connection, conninfo
+from gateway.store.sites import MARK
 
-MARK = "hjemmevakt_restore"
-"""The table that says that a restore has not ended."""
+TRIES, A_MOMENT = 10, 0.2
 ENVIRONMENT = {
     "host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER",
     "password": "PGPASSWORD", "passfile": "PGPASSFILE", "service": "PGSERVICE", "options": "PGOPTIONS",
@@ -29,6 +30,20 @@ ENVIRONMENT = {
 
 class HalfRestored(GatewayError):
     """A restore into this database has not ended: run it again, or create the database anew."""
+
+
+class DatabaseRefused(GatewayError):
+    """The database cannot be reached, or does not do what it was asked."""
+
+
+@contextmanager
+def plainly(mend: str = "") -> Iterator[None]:
+    """What the database answers is a line, with how to go on. DatabaseRefused."""
+    try:
+        yield
+    except psycopg.Error as error:
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise DatabaseRefused("\n".join([f"the database: {said}", *([mend] if mend else [])])) from error
 
 
 def environment(url: str) -> dict[str, str]:
@@ -72,6 +87,28 @@ async def versions(connection: Connection) -> tuple[int, str | None, list[str]]:
                   ARRAY(SELECT version FROM pg_available_extension_versions WHERE name = 'timescaledb') AS offered""",
     )
     return row["server"], row["timescaledb"], list(row["offered"])
+
+
+async def is_superuser(connection: Connection) -> bool:
+    row = await _row(connection, "SELECT rolsuper AS it FROM pg_roles WHERE rolname = current_user")
+    return bool(row["it"])
+
+
+async def processes(connection: Connection) -> list[str]:
+    """Our other processes that are connected to this database, as the server shows them; who is just leaving is waited for."""
+    for _ in range(TRIES):
+        if not await _connected(connection):
+            return []
+        await pause(A_MOMENT)
+    return await _connected(connection)
+
+
+async def _connected(connection: Connection) -> list[str]:
+    cursor = await connection.execute(
+        """SELECT DISTINCT application_name AS name FROM pg_stat_activity
+           WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'hjemmevakt%' ORDER BY 1"""
+    )
+    return [row["name"] for row in await cursor.fetchall()]
 
 
 async def tables(connection: Connection) -> list[str]:

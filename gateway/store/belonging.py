@@ -56,7 +56,8 @@ class Alone(BaseModel):
 
 class Scope(BaseModel):
     """All that belongs to a resident, by the register. ``dwellings``: where they lived, or had something fitted; ``terms``:
-    what they are known by in a text, and nobody else."""
+    what they are known by in a text, and nobody else; ``gone``: ids of what went with the register, by the audit's word for
+    it (who looks for lines about it has nothing else to go by)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,6 +67,7 @@ class Scope(BaseModel):
     stretches: tuple[Stretch, ...]
     alone: tuple[Alone, ...]
     dwellings: tuple[int, ...]
+    gone: dict[str, tuple[int, ...]] = {}
 
     @property
     def own(self) -> list[int]:
@@ -86,6 +88,8 @@ class Scope(BaseModel):
             "terms": self.pattern,
             "spelled": [*self.terms, *(json.dumps(each)[1:-1] for each in self.terms)],
             "dwellings": list(self.dwellings),
+            "gone": json.dumps(self.gone),
+            "gone_alerts": list(self.gone.get("alert", ())),
             **{f"s_{name}": [getattr(each, name) for each in self.stretches] for name in Stretch.model_fields},
             **{f"a_{name}": [getattr(each, name) for each in self.alone] for name in Alone.model_fields},
         }

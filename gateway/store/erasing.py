@@ -2,7 +2,9 @@
 
 Rules
     What was said goes first, a window of time a transaction; then the register and all that hangs on it in one, in the
-    order of locks and references. Everything can be done again: what is gone already is not missed.
+    order of locks and references. That one is short, and looks at nothing that grows without end: whoever stores what a
+    device says waits for it. Then, each in a transaction of its own, what has to be looked for in a whole table.
+    Everything can be done again: what is gone already is not missed.
     Compressed chunks are opened where this device's segment lies, and nowhere else: device and time are constants of the
     statement.
     Others' rows stay. What in them was said by the resident's devices, or names them, is taken out of it.
@@ -11,8 +13,9 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from psycopg import errors, sql
@@ -45,6 +48,7 @@ FREE_TEXT = (
     ("device", "model"),
     ("page", "reason"),
     ("contact", "broken_reason"),
+    ("rotation", "name"),
 )
 """Where people write what they like, and where what others say is kept."""
 FREE_JSON = (
@@ -54,6 +58,22 @@ FREE_JSON = (
     ("watch", "facts"),
     ("held_back", "evidence"),
 )
+
+NAMED = {
+    "policy.name": """UPDATE policy x SET name = left(regexp_replace(name, %(terms)s, '[erased ' || id || ']', 'gi'), 64)
+        WHERE name ~* %(terms)s""",
+    "policy_version.spec": """UPDATE policy_version x SET spec = jsonb_set(spec, '{name}', to_jsonb(left(
+            regexp_replace(spec ->> 'name', %(terms)s, '[erased ' || policy_id || ']', 'gi'), 64)))
+        WHERE spec ->> 'name' ~* %(terms)s""",
+    "team.name": """UPDATE team x SET name = left(regexp_replace(name, %(terms)s, '[erased ' || id || ']', 'gi'), 64)
+        WHERE name ~* %(terms)s""",
+}
+"""What people have named, and is called by its name: there is each name once, and none is longer than 64 letters. Few rows; they go with the
+register, so that every process reads its policies anew."""
+ALERT_POLICY = """UPDATE alert SET policy = jsonb_set(policy, '{name}', to_jsonb(left(
+        regexp_replace(policy ->> 'name', %(terms)s, '[erased]', 'gi'), 64)))
+    WHERE policy ->> 'name' ~* %(terms)s"""
+"""The policy that others' alerts go by."""
 
 Counts = dict[str, int]
 
@@ -157,7 +177,9 @@ _OF_DEVICE = f"""EXISTS (SELECT 1 FROM {AS_STRETCHES} WHERE s.device_id = x.devi
 _FIRST = {
     "seen": f"DELETE FROM seen x WHERE {_OF_DEVICE.format(within('x.received_at', 's'))}",
     "device_state": f"""UPDATE device_state x SET fields = '{{}}' WHERE fields <> '{{}}'
-        AND {_OF_DEVICE.format(f"(s.own OR {within('x.last_said_at', 's')})")}""",
+        AND {_OF_DEVICE.format(f"(s.own OR {within('x.last_said_at', 's')})")}
+        AND NOT EXISTS (SELECT 1 FROM installation i WHERE i.device_id = x.device_id AND i.during @> x.last_said_at
+                          AND i.id <> ALL(SELECT s.installation_id FROM {AS_STRETCHES}))""",
     "device_part": f"DELETE FROM device_part x WHERE {_OF_DEVICE.format(within('x.occurred_at', 's'))}",
     "watch": f"""DELETE FROM watch w WHERE w.resident_id = %(resident)s OR w.installation_id = ANY(%(own)s)
         OR w.rule_id = ANY(%(rules)s)
@@ -192,18 +214,19 @@ _LAST = {
     "resident": "DELETE FROM resident WHERE id = %(resident)s",
 }
 
+_GONE = {
+    "alert": "alerts", "rule": "rules", "command": "commands", "silence": "silences", "policy": "policies",
+    "dose_schedule": "doses",
+}  # fmt: skip
+"""What the audit tells of, by its word for it: and the argument that has the ids."""
+
 _AUDIT = f"""
-    DELETE FROM audit x WHERE (x.object, x.object_id) IN (
-            SELECT 'resident', %(resident)s
-            UNION ALL SELECT 'alert', unnest(%(alerts)s::bigint[]) UNION ALL SELECT 'rule', unnest(%(rules)s::bigint[])
-            UNION ALL SELECT 'command', unnest(%(commands)s::bigint[])
-            UNION ALL SELECT 'silence', unnest(%(silences)s::bigint[])
-            UNION ALL SELECT 'policy', unnest(%(policies)s::bigint[])
-            UNION ALL SELECT 'dose_schedule', unnest(%(doses)s::bigint[])
-            UNION ALL SELECT 'quarantine', unnest(%(quarantined)s::bigint[]))
+    DELETE FROM audit x WHERE x.object = 'resident' AND x.object_id = %(resident)s
+        OR (x.object, x.object_id) IN (
+            SELECT g.key, n.id::bigint FROM jsonb_each(%(gone)s::jsonb) g CROSS JOIN jsonb_array_elements_text(g.value) n (id))
         OR x.params -> 'resident' = to_jsonb(%(resident)s::bigint) OR x.params -> 'resident_id' = to_jsonb(%(resident)s::bigint)
         OR x.params -> 'residents' = jsonb_build_array(%(resident)s::bigint)
-        OR jsonb_typeof(x.params -> 'alert') = 'number' AND (x.params ->> 'alert')::numeric = ANY(%(alerts)s::numeric[])
+        OR jsonb_typeof(x.params -> 'alert') = 'number' AND (x.params ->> 'alert')::numeric = ANY(%(gone_alerts)s::numeric[])
         OR x.object = 'device' AND (x.params -> 'dwelling') IN (SELECT to_jsonb(d) FROM unnest(%(dwellings)s::bigint[]) d)
            AND EXISTS (SELECT 1 FROM {AS_STRETCHES} WHERE s.own AND s.device_id = x.object_id)"""
 
@@ -241,8 +264,8 @@ async def require_closed(connection: Connection, scope: Scope) -> None:
         raise StillOpen("an alert was raised meanwhile: deal with it, then erase again")
 
 
-async def everything_else(connection: Connection, scope: Scope) -> Counts:
-    """All but what was said: afterwards no list has them, and no row leads to them."""
+async def register(connection: Connection, scope: Scope) -> tuple[Scope, Counts]:
+    """The register and what hangs on it: afterwards no list has them, and no row leads to them. The scope with what is gone."""
     given = scope.arguments
     given["rules"] = await _ids(
         connection, "SELECT id FROM rule WHERE resident_id = %(resident)s OR installation_id = ANY(%(own)s)", given
@@ -254,22 +277,54 @@ async def everything_else(connection: Connection, scope: Scope) -> Counts:
     )
     given["policies"] = await _ids(connection, "SELECT id FROM policy WHERE resident_id = %(resident)s", given)
     given["doses"] = await _ids(connection, "SELECT id FROM dose_schedule WHERE installation_id = ANY(%(own)s)", given)
-    given["quarantined"] = await _ids(connection, f"SELECT q.id FROM quarantine q WHERE {QUARANTINED}", given)
     counts: Counts = {}
     for table, statement in _FIRST.items():
         counts[table] = (await connection.execute(statement, given)).rowcount
-    counts["quarantine"] = (
-        await connection.execute("DELETE FROM quarantine WHERE id = ANY(%(quarantined)s)", given)
-    ).rowcount
     await connection.execute("UPDATE alert SET rule_id = NULL WHERE rule_id = ANY(%(rules)s)", given)
-    counts["audit"] = (await connection.execute(_AUDIT, given)).rowcount
-    await connection.execute(_AUDIT_OF_MANY, given)
-    await connection.execute(_EVIDENCE, given)
     for table, statement in _LAST.items():
         counts[table] = (await connection.execute(statement, given)).rowcount
-    counts["dwelling"] = await _empty_dwellings(connection, scope)
-    await _free_text(connection, scope)
-    return counts
+    for statement in NAMED.values():
+        await connection.execute(statement, given)
+    empty = await _empty_dwellings(connection, scope)
+    gone = {name: tuple(given[of]) for name, of in _GONE.items()}
+    return scope.model_copy(update={"gone": {**gone, "dwelling": tuple(empty)}}), {**counts, "dwelling": len(empty)}
+
+
+async def _quarantine(connection: Connection, scope: Scope) -> Counts:
+    given = scope.arguments
+    given["quarantined"] = await _ids(connection, f"SELECT q.id FROM quarantine q WHERE {QUARANTINED}", given)
+    lines = await connection.execute(
+        "DELETE FROM audit WHERE object = 'quarantine' AND object_id = ANY(%(quarantined)s)", given
+    )
+    gone = await connection.execute("DELETE FROM quarantine WHERE id = ANY(%(quarantined)s)", given)
+    return {"quarantine": gone.rowcount, "audit": lines.rowcount}
+
+
+async def _audit(connection: Connection, scope: Scope) -> Counts:
+    gone = await connection.execute(_AUDIT, scope.arguments)
+    await connection.execute(_AUDIT_OF_MANY, scope.arguments)
+    return {"audit": gone.rowcount}
+
+
+async def _evidence(connection: Connection, scope: Scope) -> Counts:
+    await connection.execute(_EVIDENCE, scope.arguments)
+    return {}
+
+
+async def _policies(connection: Connection, scope: Scope) -> Counts:
+    await connection.execute(ALERT_POLICY, scope.arguments)
+    return {}
+
+
+def throughout() -> Iterator[Callable[[Connection, Scope], Awaitable[Counts]]]:
+    """What has to be looked for in whole tables once the register is gone: each a transaction of its own, which may last."""
+    yield _quarantine
+    yield _audit
+    yield _evidence
+    yield _policies
+    for columns, cast in ((FREE_TEXT, "text"), (FREE_JSON, "jsonb")):
+        for table, column in columns:
+            yield partial(_free_text, table=table, column=column, cast=cast)
 
 
 async def what_came_late(connection: Connection, scope: Scope) -> Counts:
@@ -279,38 +334,34 @@ async def what_came_late(connection: Connection, scope: Scope) -> Counts:
     return {table: (await connection.execute(_FIRST[table], given)).rowcount for table in late}
 
 
-async def _empty_dwellings(connection: Connection, scope: Scope) -> int:
+async def _empty_dwellings(connection: Connection, scope: Scope) -> list[int]:
     """A home that nothing is known of any more goes. One that somebody else had and nobody has now keeps its address; how
     to get in was told of whoever lived there."""
-    gone = 0
+    gone = []
     for each in scope.dwellings:
         try:
             async with connection.transaction():
                 await connection.execute("DELETE FROM dwelling WHERE id = %s", (each,))
-            gone += 1
+            gone.append(each)
         except errors.ForeignKeyViolation:
             await connection.execute(
                 """UPDATE dwelling w SET access = '' WHERE id = %s AND access <> '' AND NOT EXISTS (
                        SELECT 1 FROM residency y WHERE y.dwelling_id = w.id AND upper_inf(y.during))""",
                 (each,),
             )
-            continue
-        await connection.execute("DELETE FROM audit WHERE object = 'dwelling' AND object_id = %s", (each,))
     return gone
 
 
-async def _free_text(connection: Connection, scope: Scope) -> None:
+async def _free_text(connection: Connection, scope: Scope, table: str, column: str, cast: str) -> Counts:
     """What others wrote or were told keeps its sense without the name, the number and the uid."""
-    given = {"terms": scope.pattern, "instead": ERASED}
-    for columns, cast in ((FREE_TEXT, "text"), (FREE_JSON, "jsonb")):
-        for table, column in columns:
-            await connection.execute(
-                sql.SQL(
-                    """UPDATE {table} SET {column} = regexp_replace({column}::text, %(terms)s, %(instead)s, 'gi')::{cast}
-                       WHERE {column}::text ~* %(terms)s"""
-                ).format(table=sql.Identifier(table), column=sql.Identifier(column), cast=sql.SQL(cast)),
-                given,
-            )
+    await connection.execute(
+        sql.SQL(
+            """UPDATE {table} SET {column} = regexp_replace({column}::text, %(terms)s, %(instead)s, 'gi')::{cast}
+               WHERE {column}::text ~* %(terms)s"""
+        ).format(table=sql.Identifier(table), column=sql.Identifier(column), cast=sql.SQL(cast)),
+        {"terms": scope.pattern, "instead": ERASED},
+    )
+    return {}
 
 
 async def _ids(connection: Connection, query: str, given: dict[str, object]) -> list[int]:
@@ -320,6 +371,11 @@ async def _ids(connection: Connection, query: str, given: dict[str, object]) -> 
 
 def _sum(counts: Counts, more: dict[str, int]) -> Counts:
     return {name: counts.get(name, 0) + more.get(name, 0) for name in {*counts, *more}}
+
+
+def searched() -> set[str]:
+    """Every column in which others' words are looked through, as ``table.column``."""
+    return {f"{table}.{column}" for table, column in (*FREE_TEXT, *FREE_JSON)} | {*NAMED, "alert.policy"}
 
 
 def tables() -> Sequence[str]:

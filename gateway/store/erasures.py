@@ -120,8 +120,12 @@ async def count(connection: Connection, erasure_id: int, counts: Mapping[str, in
     )
 
 
-async def register_gone(connection: Connection, erasure_id: int) -> None:
-    await connection.execute("UPDATE erasure SET register_gone = true WHERE id = %s", (erasure_id,))
+async def register_gone(connection: Connection, erasure_id: int, scope: Scope) -> None:
+    """``scope``: with what is gone."""
+    await connection.execute(
+        "UPDATE erasure SET register_gone = true, scope = %s WHERE id = %s",
+        (as_json(scope.model_dump(mode="json")), erasure_id),
+    )
 
 
 async def finish(connection: Connection, erasure_id: int, now: datetime) -> Record:

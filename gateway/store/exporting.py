@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from gateway.store import rollups
+from gateway.store.aside import refuse
 from gateway.store.belonging import (
     AS_STRETCHES,
     HELD_BACK,
@@ -110,8 +111,9 @@ OBSERVATIONS = """
 
 
 async def begin(connection: Connection) -> None:
-    """All that is read is of one moment, and may last."""
+    """All that is read is of one moment, and may last. HalfWay while rows are in two places (gateway/store/aside.py)."""
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    await refuse(connection)
     await connection.execute(
         "SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min'"
     )

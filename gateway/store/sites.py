@@ -14,6 +14,9 @@ from gateway.store.audit import Changed
 from gateway.store.db import Connection
 from gateway.store.gateways import ALIVE, end_transactions_of_the_gone
 
+MARK = "hjemmevakt_restore"
+"""The table that says that a restore has not ended (:mod:`gateway.store.backups`)."""
+
 
 class LaneLost(Exception):
     """Another gateway process holds the lane now; what this one was about to store must not be stored."""
@@ -136,9 +139,12 @@ class Fence:
 
 
 async def fence_asked(connection: Connection, site_id: int, lane: Lane, epoch: int) -> Fence:
-    """Ask to hold the epoch until the end of the transaction; whoever asks looks at the answer before anything is final."""
+    """Ask to hold the epoch until the end of the transaction; whoever asks looks at the answer before anything is final.
+    Nobody's is held while a restore into the database has not ended."""
     answer = await connection.execute(
-        "SELECT 1 FROM site_lane WHERE site_id = %s AND lane = %s AND epoch = %s FOR SHARE", (site_id, lane, epoch)
+        f"""SELECT 1 FROM site_lane WHERE site_id = %s AND lane = %s AND epoch = %s AND to_regclass('{MARK}') IS NULL
+            FOR SHARE""",
+        (site_id, lane, epoch),
     )
     return Fence(f"lane {lane} of site {site_id}", answer)
 

@@ -8,10 +8,14 @@ from uuid import UUID, uuid4
 
 from fastapi.routing import iter_route_contexts
 
+from gateway.api import schemas
 from gateway.embedded import Broker
 from gateway.store.db import Connection
+from tests.gateway.api.test_policies import policy
 from tests.gateway.served import Served, problem, served
 from tests.support.rules import own, sets
+from tests.support.silences import consents, ends, is_away, lets_last, silences
+from tests.support.town import Home
 
 NAME = "Petronella Wøgdahl"
 API = "/api/v1"
@@ -23,8 +27,9 @@ READERS = ("Siri", "Tek", "Kari")
 STREAMS = {f"{API}/changes", "/events"}
 
 
-async def town_of_one(it: Served) -> tuple[UUID, UUID]:
-    """Somebody with an open alert, a rule of their own, and devices that speak; the alert and the resident."""
+async def town_of_one(it: Served, *, all_else: bool = True) -> tuple[UUID, UUID]:
+    """Somebody with an open alert, a rule of their own, and devices that speak, and ``all_else`` that can be set for them;
+    the alert and the resident."""
     town = it.town
     home = await town.home()
     await town.rows("UPDATE resident SET name = %s WHERE id = %s", NAME, home.resident)
@@ -38,7 +43,22 @@ async def town_of_one(it: Served) -> tuple[UUID, UUID]:
     await town.answers("Kari", alert, "claim")
     await town.asks("Kari", alert, lock, "unlock")
     (row,) = await town.rows("SELECT uid FROM resident WHERE id = %s", home.resident)
+    if all_else:
+        await cared_for(it, home, row["uid"])
     return alert, row["uid"]
+
+
+async def cared_for(it: Served, home: Home, resident: UUID) -> None:
+    """All else that is set for somebody: a silence that takes two, an absence, a policy; and a team of the zone."""
+    town, front, siri = it.town, it.town.gateway.front, await it.town.who("Siri")
+    await consents(town, "Ada", await silences(town, "Siri", home, vital=True))
+    away = await is_away(town, "Siri", home)
+    away = await lets_last(town, "Siri", away, 24)
+    await ends(town, "Siri", away)
+    (zone,) = await town.rows("SELECT uid FROM zone WHERE id = %s", town.zones["Sone"])
+    await front.add_team(siri, schemas.TeamRequest(zone=zone["uid"], name="Natt"))
+    scope = schemas.PolicyScopeRequest(resident=resident)
+    await front.add_policy(siri, schemas.PolicyRequest(scope=scope, policy=policy()))
 
 
 async def addresses(it: Served) -> list[str]:
@@ -48,10 +68,14 @@ async def addresses(it: Served) -> list[str]:
         for table in set(NOUNS.values())
     }
     found: list[str] = []
+    nothing: set[str] = set()
     for route in iter_route_contexts(it.app.routes):
         path = route.path or ""
         if "GET" in (route.methods or ()) and path not in STREAMS and "openapi" not in path:
-            found += _filled(path, uids)
+            filled = list(_filled(path, uids))
+            found += filled
+            nothing |= set() if filled else {path}
+    assert nothing == set(), "of these there is none in the town: make one"
     return sorted({*found, *(f"{each}?{more}" for each in found for more in _queries(each, uids))})
 
 
@@ -79,7 +103,7 @@ def _queries(path: str, uids: dict[str, list[str]]) -> Iterator[str]:
 async def forget_looks(connection: Connection) -> None:
     """As if nobody had looked before: what is noted once a day is noted again."""
     await connection.execute("SET LOCAL hjemmevakt.lawful = 'erasure'")
-    await connection.execute("DELETE FROM audit WHERE object IN ('resident', 'rule')")
+    await connection.execute("DELETE FROM audit WHERE object IN ('resident', 'rule', 'silence', 'policy')")
 
 
 async def looks_of(connection: Connection, resident: UUID, name: str) -> list[str]:
@@ -121,9 +145,28 @@ async def test_whatever_shows_a_name_is_in_the_log(migrated_url: str, broker: Br
         assert not any("access-log" in each for each in showing["Tek"] | showing["Kari"])
 
 
+async def test_what_is_set_for_a_resident_is_in_the_log(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        _, resident = await town_of_one(it)
+        log = await (await it.client("Siri")).access_log(resident)
+        told = [
+            (each.person.name if each.person else None, each.what, each.text)
+            for each in reversed(log.looks)
+            if each.what.partition(".")[0] in {"silence", "policy"}
+        ]
+        assert told == [
+            ("Siri", "silence.asked", "Ba om å dempe varsler om beboeren"),
+            ("Ada", "silence.consented", "Godkjente at varsler om beboeren dempes"),
+            ("Siri", "silence.set", "Registrerte at beboeren er bortreist"),
+            ("Siri", "silence.extended", "Registrerte at beboeren blir borte lenger"),
+            ("Siri", "silence.ended", "Beboeren er registrert som tilbake"),
+            ("Siri", "policy.set", "Satte en varslingsplan for beboeren"),
+        ]
+
+
 async def test_the_log_says_who_when_what_and_why(migrated_url: str, broker: Broker) -> None:
     async with served(migrated_url, broker) as it:
-        alert, resident = await town_of_one(it)
+        alert, resident = await town_of_one(it, all_else=False)
         await it.town.gateway.database.run(forget_looks)
         await it.detail("Kari", alert)
         await it.town.passes(minutes=1)

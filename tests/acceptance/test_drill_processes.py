@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ from gateway.backup.manifest import CannotRestore
 from gateway.embedded import Broker
 from gateway.person import erase as person
 from gateway.person import ledger
+from gateway.store import belonging, erasures
 from gateway.store.backups import HalfRestored
+from gateway.store.db import Connection
 from gateway.store.migrate import migrate, pending
+from tests.gateway.place import place
 from tests.support import databases
 from tests.support.processes import COMMAND, command, environment
 from tests.support.seen import Seen
@@ -76,6 +80,9 @@ async def test_a_restored_database_goes_on_calling(
 
     with database_server.fresh() as url:
         back = await command("restore", str(file), "--sign-out", database_url=url, data_folder=tmp_path)
+        if not database_server.may_restore:
+            assert (back.code, "lets nobody but a superuser restore" in back.err) == (2, True)
+            return
         assert (back.code, back.err) == (0, "")
         told = back.out.splitlines()
         assert f"restored: {sum(manifest['counts'].values())} rows" in told[0]
@@ -101,6 +108,10 @@ async def test_what_is_cut_short_is_refused_until_it_is_whole(
     migrated_url: str, database_server: databases.Server, tmp_path: Path
 ) -> None:
     file = tmp_path / "backup"
+    async with place(migrated_url, homes=2) as town:
+        for home in town.homes:
+            await town.run(partial(being_erased, resident=home.resident))
+        await town.raise_(town.raising(town.homes[0]))
     await rows(
         migrated_url,
         """INSERT INTO raw_message SELECT n, 1, '2026-03-03Z', decode(repeat(md5(n::text), 8), 'hex')
@@ -108,6 +119,15 @@ async def test_what_is_cut_short_is_refused_until_it_is_whole(
     )
     await dump.backup(migrated_url, file, NOON)
     with database_server.fresh() as url:
+        if not database_server.may_restore:
+            with pytest.raises(CannotRestore, match="lets nobody but a superuser restore"):
+                await restore.restore(url, file, [], NOON)
+            return
+        with psycopg.connect(url, application_name="hjemmevakt old-1"):  # noqa: SIM117
+            with pytest.raises(
+                CannotRestore, match=r"is at work in the database \(hjemmevakt old-1\): stop every process"
+            ):
+                await restore.restore(url, file, [], NOON)
         cut = await asyncio.create_subprocess_exec(
             str(COMMAND), "restore", str(file), env=environment(database_url=url, data_folder=tmp_path),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -119,9 +139,18 @@ async def test_what_is_cut_short_is_refused_until_it_is_whole(
         for refused in (migrate, pending):
             with pytest.raises(HalfRestored, match="a restore into this database has not ended"):
                 await refused(url)
-        await restore.restore(url, file, [], NOON)
+        kept = tmp_path / ledger.NAME
+        done = await restore.restore(url, file, [], NOON, kept)
         assert await rows(url, "SELECT count(*) FROM raw_message") == [(100_000,)]
+        assert (done.erased, done.waits_for_alerts, len(ledger.read(kept))) == (1, 1, 1), "one may lie on the floor"
+        assert await rows(url, "SELECT name FROM resident") == [("Beboer 1",)]
         assert await pending(url) == []
+
+
+async def being_erased(connection: Connection, resident: int) -> None:
+    scope = await belonging.scope(connection, resident)
+    assert scope is not None
+    await erasures.begin(connection, scope, "somebody", NOON)
 
 
 async def _child(pid: int, name: str) -> int:

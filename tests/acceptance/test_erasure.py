@@ -92,7 +92,7 @@ async def exported(it: Served, uid: str, file: Path) -> None:
     database = it.town.gateway.database
     resident = await database.run(lambda each: belonging.find(each, UUID(uid)))
     assert resident is not None
-    await exporting.export(database, resident["id"], file, it.town.now)
+    await exporting.export(database, resident["id"], file, "somebody", it.town.now)
     assert file.stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(file) as archive:
         parts = {each: archive.read(each).decode() for each in archive.namelist()}

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backup import programs, restore
+from gateway.backup import command, programs, restore
 from gateway.backup.manifest import DUMP, MANIFEST, CannotRestore, Manifest, Target, hindrances
 from gateway.backup.programs import NoProgram, ProgramFailed
 from gateway.store import backups
+from gateway.store.backups import DatabaseRefused
 from tests.gateway.place import NOW
 
 BACKUP = Manifest(made_at=NOW, release="0.1", postgresql=170004, timescaledb=None, migrations=("0001_core.sql",), counts={},
@@ -36,6 +37,9 @@ EMPTY = Target(
         (BACKUP, replace(EMPTY, tables=["alert"], half=True), "a restore into it was cut short; create a new one"),
         (BACKUP, replace(EMPTY, postgresql=160010), "the server is PostgreSQL 16, the backup is of 17"),
         (BACKUP, replace(EMPTY, known=["0002_next.sql"]), r"a newer release \(0.1; it has 0001_core.sql\)"),
+        (BACKUP, replace(EMPTY, superuser=False), None),
+        (BACKUP, replace(EMPTY, processes=["hjemmevakt a-1"]), r"hjemmevakt is at work in the database \(hjemmevakt a-1\): stop"),
+        (WITH_CHUNKS, replace(EMPTY, superuser=False), "lets nobody but a superuser restore: say ALTER ROLE"),
         (WITH_CHUNKS, replace(EMPTY, timescaledb="2.24.0"), "the database has TimescaleDB 2.24.0, the backup is of 2.23.0"),
         (WITH_CHUNKS, replace(EMPTY, offered=["2.24.0"]), "the server offers TimescaleDB 2.24.0, the backup is of 2.23.0"),
         (WITH_CHUNKS, replace(EMPTY, offered=[]), "the server offers TimescaleDB none"),
@@ -84,6 +88,15 @@ def test_the_oldest_program_that_knows_the_server(monkeypatch: pytest.MonkeyPatc
     assert programs.fitting("pg_dump", 170001) == tmp_path / "17" / "bin" / "pg_dump"
     with pytest.raises(NoProgram, match="no pg_dump for PostgreSQL 99, only that of PostgreSQL 18 is here: install"):
         programs.fitting("pg_dump", 990000)
+
+
+def test_what_the_database_answers_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HJEMMEVAKT_DATABASE_URL", "postgresql://me@127.0.0.1:1/it")
+    monkeypatch.setenv("HJEMMEVAKT_DATA_FOLDER", str(tmp_path))
+    with pytest.raises(DatabaseRefused, match="the database: connection failed"):
+        command.backup(tmp_path / "to")
+    with pytest.raises(DatabaseRefused, match="create the database anew"):
+        command.restore(write(tmp_path / "good", BACKUP.model_dump_json()))
 
 
 def test_a_program_that_fails_says_why_and_a_password_is_no_argument() -> None:

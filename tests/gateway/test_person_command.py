@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import re
 import zipfile
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from gateway.backup import command as backup_command
 from gateway.cli import app
 from gateway.errors import GatewayError, SettingError
 from gateway.person.command import WhichResident
+from gateway.whole import CannotWrite
 
 NAMES = ("Anne Hansen", "Anne Hansen-Berg", "Berit Moe")
 
@@ -58,11 +61,23 @@ def test_who_is_meant_must_be_clear_and_who_is_erased_typed_in_full(town: str, t
     with pytest.raises(WhichResident, match="say who"):
         typed("access-log")
 
+    # Whoever was listed has it in their log, with who it was that typed.
+    who = getpass.getuser()
+    assert f"Saw the name beside a device or a rule, or in a list of residents ({who})" in typed(
+        "access-log", "--name", "Anne Hansen-Berg", "--language", "en"
+    )
+
     # The whole name is hers, though another's begins with it.
     file = tmp_path / "anne.zip"
     assert "docs/privacy.md" in typed("export", "--name", "anne hansen", "--to", str(file))
     assert "person.json" in zipfile.ZipFile(file).namelist()
-    assert "Tok ut alle opplysninger" in typed("access-log", "--name", "Anne Hansen")
+    log = typed("access-log", "--name", "Anne Hansen")
+    assert re.search(rf"Tok ut alle opplysninger.* \({who}\)", log)
+    unwritten = tmp_path / "nowhere" / "anne.zip"
+    with pytest.raises(CannotWrite):
+        typed("export", "--name", "Anne Hansen", "--to", str(unwritten))
+    again = typed("access-log", "--name", "Anne Hansen")
+    assert again.count("Tok ut alle") == log.count("Tok ut alle") + 1, "noted before there is a file"
     assert "Looked at this log" in typed("access-log", "--name", "Anne Hansen", "--language", "en")
     with pytest.raises(SettingError, match="--language 'sv'"):
         typed("access-log", "--name", "Anne Hansen", "--language", "sv")

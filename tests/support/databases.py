@@ -86,6 +86,13 @@ class Server:
             found = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'timescaledb'").fetchone()
             return found is not None
 
+    @property
+    def may_restore(self) -> bool:
+        """Whether a backup of a migrated database can be restored here: of one with TimescaleDB by a superuser only."""
+        with psycopg.connect(self.url) as connection:
+            query = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+            return connection.execute(query).fetchone() == (True,) or not self.offers_timescale
+
     def close(self) -> None:
         for name in self._migrated.values():
             self._is_template(name, "false")

@@ -12,7 +12,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from devices.model import Lane
-from gateway.store import erasing, snapshot
+from gateway.store import erasing, exporting, snapshot
 from gateway.store.aside import HalfWay, under_way
 from gateway.store.convert import Content, _Conversion, _nobody_counts, convert
 from gateway.store.db import Database
@@ -106,6 +106,8 @@ async def story(url: str, every: Sequence[Migration], size: int) -> None:
         assert await reckon(town, NOW + 2 * HOUR) == 0, "what is half away is not counted"
         with pytest.raises(HalfWay, match="rows of device_health are set aside"):
             await town.run(erasing.begin_lawful)
+        with pytest.raises(HalfWay, match="rows of device_health are set aside"):
+            await town.run(exporting.begin)
     assert (await standing(url, every)).missing == (), "who starts now does not go on with it; who asks for it does"
     with pytest.raises(Cut):
         await convert(url, every, Listener("device_health_set_aside: moved to device_health"))

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alerts.policy import DEFAULT_POLICIES
 from devices.model import Lane
+from gateway.clock import pause
 from gateway.person import erase as person
 from gateway.person import ledger
-from gateway.store import backups, devices, erasing, erasures, homes, municipality, rollups
+from gateway.store import audit, backups, devices, erasing, erasures, homes, municipality, rollups, snapshot
 from gateway.store.db import Connection, Database, as_json
 from tests.gateway.place import NOW, Place, fall, heartbeat, place
 from tests.support.dumped import every_row
@@ -140,7 +147,7 @@ class _Cut(Exception):
 
 async def test_what_is_cut_short_anywhere_goes_on(migrated_url: str, tmp_path: Path) -> None:
     """After each of its transactions in turn, each time with another resident."""
-    kept, transactions = tmp_path / "erased.jsonl", 11
+    kept, transactions = tmp_path / "erased.jsonl", 12 + len(list(erasing.throughout()))
     async with place(migrated_url, homes=transactions) as town:
         for home in town.homes:
             for days_ago in (1, 29):
@@ -172,6 +179,54 @@ class _CutShort(Database):
         return await self._real.run(work)
 
 
+async def test_while_the_audit_is_looked_through_every_device_is_stored(migrated_url: str) -> None:
+    """Whatever is long, or has to wait, holds nothing that a message needs."""
+    async with place(migrated_url, homes=2) as town:
+        gone, stays = town.homes
+        await says(town, gone.device, 3)
+        await town.run(lambda each: each.execute(STATE, (gone.device, NOW - A_DAY)))
+        await town.run(lambda each: audit.note_shown(each, NOW, town.staff["Nina"], [gone.resident]))
+        await leaves(town, gone.resident)
+        async with town.database.connection() as reader:
+            await reader.execute("SELECT FROM audit WHERE object_id = %s FOR UPDATE", (gone.resident,))
+            erasing_ = asyncio.create_task(person.erase(town.database, gone.resident, "somebody", NOW, None))
+            await _waits(town, "%audit x WHERE%")
+            await town.run(lambda each: each.execute("SET LOCAL lock_timeout = '100ms'; " + TOUCHED))
+            await town.store(await town.held(), [fall(stays, "f")])
+        record = await erasing_
+        assert (record.counts["audit"], record.counts["resident"]) == (1, 1)
+
+
+STATE = "INSERT INTO device_state (device_id, last_said_at, fields) VALUES (%s, %s, '{\"battery_percent\": 80}')"
+TOUCHED = "UPDATE device_state SET online = true; SELECT FROM alert FOR UPDATE; SELECT FROM watch FOR UPDATE"
+
+
+async def _waits(town: Place, statement: str) -> None:
+    """Until somebody waits for a lock with a statement like this."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE %s"
+    async with asyncio.timeout(20):
+        while not await town.rows(query, statement):
+            await pause(0.01)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "left_"), [(3, {}), (0.5, {"battery_percent": 80})], ids=["of her", "of him"]
+)  # fmt: skip
+async def test_what_a_device_says_of_somebody_else_by_now_stays(
+    migrated_url: str, days_ago: float, left_: dict[str, int]
+) -> None:
+    """Her device was taken down two days ago, and is another's since yesterday."""
+    async with place(migrated_url, homes=2) as town:
+        hers, his = town.homes
+        for home in town.homes:
+            await leaves(town, home.resident, NOW - 2 * A_DAY)
+        since = NOW - A_DAY
+        await town.run(lambda each: municipality.fit(each, hers.device, his.dwelling, his.resident, "", since))
+        await town.run(lambda each: each.execute(STATE, (hers.device, NOW - A_DAY * days_ago)))
+        await person.erase(town.database, hers.resident, "somebody", NOW, None)
+        assert [each["fields"] for each in await town.rows("SELECT fields FROM device_state")] == [left_]
+
+
 async def test_a_ledger_that_was_cut_off_is_read_and_goes_on(tmp_path: Path) -> None:
     path, at = tmp_path / "erased.jsonl", NOW
     one, two = (erasures.Record(at, None, "", bytes([n]) * 16, bytes([n]) * 32, {}) for n in (1, 2))
@@ -186,6 +241,91 @@ async def test_a_ledger_that_was_cut_off_is_read_and_goes_on(tmp_path: Path) -> 
     path.write_text("rubbish\n")
     with pytest.raises(ledger.LedgerBroken, match="line 1"):
         ledger.read(path)
+
+
+def test_two_who_note_at_once_lose_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "erased.jsonl"
+    one, two, three = (erasures.Record(NOW, None, "", bytes([n]) * 16, bytes([n]) * 32, {}) for n in (1, 2, 3))
+    ledger.note(path, one)
+    with ThreadPoolExecutor(1) as pool, path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        noting = pool.submit(ledger.note, path, two)
+        assert not wait([noting], timeout=0.2).done
+        file.write(json.dumps(ledger.as_line(three)).encode() + b"\n")
+        file.close()
+        noting.result()
+    assert ledger.read(path) == [one, three, two]
+
+
+NOT_SEARCHED = {
+    "codes: ours, of the kinds of device, or as a rule has to be named": """
+        absence.kind alert.key alert.condition alert.vkp_code alert.track alert.stage alert.due_for alert.before_closing
+        alert.cause alert.action alert_entry.code assignment.role audit.action audit.object command.name command.reason
+        command.state command.outcome contact.channel device.ecosystem device.kind device_part.part device_part.type
+        held_back.key held_back.condition held_back.vkp_code held_back.track held_back.outcome home_word.word page.state
+        page.about planned_shift.role planned_shift.source planned_shift.event position.source quarantine.reason
+        quarantine.message_class quarantine.ecosystem quarantine.kind quarantine.state reach_gap.track reach_gap.gap
+        rollup.name roster_feed.role roster_override.role roster_shift.role roster_shift.on_days roster_swap.role
+        roster_swap.state rotation.role rule.kind rule.name rule_version.spec sign_of_life.type silence.kind
+        silence.condition silence.track silence.reason silence.ended_why site_lane.lane watch.key watch.state zone.kind""",
+    "what devices said, and where: goes by device and time": """
+        device.address device_health.* device_state.fields observation.* raw_message.* quarantine.* seen.*""",
+    "staff, and their sessions": """
+        contact.address person.* roster_feed.token_hash session.* sign_in_failure.username erasure.operator""",
+    "homes and places, which stay": "dwelling.address dwelling.postal_code dwelling.city site.name zone.name",
+    "the resident's own row goes": "resident.name resident.phone",
+    "made by us": "answer.key answer.request erasure.* gateway.holder page.leased_by site_lane.holder",
+}
+
+
+def test_of_every_column_it_is_decided_whether_others_words_are_looked_through() -> None:
+    """Whoever adds a text decides: in `gateway/store/erasing.py`, or here with the reason."""
+    columns: set[str] = set()
+    table = ""
+    for line in snapshot.FILE.read_text("utf-8").splitlines():
+        words = line.split()
+        if line.startswith("table "):
+            table = words[1]
+        elif line.startswith(("view ", "function ")):
+            table = ""
+        elif table and len(words) > 1 and words[1] in {"text", "text[]", "jsonb", "bytea"} and line.startswith("    "):
+            columns.add(f"{table}.{words[0]}")
+    columns = {each for each in columns if not each.partition(".")[0].endswith(("_kept", "_fact"))}
+    reasoned = {name for names in NOT_SEARCHED.values() for name in names.split()}
+    searched = erasing.searched()
+    undecided = {each for each in columns - searched if not {each, f"{each.partition('.')[0]}.*"} & reasoned}
+    assert undecided == set()
+    assert searched - columns == set()
+    assert searched & reasoned == set()
+    assert {each for each in reasoned if not each.endswith("*")} - columns == set()
+
+
+async def test_what_others_have_named_after_her_is_called_otherwise(migrated_url: str) -> None:
+    async with place(migrated_url, homes=2) as town:
+        gone, stays = town.homes
+        await town.rows("UPDATE resident SET name = 'Petronella' WHERE id = %s", gone.resident)
+        await town.raise_(town.raising(stays))
+        for name in ("Natt hos Petronella", "Natt hos petronella"):
+            await town.rows(
+                "INSERT INTO team (uid, zone_id, name, version) VALUES (gen_random_uuid(), %s, %s, 1)",
+                town.zones["Nord"], name,
+            )  # fmt: skip
+            (policy,) = await town.rows(
+                "INSERT INTO policy (uid, name, version) VALUES (gen_random_uuid(), %s, 1) RETURNING id", name
+            )
+            spec = as_json({**DEFAULT_POLICIES[0].model_dump(mode="json"), "name": name})
+            await town.rows(
+                "INSERT INTO policy_version (policy_id, version, spec, created_at) VALUES (%s, 1, %s, %s)",
+                policy["id"], spec, NOW,
+            )  # fmt: skip
+            await town.rows("UPDATE alert SET policy = %s", spec)
+        await leaves(town, gone.resident)
+        await person.erase(town.database, gone.resident, "somebody", NOW, None)
+        for query in ("SELECT name FROM team", "SELECT name FROM policy WHERE name LIKE 'Natt%'"):
+            names = [each["name"] for each in await town.rows(f"{query} ORDER BY id")]
+            assert [re.sub("[0-9]+", "n", each) for each in names] == ["Natt hos [erased n]"] * 2
+        whole = await every_row(migrated_url)
+        assert "petronella" not in whole.lower()
 
 
 async def test_nothing_refers_to_what_goes_that_is_not_known_to_go(migrated_url: str) -> None:

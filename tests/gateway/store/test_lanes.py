@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from devices.model import Lane
-from gateway.store import gateways, sites
+from gateway.store import backups, gateways, sites
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.store.sites import Hearing, LaneLost
 from tests.gateway.place import NOW, Place, fall, place
@@ -94,6 +94,18 @@ async def test_who_lost_the_lane_stores_nothing(migrated_url: str) -> None:
         with pytest.raises(LaneLost):
             await town.store(held, [fall(town.homes[0], "1")])
         assert await town.rows("SELECT 1 FROM said UNION ALL SELECT 1 FROM alert UNION ALL SELECT 1 FROM seen") == []
+
+
+async def test_while_a_restore_lasts_nobody_stores_anything(migrated_url: str) -> None:
+    """Not even who holds the lane, and found its way to the database that was made anew."""
+    async with place(migrated_url) as town:
+        held = await town.held()
+        await town.run(backups.mark)
+        with pytest.raises(LaneLost):
+            await town.store(held, [fall(town.homes[0], "1")])
+        await town.run(backups.unmark)
+        await town.store(held, [fall(town.homes[0], "1")])
+        assert len(await town.rows("SELECT 1 FROM alert")) == 1
 
 
 async def test_a_lane_is_not_taken_in_the_middle_of_a_batch(migrated_url: str) -> None:
