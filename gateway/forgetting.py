@@ -3,6 +3,8 @@
 Rules
     Each step is a transaction of its own, and in it stands in the audit what went. A step that fails stops no other; its
     error is raised at the end. Several processes may do it at once: what one has, the others leave.
+    Nothing goes by a clock that the database's own contradicts by more than an hour (``retention.WRONG_BY``); a controlled one
+    has another time by intention.
     What devices said is looked at only when something of it can be due: a cut has moved (``retention.cuts``).
 
 Theory
@@ -20,6 +22,7 @@ from functools import partial
 import structlog
 
 from gateway import retention
+from gateway.errors import GatewayError
 from gateway.retention import Cut, Keep, Rest, Table
 from gateway.store import audit
 from gateway.store import retention as store
@@ -31,6 +34,18 @@ log = structlog.get_logger()
 
 UNRECORDED = frozenset({"seen", "watch", "answer", "roster_feed", "session", "sign_in_failure", "register_change"})
 """What goes as it has served its purpose, and is in no audit."""
+
+
+class WrongClock(GatewayError):
+    """This host's clock and the database's differ: nothing goes by either."""
+
+
+async def require_right_clock(database: Database, now: datetime) -> None:
+    """WrongClock where the database's clock contradicts ours."""
+    theirs = await database.run(store.clock)
+    if not retention.clocks_agree(now, theirs):
+        told = f"it is {now:%Y-%m-%d %H:%M} UTC by this host's clock and {theirs:%Y-%m-%d %H:%M} by the database's"
+        raise WrongClock(f"{told}: nothing is let go and nothing counted until they agree; set the wrong one right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +61,20 @@ class Gone:
 
 
 class Forgetting:
-    """Makes passes; the caller decides when."""
+    """Makes passes; the caller decides when. ``controlled``: time is not that of any clock."""
 
-    def __init__(self, database: Database, keep: Keep) -> None:
+    def __init__(self, database: Database, keep: Keep, *, controlled: bool = False) -> None:
         self._database = database
         self._keep = keep
+        self._controlled = controlled
         self._applied: tuple[object, ...] = ()
         self._again = False
         self._errors: list[Exception] = []
 
     async def run_once(self, now: datetime) -> list[Gone]:
-        """All that is due now. What went; or the first error, where there was one."""
+        """All that is due now. What went; or the first error, where there was one. WrongClock."""
+        if not self._controlled:
+            await require_right_clock(self._database, now)
         self._errors, self._again = [], False
         gone = [await self._rest(each, now) for each in retention.rest(self._keep, now)]
         cuts = retention.cuts(self._keep, now)

@@ -25,7 +25,7 @@ from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
-from gateway.forgetting import Forgetting
+from gateway.forgetting import Forgetting, require_right_clock
 from gateway.lifting import pass_time
 from gateway.retention import DEFAULT, Keep
 from gateway.rulebook import RulebookCache
@@ -82,7 +82,7 @@ class Looked:
 
 
 class Timekeeper:
-    """Makes passes; the caller decides when."""
+    """Makes passes; the caller decides when. ``controlled``: the clock shows a time that is not the real one."""
 
     def __init__(
         self,
@@ -91,13 +91,16 @@ class Timekeeper:
         cache: RulebookCache,
         limits: canary.Limits,
         keep: Keep = DEFAULT,
+        *,
+        controlled: bool = False,
     ) -> None:
         self._database = database
         self._clock = clock
         self._cache = cache
         self._limits = limits
         self._keep = keep
-        self._forgetting = Forgetting(database, keep)
+        self._controlled = controlled
+        self._forgetting = Forgetting(database, keep, controlled=controlled)
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = (0, "")
         self._looked: Looked | None = None
@@ -134,12 +137,15 @@ class Timekeeper:
         return Passed(watches=total, alerts=alerts, commands=commands, silences=silences)
 
     async def prune(self) -> None:
-        """Forget what is kept no longer (``gateway/forgetting.py``)."""
+        """Forget what is kept no longer (``gateway/forgetting.py``). WrongClock."""
         await self._forgetting.run_once(self._clock.now())
 
     async def reckon(self) -> int:
-        """Count the hours and days that have ended (``gateway/store/rollups.py``). How many rollups had something to be counted."""
+        """Count the hours and days that have ended (``gateway/store/rollups.py``). How many rollups had something to be counted.
+        WrongClock: an hour that has not ended would be told as if it had."""
         now, kept, hours = self._clock.now(), timedelta(days=self._keep.counted), timedelta(days=self._keep.hourly)
+        if not self._controlled:
+            await require_right_clock(self._database, now)
         try:
             return await self._database.apart(lambda each: rollups.refresh(each, now, kept, hours))
         except LOST_A_RACE:  # somebody is forgotten, or chunks are dropped: the next time

@@ -71,6 +71,15 @@ async def be_patient(connection: Connection) -> None:
     await connection.execute(f"SET LOCAL statement_timeout = '{PATIENCE}'")
 
 
+async def clock(connection: Connection) -> datetime:
+    """What time it is by the database's clock."""
+    cursor = await connection.execute("SELECT clock_timestamp() AS now")
+    row = await cursor.fetchone()
+    assert row is not None
+    now: datetime = row["now"]
+    return now
+
+
 async def hypertables(connection: Connection) -> dict[str, bool]:
     """The tables that are made of chunks, and whether each can be compressed (not so under TimescaleDB's Apache licence)."""
     cursor = await connection.execute("SELECT to_regclass('timescaledb_information.hypertables') IS NOT NULL AS there")
