@@ -16,13 +16,13 @@ Theory
     a continuous aggregate cannot be changed.
 
 Personal data
-    ``device_health_…`` and ``activity_…`` tell of a home, by the fitting: :func:`forget` removes them. Zones and alerts have no
+    ``device_health_…`` and ``activity_…`` tell of a home, by the fitting: :func:`forget_between` removes them. Zones and alerts have no
     person, home or device in them and stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -91,6 +91,17 @@ class Rollup:
             yield since, end
             since = end
 
+    def partly(self, since: datetime | None, until: datetime | None) -> Sequence[datetime]:
+        """Where the hours or days begin that have something of between these times, and something of before or after."""
+        bounds = [each for each in (since, until) if each is not None]
+        return sorted({self.floor(each) for each in bounds if self.floor(each) != each})
+
+    def anew(self, table: sql.Identifier, whose: str) -> sql.Composed:
+        """The statement that counts in a table what is missing there, of some only."""
+        columns = ", ".join(("bucket", *self.key, *self.values))
+        made = f" ({columns}) SELECT * FROM ({self.made_by}) AS made ({columns}) WHERE {whose}"
+        return sql.SQL("INSERT INTO {}").format(table) + sql.SQL(made)
+
     @property
     def upsert(self) -> str:
         columns = ", ".join(("bucket", *self.key, *self.values))
@@ -148,7 +159,7 @@ ROLLUPS = (
         ("zone_id", "kind", "type"),
         ("count",),
         f"""SELECT a.bucket, w.zone_id, a.kind, a.type, sum(a.count)
-            FROM activity_hourly_kept a JOIN installation i ON i.id = a.installation_id JOIN dwelling w ON w.id = i.dwelling_id
+            FROM activity_hourly a JOIN installation i ON i.id = a.installation_id JOIN dwelling w ON w.id = i.dwelling_id
             WHERE {_WITHIN.format("a.bucket")} GROUP BY 1, 2, 3, 4""",
     ),
     Rollup(
@@ -173,7 +184,7 @@ ROLLUPS = (
         f"""SELECT {_DAY}, device_id, installation_id, sum(messages), min(battery_min),
                    (array_agg(battery_last ORDER BY bucket DESC) FILTER (WHERE battery_last IS NOT NULL))[1],
                    min(signal_min), sum(signal_sum), sum(signal_count)
-            FROM device_health_hourly_kept WHERE {_WITHIN.format("bucket")} GROUP BY 1, 2, 3""",
+            FROM device_health_hourly WHERE {_WITHIN.format("bucket")} GROUP BY 1, 2, 3""",
         daily=True,
         personal=True,
     ),
@@ -182,7 +193,7 @@ ROLLUPS = (
         "activity_hourly",
         ("installation_id", "kind", "type"),
         ("count",),
-        f"""SELECT {_DAY}, installation_id, kind, type, sum(count) FROM activity_hourly_kept
+        f"""SELECT {_DAY}, installation_id, kind, type, sum(count) FROM activity_hourly
             WHERE {_WITHIN.format("bucket")} GROUP BY 1, 2, 3, 4""",
         daily=True,
         personal=True,
@@ -193,7 +204,7 @@ ROLLUPS = (
         _ALERT_KEY,
         _ALERT,
         f"""SELECT {_DAY}, zone_id, condition, kind, severity, track, cause, {", ".join(f"sum({name})" for name in _ALERT)}
-            FROM alert_hourly_kept
+            FROM alert_hourly
             WHERE bucket < %(until)s AND {_DAY} IN (
                 SELECT date_trunc('day', raised_at, 'Europe/Oslo') FROM alert_fact WHERE closed_at >= %(since)s)
             GROUP BY 1, 2, 3, 4, 5, 6, 7""",
@@ -314,47 +325,31 @@ async def _alone(connection: Connection) -> AsyncIterator[bool]:
 # Forgetting -------------------------------------------------------------------------------------------------------------
 
 
-async def forget(connection: Connection, installations: Collection[int]) -> int:
-    """Remove all that tells of these fittings; how many rows. In the transaction that removes what was said in them, or after it:
-    else it is reckoned again. Waits for whoever reckons just now, at most a minute."""
-    await connection.execute("SET LOCAL lock_timeout = '60s'")
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    fittings = sorted(set(installations))
-    cursor = await connection.execute("SELECT id, device_id FROM installation WHERE id = ANY(%s)", (fittings,))
-    known = {row["id"]: row["device_id"] for row in await cursor.fetchall()}
-    asked = {"fittings": fittings, "devices": sorted(set(known.values())) if len(known) == len(fittings) else None}
-    gone = 0
-    for each in ROLLUPS:
-        if each.personal:
-            for table in await _tables(connection, each):
-                gone += (await connection.execute(_forgetting(each, table), asked)).rowcount
-    return gone
-
-
-def _forgetting(rollup: Rollup, table: sql.Identifier) -> sql.Composed:
-    """By the device, too, where it is in the index."""
-    by_device = (
-        "AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s))" if "device_id" in rollup.key else ""
-    )
-    return sql.SQL("DELETE FROM {} WHERE installation_id = ANY(%(fittings)s) " + by_device).format(table)
-
-
 async def forget_between(
     connection: Connection, device_id: int, installation_id: int, since: datetime | None, until: datetime | None
 ) -> int:
-    """The same of a part of a fitting (None: no such bound), with the hours and days in which it begins and ends."""
+    """Remove all that tells of a fitting between two times (None: no such bound); how many rows. In the transaction that removes
+    what was said then, or after it: hours and days in which it begins and ends tell of others before and after, and are counted
+    anew from what is left. Waits for whoever reckons just now, at most a minute."""
     await connection.execute("SET LOCAL lock_timeout = '60s'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    gone = 0
+    standing, gone = await _standing(connection), 0
     for each in (each for each in ROLLUPS if each.personal):
         by_device = "AND device_id = %(device)s" if "device_id" in each.key else ""
-        query = f"""WHERE installation_id = %(installation)s {by_device} AND bucket >= %(since)s
-                      AND bucket < coalesce(%(until)s::timestamptz, 'infinity')"""
+        whose = f"installation_id = %(installation)s {by_device}"
+        fitting = {"device": device_id, "installation": installation_id}
         begin = each.floor(since) if since is not None else FIRST
-        asked = {"device": device_id, "installation": installation_id, "since": begin, "until": until}
-        for table in await _tables(connection, each):
+        query = f"WHERE {whose} AND bucket >= %(since)s AND bucket < coalesce(%(until)s::timestamptz, 'infinity')"
+        tables = await _tables(connection, each)
+        for table in tables:
             statement = sql.SQL("DELETE FROM {} " + query).format(table)
-            gone += (await connection.execute(statement, asked)).rowcount
+            gone += (await connection.execute(statement, {**fitting, "since": begin, "until": until})).rowcount
+        for bucket in each.partly(since, until):
+            had, end = standing[each.name], each.after(bucket)
+            if had.reckoned_until is not None and end <= had.reckoned_until:
+                kept = had.live_since is not None and bucket < had.live_since
+                anew = each.anew(tables[0] if kept else tables[-1], whose)
+                await connection.execute(anew, {**fitting, "since": bucket, "until": end})
     return gone
 
 
