@@ -7,7 +7,8 @@ Rules
     dropped, or what was counted would be forgotten with it.
     What was counted wrongly, for it came late, is counted again: ``received_at`` is ours, so an observation is late by a
     moment, within :data:`LATE`; an alert is counted when it was raised and known when it is closed, which may be weeks after.
-    One process reckons at a time; others leave it to that one.
+    One process reckons at a time; others leave it to that one. Between two windows whoever waits for it has its turn first: to
+    erase somebody, to convert. What is left is reckoned the next time.
 
 Theory
     Days are made of hours, and zones of fittings, so raw data is read once. On plain PostgreSQL rows are replaced where they
@@ -44,6 +45,10 @@ LOCK = 7_305_816_043
 LONGEST = "10min"
 """That one statement may take."""
 AT_ONCE = 50_000
+
+
+class _GivenUp(Exception):
+    """Somebody else has to do with what is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,16 +241,23 @@ async def refresh(
             return 0
         standing, reckon = await _standing(connection), _refresh if await is_live(connection) else _fill
         due = [(each, _until(each, now)) for each in ROLLUPS if _until(each, now) != standing[each.name].reckoned_until]
-        for each, until in due:
+        for number, (each, until) in enumerate(due):
             whole = each.first_whole(now - ((hours_kept_for or kept_for) if each.of_rollups else kept_for))
-            await reckon(connection, each, standing[each.name], whole, until)
+            try:
+                await reckon(connection, each, standing[each.name], whole, until)
+                await _give_way(connection)
+            except _GivenUp:
+                return number
             await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (until, each.name))
         return len(due)
 
 
 async def is_live(connection: Connection) -> bool:
-    """Whether this database has continuous aggregates."""
-    cursor = await connection.execute("SELECT to_regclass('alert_hourly_live') IS NOT NULL AS live")
+    """Whether this database has continuous aggregates. (``to_regclass`` would not see in a transaction what was made since.)"""
+    cursor = await connection.execute(
+        """SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'alert_hourly_live'
+                          AND relnamespace = current_schema()::regnamespace) AS live"""
+    )
     row = await cursor.fetchone()
     return bool(row and row["live"])
 
@@ -260,12 +272,22 @@ async def _fill(connection: Connection, rollup: Rollup, had: Standing, whole: da
     """Replace the rows that differ. ``whole``: from when on all of what it is made of is there."""
     if rollup.of_facts:
         since = had.reckoned_until - timedelta(days=1) if had.reckoned_until else FIRST
-        await connection.execute(rollup.upsert, {"since": since, "until": rollup.floor(until)})
+        async with connection.transaction():  # 0017 waits for it: it makes a hypertable of what is read here
+            await connection.execute(rollup.upsert, {"since": since, "until": rollup.floor(until)})
+            await _require_plain(connection)
         return
     for since, end in rollup.windows(await _begin(connection, rollup, had, whole, until), until):
-        async with connection.transaction():
-            await connection.execute(rollup.upsert, {"since": since, "until": end})
+        async with connection.transaction():  # first the row that 0017 changes before it takes over
             await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (end, rollup.name))
+            await _require_plain(connection)
+            await connection.execute(rollup.upsert, {"since": since, "until": end})
+        await _give_way(connection)
+
+
+async def _require_plain(connection: Connection) -> None:
+    """_GivenUp where 0017 has made continuous aggregates since we began: what we count now they count, too."""
+    if await is_live(connection):
+        raise _GivenUp
 
 
 async def _refresh(connection: Connection, rollup: Rollup, had: Standing, whole: datetime, until: datetime) -> None:
@@ -281,6 +303,7 @@ async def _refresh(connection: Connection, rollup: Rollup, had: Standing, whole:
     for since, end in rollup.windows(max(begin, whole), until):
         await _call(connection, rollup, since, end)
         await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (end, rollup.name))
+        await _give_way(connection)
 
 
 async def _call(connection: Connection, rollup: Rollup, since: datetime | None, until: datetime) -> None:
@@ -309,9 +332,7 @@ async def _standing(connection: Connection) -> dict[str, Standing]:
 @asynccontextmanager
 async def _alone(connection: Connection) -> AsyncIterator[bool]:
     """Whether nobody else reckons; nobody does as long as we do."""
-    cursor = await connection.execute("SELECT pg_try_advisory_lock(%s) AS ours", (LOCK,))
-    row = await cursor.fetchone()
-    if not (row and row["ours"]):
+    if not await _lock(connection):
         yield False
         return
     try:
@@ -319,7 +340,20 @@ async def _alone(connection: Connection) -> AsyncIterator[bool]:
         yield True
     finally:
         await connection.execute("RESET statement_timeout")
-        await connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+        await connection.execute("SELECT pg_advisory_unlock_all()")
+
+
+async def _lock(connection: Connection) -> bool:
+    cursor = await connection.execute("SELECT pg_try_advisory_lock(%s) AS ours", (LOCK,))
+    row = await cursor.fetchone()
+    return bool(row and row["ours"])
+
+
+async def _give_way(connection: Connection) -> None:
+    """_GivenUp where somebody has waited until we are done; the lock is theirs now."""
+    await connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+    if not await _lock(connection):
+        raise _GivenUp
 
 
 # Forgetting -------------------------------------------------------------------------------------------------------------

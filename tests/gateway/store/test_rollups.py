@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -276,3 +277,43 @@ async def test_one_reckons_at_a_time(migrated_url: str) -> None:
         assert await reckon(town, END) == 0
         await other.rollback()
         assert await reckon(town, END) == len(ROLLUPS)
+
+
+async def waiting(town: Place, many: int) -> None:
+    """Until so many connections wait for a lock."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(4):
+        while len(await town.rows(query)) < many:
+            await asyncio.sleep(0.02)
+
+
+async def test_whoever_is_to_be_erased_waits_for_a_window_and_not_for_all(migrated_url: str) -> None:
+    async with place(migrated_url, homes=1) as town, town.database.connection() as other:
+        await fill(town)
+        await other.execute("SELECT 1 FROM rollup FOR UPDATE")
+        reckoning = asyncio.create_task(reckon(town, END))
+        await waiting(town, 1)
+        erasing = asyncio.create_task(forget(town, town.homes[0], END))
+        await waiting(town, 2)
+        await other.rollback()
+        assert await erasing == 0
+        assert await reckoning == 0, "it has given way"
+        hours = "SELECT DISTINCT bucket FROM device_health_hourly"
+        assert len(await town.rows(hours)) == 24, "the window that was begun"
+        assert await reckon(town, END) == len(ROLLUPS)
+        assert await reckon(town, END) == 0
+        assert len(await town.rows(hours)) > 90
+
+
+async def test_once_there_are_continuous_aggregates_nothing_is_filled_beside_them(migrated_url: str) -> None:
+    """`migrate` makes them beside a gateway that has just begun to count."""
+    async with place(migrated_url, homes=1) as town, town.database.connection() as migration:
+        await fill(town)
+        await migration.execute("UPDATE rollup SET live_since = NULL")
+        await migration.execute("CREATE TABLE alert_hourly_live ()")
+        reckoning = asyncio.create_task(reckon(town, END))
+        await waiting(town, 1)
+        await migration.commit()
+        assert await reckoning == 0
+        assert await town.rows("SELECT 1 FROM device_health_hourly_kept") == []
+        assert await town.rows("SELECT 1 FROM rollup WHERE reckoned_until IS NOT NULL") == []
