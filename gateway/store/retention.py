@@ -157,12 +157,13 @@ async def delete_segments(connection: Connection, cut: Cut, since: datetime) -> 
 
 
 async def delete_rows(connection: Connection, cut: Cut, since: datetime) -> int:
-    """Delete some of what is due from where a chunk would begin to where it would end. How many rows."""
+    """Delete some of what is due from where a chunk would begin to where it would end. How many rows. Where chunks have been made
+    meanwhile a ``ctid`` is one row's in each of them: so both say what is due."""
     name, (matches, arguments) = cut.table.value.name, _matches(cut)
     cursor = await connection.execute(
         f"""DELETE FROM {name} WHERE ctid = ANY(ARRAY(
                 SELECT ctid FROM {name} WHERE received_at >= %(since)s AND received_at < %(until)s AND {matches}
-                LIMIT %(some)s))""",
+                LIMIT %(some)s)) AND received_at >= %(since)s AND received_at < %(until)s AND {matches}""",
         {**arguments, "since": since, "until": min(since + cut.table.value.width, cut.before), "some": SOME},
     )
     return cursor.rowcount

@@ -18,7 +18,7 @@ from gateway.cli import app
 from gateway.clock import ControlledClock
 from gateway.forgetting import Forgetting, WrongClock
 from gateway.retention import Keep, Table
-from gateway.store import history, said, snapshot
+from gateway.store import aside, history, said, snapshot
 from gateway.store import retention as store
 from gateway.store.db import Connection
 from gateway.store.said import Stretch, Wanted
@@ -304,6 +304,35 @@ async def test_by_a_clock_that_is_wrong_nothing_goes_and_nothing_is_counted(
 async def every_one(town: Place) -> list[dict[str, Any]]:
     tables = ("observation", "device_health", "raw_message", "alert", "alert_entry", "audit", "position", "seen")
     return await town.rows(" UNION ALL ".join(f"SELECT '{each}' AS name, count(*) AS n FROM {each}" for each in tables))
+
+
+async def test_nothing_of_what_was_said_goes_while_it_is_in_two_places(migrated_url: str) -> None:
+    async with place(migrated_url, homes=2) as town, town.database.connection() as conversion:
+        await town.rows(SPOKEN, NOW, 180, NOW, NOW)
+        before, forgetting = await told(town), Forgetting(town.database, KEEP, controlled=True)
+        await closed(town, NOW - 1200 * DAY)
+        await conversion.execute("SELECT pg_advisory_xact_lock(%s)", (aside.LOCK,))
+        assert [each.name for each in await forgetting.run_once(NOW)] == ["alert"]
+        assert await told(town) == before
+        await conversion.rollback()
+        await town.rows("CREATE TABLE set_aside AS SELECT 'device_health' AS name")  # of one that was cut short
+        assert await forgetting.run_once(NOW) == []
+        assert await told(town) == before
+        await town.rows("DROP TABLE set_aside")
+        assert len(await forgetting.run_once(NOW)) > 3
+
+
+async def test_who_took_chunks_for_a_plain_table_deletes_no_other_rows(hypertable_url: str) -> None:
+    """A row's place in its chunk is another row's place in the next one."""
+    async with place(hypertable_url, homes=1, size=1) as town:
+        await town.rows(SPOKEN, NOW, 180, NOW, NOW)
+        before = await told(town)
+        (cut, *_) = (each for each in retention.cuts(KEEP, NOW) if each.table is Table.HEALTH)
+        since = retention.edge(Table.HEALTH, NOW - 12 * DAY)
+        assert await town.run(lambda each: store.delete_rows(each, cut, since)) == 3
+        after = await told(town)
+        gone = [each for each in before if each not in after]
+        assert {since <= each[2] < since + DAY for each in gone} == {True}
 
 
 def test_the_command_shows_what_would_go_and_lets_it_go(migrated_url: str) -> None:
