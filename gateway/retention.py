@@ -83,11 +83,6 @@ class Keep:
         """What is younger is there whatever it is: as far back may be reckoned from it."""
         return min(self._days(table))
 
-    @property
-    def counted(self) -> int:
-        """As far back as rollups may be reckoned from what devices said."""
-        return min(self.shortest(Table.OBSERVATION), self.shortest(Table.HEALTH))
-
     def _days(self, table: Table) -> list[int]:
         classes = table.value.classes
         own = [days for (_, each), days in self.said.items() if each in classes]

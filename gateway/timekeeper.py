@@ -27,7 +27,7 @@ from gateway.doses import open_doses
 from gateway.engine import act, advance
 from gateway.forgetting import Forgetting, require_right_clock
 from gateway.lifting import pass_time
-from gateway.retention import DEFAULT, Keep
+from gateway.retention import DEFAULT, Keep, Table
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, devices, rollups, sites, watches
@@ -143,11 +143,11 @@ class Timekeeper:
     async def reckon(self) -> int:
         """Count the hours and days that have ended (``gateway/store/rollups.py``). How many rollups had something to be counted.
         WrongClock: an hour that has not ended would be told as if it had."""
-        now, kept, hours = self._clock.now(), timedelta(days=self._keep.counted), timedelta(days=self._keep.hourly)
+        now, kept = self._clock.now(), kept_to_be_counted(self._keep)
         if not self._controlled:
             await require_right_clock(self._database, now)
         try:
-            return await self._database.apart(lambda each: rollups.refresh(each, now, kept, hours))
+            return await self._database.apart(lambda each: rollups.refresh(each, now, kept))
         except LOST_A_RACE:  # somebody is forgotten, or chunks are dropped: the next time
             log.warning("rollups.in_use")
             return 0
@@ -295,6 +295,12 @@ class Timekeeper:
             book = await self._cache.read(connection)
             await audit.announce(connection, await act(connection, signals, now, book))
         return 0
+
+
+def kept_to_be_counted(keep: Keep) -> rollups.Kept:
+    """A kind whose events go soon shortens what is counted of its own table alone."""
+    observation, health = (timedelta(days=keep.shortest(each)) for each in (Table.OBSERVATION, Table.HEALTH))
+    return rollups.Kept(observation, health, timedelta(days=keep.hourly))
 
 
 def _judge_one(

@@ -227,14 +227,29 @@ class Standing:
     live_since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long what is counted is there at least, whatever it is: of each table, and the hours of which days are made."""
+
+    observation: timedelta
+    device_health: timedelta
+    hours: timedelta
+
+    @classmethod
+    def alike(cls, time: timedelta) -> Kept:
+        return cls(time, time, time)
+
+    def of(self, rollup: Rollup) -> timedelta:
+        if rollup.of_rollups:
+            return self.hours
+        return self.device_health if rollup.made_of == "device_health" else self.observation
+
+
 # Reckoning --------------------------------------------------------------------------------------------------------------
 
 
-async def refresh(
-    connection: Connection, now: datetime, kept_for: timedelta, hours_kept_for: timedelta | None = None
-) -> int:
-    """Reckon what has ended since last time. ``kept_for``: how long all raw data is kept at least; ``hours_kept_for``: how long hours
-    are, of which days are made (None: no longer than that). How many rollups had something to be reckoned; 0 where another process
+async def refresh(connection: Connection, now: datetime, kept: Kept) -> int:
+    """Reckon what has ended since last time, as far back as what it is made of is there. How many rollups had something to be reckoned; 0 where another process
     is at it, or rows are set aside. The connection makes its own transactions (autocommit)."""
     async with _alone(connection) as alone:
         if not alone or await under_way(connection):
@@ -242,7 +257,7 @@ async def refresh(
         standing, reckon = await _standing(connection), _refresh if await is_live(connection) else _fill
         due = [(each, _until(each, now)) for each in ROLLUPS if _until(each, now) != standing[each.name].reckoned_until]
         for number, (each, until) in enumerate(due):
-            whole = each.first_whole(now - ((hours_kept_for or kept_for) if each.of_rollups else kept_for))
+            whole = each.first_whole(now - kept.of(each))
             try:
                 await reckon(connection, each, standing[each.name], whole, until)
                 await _give_way(connection)

@@ -211,7 +211,7 @@ async def run(where: Server, given: argparse.Namespace) -> dict[str, float | int
     await database.open()
     try:
         begun = time.perf_counter()
-        await database.apart(lambda each: rollups.refresh(each, NOW, KEPT))
+        await database.apart(lambda each: rollups.refresh(each, NOW, rollups.Kept.alike(KEPT)))
         figures["rollups_s"] = round(time.perf_counter() - begun, 1)
         say(f"rollups of all of it in {figures['rollups_s']} s")
         figures |= await database.apart(sizes)

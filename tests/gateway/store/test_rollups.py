@@ -56,7 +56,7 @@ async def fill(town: Place, since: datetime = SINCE, until: datetime = END) -> N
 
 
 async def reckon(town: Place, now: datetime, kept_for: timedelta = KEPT) -> int:
-    return await town.database.apart(lambda each: rollups.refresh(each, now, kept_for))
+    return await town.database.apart(lambda each: rollups.refresh(each, now, rollups.Kept.alike(kept_for)))
 
 
 async def told(town: Place) -> dict[str, list[tuple[Any, ...]]]:
