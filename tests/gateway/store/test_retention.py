@@ -322,6 +322,30 @@ async def test_nothing_of_what_was_said_goes_while_it_is_in_two_places(migrated_
         assert len(await forgetting.run_once(NOW)) > 3
 
 
+async def test_of_a_compressed_chunk_only_what_is_due_is_unpacked(hypertable_url: str) -> None:
+    async with place(hypertable_url, homes=2, size=1) as town:
+        await town.rows("UPDATE device SET kind = 'door_sensor' WHERE id = %s", town.homes[1].device)
+        await town.rows(SPOKEN, NOW, 180, NOW, NOW)
+        since = retention.edge(Table.OBSERVATION, NOW - 40 * DAY)
+        (row,) = await town.rows(
+            "SELECT compress_chunk(c)::text AS chunk FROM show_chunks('observation', newer_than => %s, older_than => %s) c",
+            since, since + 7 * DAY,
+        )  # fmt: skip
+        (batches,) = await town.rows(
+            """SELECT format('%%I.%%I', k.schema_name, k.table_name) AS name FROM _timescaledb_catalog.chunk c
+               JOIN _timescaledb_catalog.chunk k ON k.id = c.compressed_chunk_id WHERE c.table_name = %s""",
+            row["chunk"].split(".")[-1],
+        )
+        packed = f"SELECT DISTINCT kind, message_class AS of FROM {batches['name']} ORDER BY 1, 2"
+        was = [(each["kind"], each["of"]) for each in await town.rows(packed)]
+        due = retention.Cut(
+            Table.OBSERVATION, 14, since + 7 * DAY, MessageClass.EVENT, kinds=("door_sensor", "other_kind")
+        )
+        assert await town.run(lambda each: store.delete_segments(each, due, since)) == 21
+        assert was == [(kind, of) for kind in ("door_sensor", "fall_alarm") for of in ("alarm", "event")]
+        assert [(each["kind"], each["of"]) for each in await town.rows(packed)] == was[:3]
+
+
 async def test_who_took_chunks_for_a_plain_table_deletes_no_other_rows(hypertable_url: str) -> None:
     """A row's place in its chunk is another row's place in the next one."""
     async with place(hypertable_url, homes=1, size=1) as town:
