@@ -77,7 +77,14 @@ class Gateway:
         self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
-        self.timekeeper = Timekeeper(self.database, self.clock, self.cache, settings.limits, settings.keeping)
+        self.timekeeper = Timekeeper(
+            self.database,
+            self.clock,
+            self.cache,
+            settings.limits,
+            settings.keeping,
+            controlled=self.controlled is not None,
+        )
         self.auditor = Auditor(self.database, self.clock, self.cache)
         self.dispatcher = self._dispatcher()
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)

@@ -6,6 +6,7 @@ GatewayError
 ├── MigrationStopped      one did not get through (gateway.store.stepping)
 ├── DatabaseTooNew        a newer release has taken away what this one uses (gateway.store.migrate)
 ├── HalfWay               rows are in two places, while hypertables are made (gateway.store.aside)
+├── WrongClock            this host's clock and the database's differ: nothing goes by either (gateway.forgetting)
 ├── ExtensionMissing      TimescaleDB cannot be used here (gateway.store.extension)
 └── Problem               an HTTP answer (RFC 9457): status, reason, detail, how to mend it
     ├── NotSignedIn       401

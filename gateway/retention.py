@@ -28,6 +28,8 @@ Said = tuple[str, MessageClass]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUFFERED = timedelta(days=35)
 """Longer than any device keeps a message: identities, settled watches and replies to answers are of no use after it."""
+WRONG_BY = timedelta(hours=1)
+"""Clocks that differ by more than this are not both right, and nothing goes by either."""
 COMPRESS_AFTER = timedelta(days=1)
 """After the end of a chunk. What comes has the time at which it came: an ended chunk gets no more rows."""
 
@@ -81,11 +83,6 @@ class Keep:
         """What is younger is there whatever it is: as far back may be reckoned from it."""
         return min(self._days(table))
 
-    @property
-    def counted(self) -> int:
-        """As far back as rollups may be reckoned from what devices said."""
-        return min(self.shortest(Table.OBSERVATION), self.shortest(Table.HEALTH))
-
     def _days(self, table: Table) -> list[int]:
         classes = table.value.classes
         own = [days for (_, each), days in self.said.items() if each in classes]
@@ -121,6 +118,11 @@ class Cut:
         kinds = ", ".join(self.kinds)
         whose = "" if not kinds else f" of all but {kinds}" if self.but else f" of {kinds}"
         return f"{self.table.value.name}: {self.message_class.value}{whose}"
+
+
+def clocks_agree(ours: datetime, the_databases: datetime) -> bool:
+    """Whether something may go by our clock: one that is years ahead would take everything at once."""
+    return abs(ours - the_databases) <= WRONG_BY
 
 
 def cuts(keep: Keep, now: datetime) -> tuple[Cut, ...]:

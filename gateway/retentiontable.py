@@ -54,7 +54,7 @@ async def ask(connection: Connection, keep: Keep, now: datetime) -> list[Line]:
 
 
 async def apply(url: str, keep: Keep, now: datetime) -> list[Gone]:
-    """Let go what is due. What went. OldSchema; DatabaseGone; the first error where a part failed."""
+    """Let go what is due. What went. OldSchema; WrongClock; DatabaseGone; the first error where a part failed."""
     database = await _opened(url)
     try:
         return await Forgetting(database, keep).run_once(now)

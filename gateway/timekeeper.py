@@ -25,8 +25,8 @@ from gateway.clock import Clock, monotonic
 from gateway.commanding import expire
 from gateway.doses import open_doses
 from gateway.engine import act, advance
-from gateway.forgetting import Forgetting
-from gateway.retention import DEFAULT, Keep
+from gateway.forgetting import Forgetting, require_right_clock
+from gateway.retention import DEFAULT, Keep, Table
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
 from gateway.store import audit, devices, rollups, sites, watches
@@ -81,7 +81,7 @@ class Looked:
 
 
 class Timekeeper:
-    """Makes passes; the caller decides when."""
+    """Makes passes; the caller decides when. ``controlled``: the clock shows a time that is not the real one."""
 
     def __init__(
         self,
@@ -90,13 +90,16 @@ class Timekeeper:
         cache: RulebookCache,
         limits: canary.Limits,
         keep: Keep = DEFAULT,
+        *,
+        controlled: bool = False,
     ) -> None:
         self._database = database
         self._clock = clock
         self._cache = cache
         self._limits = limits
         self._keep = keep
-        self._forgetting = Forgetting(database, keep)
+        self._controlled = controlled
+        self._forgetting = Forgetting(database, keep, controlled=controlled)
         self._met_sites: dict[int, datetime] = {}
         self._looked_at = (0, "")
         self._looked: Looked | None = None
@@ -134,14 +137,17 @@ class Timekeeper:
         return Passed(watches=total, alerts=alerts, commands=commands, silences=silences)
 
     async def prune(self) -> None:
-        """Forget what is kept no longer (``gateway/forgetting.py``)."""
+        """Forget what is kept no longer (``gateway/forgetting.py``). WrongClock."""
         await self._forgetting.run_once(self._clock.now())
 
     async def reckon(self) -> int:
-        """Count the hours and days that have ended (``gateway/store/rollups.py``). How many rollups had something to be counted."""
-        now, kept, hours = self._clock.now(), timedelta(days=self._keep.counted), timedelta(days=self._keep.hourly)
+        """Count the hours and days that have ended (``gateway/store/rollups.py``). How many rollups had something to be counted.
+        WrongClock: an hour that has not ended would be told as if it had."""
+        now, kept = self._clock.now(), kept_to_be_counted(self._keep)
+        if not self._controlled:
+            await require_right_clock(self._database, now)
         try:
-            return await self._database.apart(lambda each: rollups.refresh(each, now, kept, hours))
+            return await self._database.apart(lambda each: rollups.refresh(each, now, kept))
         except LOST_A_RACE:  # somebody is forgotten, or chunks are dropped: the next time
             log.warning("rollups.in_use")
             return 0
@@ -302,6 +308,12 @@ class Timekeeper:
             book = await self._cache.read(connection)
             await audit.announce(connection, await act(connection, signals, now, book))
         return 0
+
+
+def kept_to_be_counted(keep: Keep) -> rollups.Kept:
+    """A kind whose events go soon shortens what is counted of its own table alone."""
+    observation, health = (timedelta(days=keep.shortest(each)) for each in (Table.OBSERVATION, Table.HEALTH))
+    return rollups.Kept(observation, health, timedelta(days=keep.hourly))
 
 
 def _judge_one(

@@ -3,7 +3,9 @@
 Rules
     Nothing here decides. Each function is one step, short enough for a transaction of its own.
     Where a table is made of chunks, what goes whole is dropped with its chunk, and what goes of a chunk is deleted by segment:
-    also where it is compressed, and without a limit, as one chunk is one. Elsewhere rows are deleted, some at a time.
+    also where it is compressed, and without a limit, as one chunk is one. TimescaleDB unpacks what is deleted (bounds of time, and
+    its own triggers, keep it from dropping batches whole) and nothing else: as long as each condition is one that it can ask of
+    a batch. Elsewhere rows are deleted, some at a time.
     Audit and timelines are append-only. The one way past that is open in a transaction that says up to which time
     (``_lawful``); a trigger refuses what is younger.
 """
@@ -69,6 +71,15 @@ something says so; a dose is."""
 async def be_patient(connection: Connection) -> None:
     """This transaction may take longer than others do."""
     await connection.execute(f"SET LOCAL statement_timeout = '{PATIENCE}'")
+
+
+async def clock(connection: Connection) -> datetime:
+    """What time it is by the database's clock."""
+    cursor = await connection.execute("SELECT clock_timestamp() AS now")
+    row = await cursor.fetchone()
+    assert row is not None
+    now: datetime = row["now"]
+    return now
 
 
 async def hypertables(connection: Connection) -> dict[str, bool]:
@@ -148,12 +159,13 @@ async def delete_segments(connection: Connection, cut: Cut, since: datetime) -> 
 
 
 async def delete_rows(connection: Connection, cut: Cut, since: datetime) -> int:
-    """Delete some of what is due from where a chunk would begin to where it would end. How many rows."""
+    """Delete some of what is due from where a chunk would begin to where it would end. How many rows. Where chunks have been made
+    meanwhile a ``ctid`` is one row's in each of them: so both say what is due."""
     name, (matches, arguments) = cut.table.value.name, _matches(cut)
     cursor = await connection.execute(
         f"""DELETE FROM {name} WHERE ctid = ANY(ARRAY(
                 SELECT ctid FROM {name} WHERE received_at >= %(since)s AND received_at < %(until)s AND {matches}
-                LIMIT %(some)s))""",
+                LIMIT %(some)s)) AND received_at >= %(since)s AND received_at < %(until)s AND {matches}""",
         {**arguments, "since": since, "until": min(since + cut.table.value.width, cut.before), "some": SOME},
     )
     return cursor.rowcount
@@ -168,8 +180,14 @@ async def compress(connection: Connection, chunk: str) -> int:
 def _matches(cut: Cut) -> tuple[str, dict[str, Any]]:
     if cut.whole:
         return "true", {}
-    kinds = "kind <> ALL(%(kinds)s)" if cut.but else "kind = ANY(%(kinds)s)"
-    return f"message_class = %(class)s AND {kinds}", {"class": cut.message_class, "kinds": list(cut.kinds)}
+    kinds = [f"kind <> %(kind_{n})s" for n in range(len(cut.kinds))] if cut.but else ["kind = ANY(%(kinds)s)"]
+    each = {
+        f"kind_{n}": kind for n, kind in enumerate(cut.kinds)
+    }  # `<> ALL` is asked of no batch: all would be unpacked
+    return (
+        " AND ".join(["message_class = %(class)s", *kinds]),
+        {**each, "class": cut.message_class, "kinds": list(cut.kinds)},
+    )
 
 
 # All else ---------------------------------------------------------------------------------------------------------------

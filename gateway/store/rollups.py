@@ -7,7 +7,8 @@ Rules
     dropped, or what was counted would be forgotten with it.
     What was counted wrongly, for it came late, is counted again: ``received_at`` is ours, so an observation is late by a
     moment, within :data:`LATE`; an alert is counted when it was raised and known when it is closed, which may be weeks after.
-    One process reckons at a time; others leave it to that one.
+    One process reckons at a time; others leave it to that one. Between two windows whoever waits for it has its turn first: to
+    erase somebody, to convert. What is left is reckoned the next time.
 
 Theory
     Days are made of hours, and zones of fittings, so raw data is read once. On plain PostgreSQL rows are replaced where they
@@ -16,13 +17,13 @@ Theory
     a continuous aggregate cannot be changed.
 
 Personal data
-    ``device_health_…`` and ``activity_…`` tell of a home, by the fitting: :func:`forget` removes them. Zones and alerts have no
+    ``device_health_…`` and ``activity_…`` tell of a home, by the fitting: :func:`forget_between` removes them. Zones and alerts have no
     person, home or device in them and stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -44,6 +45,10 @@ LOCK = 7_305_816_043
 LONGEST = "10min"
 """That one statement may take."""
 AT_ONCE = 50_000
+
+
+class _GivenUp(Exception):
+    """Somebody else has to do with what is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,17 @@ class Rollup:
             end = self.after(since) if self.daily else min(since + DAY, until)
             yield since, end
             since = end
+
+    def partly(self, since: datetime | None, until: datetime | None) -> Sequence[datetime]:
+        """Where the hours or days begin that have something of between these times, and something of before or after."""
+        bounds = [each for each in (since, until) if each is not None]
+        return sorted({self.floor(each) for each in bounds if self.floor(each) != each})
+
+    def anew(self, table: sql.Identifier, whose: str) -> sql.Composed:
+        """The statement that counts in a table what is missing there, of some only."""
+        columns = ", ".join(("bucket", *self.key, *self.values))
+        made = f" ({columns}) SELECT * FROM ({self.made_by}) AS made ({columns}) WHERE {whose}"
+        return sql.SQL("INSERT INTO {}").format(table) + sql.SQL(made)
 
     @property
     def upsert(self) -> str:
@@ -148,7 +164,7 @@ ROLLUPS = (
         ("zone_id", "kind", "type"),
         ("count",),
         f"""SELECT a.bucket, w.zone_id, a.kind, a.type, sum(a.count)
-            FROM activity_hourly_kept a JOIN installation i ON i.id = a.installation_id JOIN dwelling w ON w.id = i.dwelling_id
+            FROM activity_hourly a JOIN installation i ON i.id = a.installation_id JOIN dwelling w ON w.id = i.dwelling_id
             WHERE {_WITHIN.format("a.bucket")} GROUP BY 1, 2, 3, 4""",
     ),
     Rollup(
@@ -173,7 +189,7 @@ ROLLUPS = (
         f"""SELECT {_DAY}, device_id, installation_id, sum(messages), min(battery_min),
                    (array_agg(battery_last ORDER BY bucket DESC) FILTER (WHERE battery_last IS NOT NULL))[1],
                    min(signal_min), sum(signal_sum), sum(signal_count)
-            FROM device_health_hourly_kept WHERE {_WITHIN.format("bucket")} GROUP BY 1, 2, 3""",
+            FROM device_health_hourly WHERE {_WITHIN.format("bucket")} GROUP BY 1, 2, 3""",
         daily=True,
         personal=True,
     ),
@@ -182,7 +198,7 @@ ROLLUPS = (
         "activity_hourly",
         ("installation_id", "kind", "type"),
         ("count",),
-        f"""SELECT {_DAY}, installation_id, kind, type, sum(count) FROM activity_hourly_kept
+        f"""SELECT {_DAY}, installation_id, kind, type, sum(count) FROM activity_hourly
             WHERE {_WITHIN.format("bucket")} GROUP BY 1, 2, 3, 4""",
         daily=True,
         personal=True,
@@ -193,7 +209,7 @@ ROLLUPS = (
         _ALERT_KEY,
         _ALERT,
         f"""SELECT {_DAY}, zone_id, condition, kind, severity, track, cause, {", ".join(f"sum({name})" for name in _ALERT)}
-            FROM alert_hourly_kept
+            FROM alert_hourly
             WHERE bucket < %(until)s AND {_DAY} IN (
                 SELECT date_trunc('day', raised_at, 'Europe/Oslo') FROM alert_fact WHERE closed_at >= %(since)s)
             GROUP BY 1, 2, 3, 4, 5, 6, 7""",
@@ -211,30 +227,52 @@ class Standing:
     live_since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long what is counted is there at least, whatever it is: of each table, and the hours of which days are made."""
+
+    observation: timedelta
+    device_health: timedelta
+    hours: timedelta
+
+    @classmethod
+    def alike(cls, time: timedelta) -> Kept:
+        return cls(time, time, time)
+
+    def of(self, rollup: Rollup) -> timedelta:
+        if rollup.of_rollups:
+            return self.hours
+        return self.device_health if rollup.made_of == "device_health" else self.observation
+
+
 # Reckoning --------------------------------------------------------------------------------------------------------------
 
 
-async def refresh(
-    connection: Connection, now: datetime, kept_for: timedelta, hours_kept_for: timedelta | None = None
-) -> int:
-    """Reckon what has ended since last time. ``kept_for``: how long all raw data is kept at least; ``hours_kept_for``: how long hours
-    are, of which days are made (None: no longer than that). How many rollups had something to be reckoned; 0 where another process
+async def refresh(connection: Connection, now: datetime, kept: Kept) -> int:
+    """Reckon what has ended since last time, as far back as what it is made of is there. How many rollups had something to be reckoned; 0 where another process
     is at it, or rows are set aside. The connection makes its own transactions (autocommit)."""
     async with _alone(connection) as alone:
         if not alone or await under_way(connection):
             return 0
         standing, reckon = await _standing(connection), _refresh if await is_live(connection) else _fill
         due = [(each, _until(each, now)) for each in ROLLUPS if _until(each, now) != standing[each.name].reckoned_until]
-        for each, until in due:
-            whole = each.first_whole(now - ((hours_kept_for or kept_for) if each.of_rollups else kept_for))
-            await reckon(connection, each, standing[each.name], whole, until)
+        for number, (each, until) in enumerate(due):
+            whole = each.first_whole(now - kept.of(each))
+            try:
+                await reckon(connection, each, standing[each.name], whole, until)
+                await _give_way(connection)
+            except _GivenUp:
+                return number
             await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (until, each.name))
         return len(due)
 
 
 async def is_live(connection: Connection) -> bool:
-    """Whether this database has continuous aggregates."""
-    cursor = await connection.execute("SELECT to_regclass('alert_hourly_live') IS NOT NULL AS live")
+    """Whether this database has continuous aggregates. (``to_regclass`` would not see in a transaction what was made since.)"""
+    cursor = await connection.execute(
+        """SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'alert_hourly_live'
+                          AND relnamespace = current_schema()::regnamespace) AS live"""
+    )
     row = await cursor.fetchone()
     return bool(row and row["live"])
 
@@ -249,12 +287,22 @@ async def _fill(connection: Connection, rollup: Rollup, had: Standing, whole: da
     """Replace the rows that differ. ``whole``: from when on all of what it is made of is there."""
     if rollup.of_facts:
         since = had.reckoned_until - timedelta(days=1) if had.reckoned_until else FIRST
-        await connection.execute(rollup.upsert, {"since": since, "until": rollup.floor(until)})
+        async with connection.transaction():  # 0017 waits for it: it makes a hypertable of what is read here
+            await connection.execute(rollup.upsert, {"since": since, "until": rollup.floor(until)})
+            await _require_plain(connection)
         return
     for since, end in rollup.windows(await _begin(connection, rollup, had, whole, until), until):
-        async with connection.transaction():
-            await connection.execute(rollup.upsert, {"since": since, "until": end})
+        async with connection.transaction():  # first the row that 0017 changes before it takes over
             await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (end, rollup.name))
+            await _require_plain(connection)
+            await connection.execute(rollup.upsert, {"since": since, "until": end})
+        await _give_way(connection)
+
+
+async def _require_plain(connection: Connection) -> None:
+    """_GivenUp where 0017 has made continuous aggregates since we began: what we count now they count, too."""
+    if await is_live(connection):
+        raise _GivenUp
 
 
 async def _refresh(connection: Connection, rollup: Rollup, had: Standing, whole: datetime, until: datetime) -> None:
@@ -270,6 +318,7 @@ async def _refresh(connection: Connection, rollup: Rollup, had: Standing, whole:
     for since, end in rollup.windows(max(begin, whole), until):
         await _call(connection, rollup, since, end)
         await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (end, rollup.name))
+        await _give_way(connection)
 
 
 async def _call(connection: Connection, rollup: Rollup, since: datetime | None, until: datetime) -> None:
@@ -298,9 +347,7 @@ async def _standing(connection: Connection) -> dict[str, Standing]:
 @asynccontextmanager
 async def _alone(connection: Connection) -> AsyncIterator[bool]:
     """Whether nobody else reckons; nobody does as long as we do."""
-    cursor = await connection.execute("SELECT pg_try_advisory_lock(%s) AS ours", (LOCK,))
-    row = await cursor.fetchone()
-    if not (row and row["ours"]):
+    if not await _lock(connection):
         yield False
         return
     try:
@@ -308,53 +355,50 @@ async def _alone(connection: Connection) -> AsyncIterator[bool]:
         yield True
     finally:
         await connection.execute("RESET statement_timeout")
-        await connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+        await connection.execute("SELECT pg_advisory_unlock_all()")
+
+
+async def _lock(connection: Connection) -> bool:
+    cursor = await connection.execute("SELECT pg_try_advisory_lock(%s) AS ours", (LOCK,))
+    row = await cursor.fetchone()
+    return bool(row and row["ours"])
+
+
+async def _give_way(connection: Connection) -> None:
+    """_GivenUp where somebody has waited until we are done; the lock is theirs now."""
+    await connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+    if not await _lock(connection):
+        raise _GivenUp
 
 
 # Forgetting -------------------------------------------------------------------------------------------------------------
 
 
-async def forget(connection: Connection, installations: Collection[int]) -> int:
-    """Remove all that tells of these fittings; how many rows. In the transaction that removes what was said in them, or after it:
-    else it is reckoned again. Waits for whoever reckons just now, at most a minute."""
-    await connection.execute("SET LOCAL lock_timeout = '60s'")
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    fittings = sorted(set(installations))
-    cursor = await connection.execute("SELECT id, device_id FROM installation WHERE id = ANY(%s)", (fittings,))
-    known = {row["id"]: row["device_id"] for row in await cursor.fetchall()}
-    asked = {"fittings": fittings, "devices": sorted(set(known.values())) if len(known) == len(fittings) else None}
-    gone = 0
-    for each in ROLLUPS:
-        if each.personal:
-            for table in await _tables(connection, each):
-                gone += (await connection.execute(_forgetting(each, table), asked)).rowcount
-    return gone
-
-
-def _forgetting(rollup: Rollup, table: sql.Identifier) -> sql.Composed:
-    """By the device, too, where it is in the index."""
-    by_device = (
-        "AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s))" if "device_id" in rollup.key else ""
-    )
-    return sql.SQL("DELETE FROM {} WHERE installation_id = ANY(%(fittings)s) " + by_device).format(table)
-
-
 async def forget_between(
     connection: Connection, device_id: int, installation_id: int, since: datetime | None, until: datetime | None
 ) -> int:
-    """The same of a part of a fitting (None: no such bound), with the hours and days in which it begins and ends."""
+    """Remove all that tells of a fitting between two times (None: no such bound); how many rows. In the transaction that removes
+    what was said then, or after it: hours and days in which it begins and ends tell of others before and after, and are counted
+    anew from what is left. Waits for whoever reckons just now, at most a minute."""
     await connection.execute("SET LOCAL lock_timeout = '60s'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    gone = 0
+    standing, gone = await _standing(connection), 0
     for each in (each for each in ROLLUPS if each.personal):
         by_device = "AND device_id = %(device)s" if "device_id" in each.key else ""
-        query = f"""WHERE installation_id = %(installation)s {by_device} AND bucket >= %(since)s
-                      AND bucket < coalesce(%(until)s::timestamptz, 'infinity')"""
+        whose = f"installation_id = %(installation)s {by_device}"
+        fitting = {"device": device_id, "installation": installation_id}
         begin = each.floor(since) if since is not None else FIRST
-        asked = {"device": device_id, "installation": installation_id, "since": begin, "until": until}
-        for table in await _tables(connection, each):
+        query = f"WHERE {whose} AND bucket >= %(since)s AND bucket < coalesce(%(until)s::timestamptz, 'infinity')"
+        tables = await _tables(connection, each)
+        for table in tables:
             statement = sql.SQL("DELETE FROM {} " + query).format(table)
-            gone += (await connection.execute(statement, asked)).rowcount
+            gone += (await connection.execute(statement, {**fitting, "since": begin, "until": until})).rowcount
+        for bucket in each.partly(since, until):
+            had, end = standing[each.name], each.after(bucket)
+            if had.reckoned_until is not None and end <= had.reckoned_until:
+                kept = had.live_since is not None and bucket < had.live_since
+                anew = each.anew(tables[0] if kept else tables[-1], whose)
+                await connection.execute(anew, {**fitting, "since": bucket, "until": end})
     return gone
 
 

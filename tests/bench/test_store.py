@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from gateway.store.db import Connection
 from tests.bench.months import BY_DAY, DAYS, NOW, Fitted, Months
-from tests.bench.store import main
+from tests.bench.store import main, sizes
+from tests.gateway.place import place
 
 ASKED = ("resident_day", "device_month", "fleet", "activity", "alerts")
 
@@ -50,6 +52,21 @@ async def test_the_bench_asks_everything() -> None:
     assert (figures["rows"], figures["bytes_per_row"] > 50) == (20_000, True)
     assert "bytes_per_row_compressed" in figures
     assert figures["p95_ms"] == max(figures[f"{name}_p95_ms"] for name in ASKED) > 0
+
+
+async def test_what_is_measured_of_all_rows_may_take_its_time(migrated_url: str) -> None:
+    async with place(migrated_url, homes=1) as town:
+        await town.rows(
+            """INSERT INTO device_health (device_id, kind, message_class, type, occurred_at, received_at, flags, fields)
+               SELECT 1, 'e_lock', 'status', 'heartbeat', now(), now(), '{}', '{}' FROM generate_series(1, 10)"""
+        )
+
+        async def long(connection: Connection) -> object:
+            await sizes(connection)
+            cursor = await connection.execute("SHOW statement_timeout")
+            return (await cursor.fetchone() or {})["statement_timeout"]
+
+        assert await town.database.apart(long) == "0"
 
 
 def test_what_cannot_be_run_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:

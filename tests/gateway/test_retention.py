@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from devices.model import MessageClass
 from gateway import retention
 from gateway.retention import Cut, Keep, Table
+from gateway.store.rollups import ROLLUPS
+from gateway.timekeeper import kept_to_be_counted
 
 ALARM, EVENT, RESULT, STATUS = MessageClass.ALARM, MessageClass.EVENT, MessageClass.RESULT, MessageClass.STATUS
 NOW = datetime(2026, 3, 3, 11, tzinfo=UTC)
@@ -78,3 +80,14 @@ def test_chunks_are_counted_as_timescaledb_counts_them() -> None:
     )
     assert retention.edge(Table.HEALTH, NOW) == datetime(2026, 3, 3, tzinfo=UTC)
     assert retention.compressible(Table.HEALTH, NOW) == datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def test_a_kind_whose_events_go_soon_shortens_what_is_counted_of_its_own_table_alone() -> None:
+    kept = kept_to_be_counted(Keep(said={("door_sensor", EVENT): 3, ("e_lock", STATUS): 60}))
+    assert {each.name: kept.of(each).days for each in ROLLUPS if not each.of_facts} == {
+        "activity_hourly": 3,
+        "device_health_hourly": 60,
+        "zone_activity_hourly": 120,
+        "activity_daily": 120,
+        "device_health_daily": 120,
+    }

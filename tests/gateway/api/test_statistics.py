@@ -56,7 +56,7 @@ async def closed(
 
 async def reckon(it: Served, now: datetime) -> None:
     database = it.town.gateway.database
-    await database.apart(lambda each: rollups.refresh(each, now, timedelta(days=3650)))
+    await database.apart(lambda each: rollups.refresh(each, now, rollups.Kept.alike(timedelta(days=3650))))
 
 
 async def zone(it: Served, name: str) -> Any:

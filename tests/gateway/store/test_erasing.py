@@ -72,7 +72,7 @@ async def leaves(town: Place, resident: int, at: datetime = NOW) -> None:
 
 
 async def reckon(town: Place) -> None:
-    await town.database.apart(lambda each: rollups.refresh(each, NOW + A_DAY, A_DAY * 90))
+    await town.database.apart(lambda each: rollups.refresh(each, NOW + A_DAY, rollups.Kept.alike(A_DAY * 90)))
 
 
 async def counted(town: Place, rollup: str, device: int) -> list[int]:

@@ -13,13 +13,16 @@ from typer.testing import CliRunner
 
 from devices.model import MessageClass
 from gateway import retention, retentiontable
+from gateway.canary import Limits
 from gateway.cli import app
-from gateway.forgetting import Forgetting
+from gateway.clock import ControlledClock
+from gateway.forgetting import Forgetting, WrongClock
 from gateway.retention import Keep, Table
-from gateway.store import history, said, snapshot
+from gateway.store import aside, history, said, snapshot
 from gateway.store import retention as store
 from gateway.store.db import Connection
 from gateway.store.said import Stretch, Wanted
+from gateway.timekeeper import Timekeeper
 from tests.gateway.place import NOW, Place, fall, place
 
 DAY = timedelta(days=1)
@@ -69,7 +72,7 @@ async def live(town: Place, *, chunked: bool) -> str:
     """Two homes of 60 days, and a pass, and eight days more, and a pass. What was seen of the rest."""
     await town.rows("UPDATE device SET kind = 'door_sensor' WHERE id = %s", town.homes[1].device)
     await town.rows(SPOKEN, NOW, 180, NOW, NOW)
-    forgetting = Forgetting(town.database, KEEP)
+    forgetting = Forgetting(town.database, KEEP, controlled=True)
     seen: list[Any] = []
     for now in (NOW, NOW + 8 * DAY):
         before = await told(town)
@@ -171,7 +174,7 @@ async def test_alerts_and_audit_go_years_later_and_in_one_way_only(migrated_url:
             "SET LOCAL hjemmevakt.lawful = 'retention'; SET LOCAL hjemmevakt.kept_from = '2030-01-01'; TRUNCATE audit",
         ):
             assert await town.refuses(statement, psycopg.errors.RaiseException), statement
-        await Forgetting(town.database, Keep(audit=1100)).run_once(NOW)
+        await Forgetting(town.database, Keep(audit=1100), controlled=True).run_once(NOW)
         left = await town.rows("SELECT id, closed_at IS NULL AS open FROM alert ORDER BY id")
         assert [each["open"] for each in left] == [False, True], "what is open never goes"
         assert left[0]["id"] == young
@@ -247,7 +250,9 @@ async def test_silences_and_duty_go_as_well_and_what_goes_on_stays(migrated_url:
                 )  # fmt: skip
         looked = {each.what.name: each.due.rows for each in await look(town, NOW, Keep()) if each.due.rows}
         assert looked == {"alert": 1, "silence": 1, "check_in": 1, "absence": 1}
-        assert {each.name: each.rows for each in await Forgetting(town.database, Keep()).run_once(NOW)} == looked
+        assert {
+            each.name: each.rows for each in await Forgetting(town.database, Keep(), controlled=True).run_once(NOW)
+        } == looked
         held = await town.rows("SELECT alert_id FROM held_back h JOIN silence s ON s.id = h.silence_id")
         assert [each["alert_id"] for each in held] == [None, None]
         (left,) = await town.rows(
@@ -264,13 +269,94 @@ async def test_a_part_that_fails_stops_no_other(migrated_url: str) -> None:
             """CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
                CREATE TRIGGER no BEFORE DELETE ON alert FOR EACH ROW EXECUTE FUNCTION no()"""
         )
-        forgetting, later = Forgetting(town.database, Keep()), NOW + 36 * DAY
+        forgetting, later = Forgetting(town.database, Keep(), controlled=True), NOW + 36 * DAY
         for _ in range(2):
             with pytest.raises(psycopg.errors.RaiseException, match="no"):
                 await forgetting.run_once(later)
         assert await town.rows("SELECT 1 FROM seen") == await town.rows("SELECT 1 FROM raw_message") == []
         await town.rows("DROP TRIGGER no ON alert")
         assert [each.name for each in await forgetting.run_once(later)] == ["alert"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=5 * 365), timedelta(days=-2), timedelta(hours=2)])
+async def test_by_a_clock_that_is_wrong_nothing_goes_and_nothing_is_counted(
+    migrated_url: str, ahead: timedelta
+) -> None:
+    async with place(migrated_url) as town:
+        now = await town.run(store.clock)
+        await town.rows(SPOKEN, now, 30, now, now)
+        await closed(town, now - 30 * DAY)
+        before = await every_one(town)
+        clock = ControlledClock(now + ahead)
+        keeper = Timekeeper(town.database, clock, town.cache, Limits(timedelta(hours=1), timedelta(0)))
+        for wrong in (keeper.prune, keeper.reckon):
+            with pytest.raises(WrongClock, match="by the database's"):
+                await wrong()
+        with pytest.raises(WrongClock):
+            await retentiontable.apply(migrated_url, Keep(), clock.now())
+        assert await every_one(town) == before
+        assert await town.rows("SELECT 1 FROM rollup WHERE reckoned_until IS NOT NULL") == []
+        right = Timekeeper(town.database, ControlledClock(now), town.cache, Limits(timedelta(hours=1), timedelta(0)))
+        await right.prune()
+        assert await right.reckon() > 0
+
+
+async def every_one(town: Place) -> list[dict[str, Any]]:
+    tables = ("observation", "device_health", "raw_message", "alert", "alert_entry", "audit", "position", "seen")
+    return await town.rows(" UNION ALL ".join(f"SELECT '{each}' AS name, count(*) AS n FROM {each}" for each in tables))
+
+
+async def test_nothing_of_what_was_said_goes_while_it_is_in_two_places(migrated_url: str) -> None:
+    async with place(migrated_url, homes=2) as town, town.database.connection() as conversion:
+        await town.rows(SPOKEN, NOW, 180, NOW, NOW)
+        before, forgetting = await told(town), Forgetting(town.database, KEEP, controlled=True)
+        await closed(town, NOW - 1200 * DAY)
+        await conversion.execute("SELECT pg_advisory_xact_lock(%s)", (aside.LOCK,))
+        assert [each.name for each in await forgetting.run_once(NOW)] == ["alert"]
+        assert await told(town) == before
+        await conversion.rollback()
+        await town.rows("CREATE TABLE set_aside AS SELECT 'device_health' AS name")  # of one that was cut short
+        assert await forgetting.run_once(NOW) == []
+        assert await told(town) == before
+        await town.rows("DROP TABLE set_aside")
+        assert len(await forgetting.run_once(NOW)) > 3
+
+
+async def test_of_a_compressed_chunk_only_what_is_due_is_unpacked(hypertable_url: str) -> None:
+    async with place(hypertable_url, homes=2, size=1) as town:
+        await town.rows("UPDATE device SET kind = 'door_sensor' WHERE id = %s", town.homes[1].device)
+        await town.rows(SPOKEN, NOW, 180, NOW, NOW)
+        since = retention.edge(Table.OBSERVATION, NOW - 40 * DAY)
+        (row,) = await town.rows(
+            "SELECT compress_chunk(c)::text AS chunk FROM show_chunks('observation', newer_than => %s, older_than => %s) c",
+            since, since + 7 * DAY,
+        )  # fmt: skip
+        (batches,) = await town.rows(
+            """SELECT format('%%I.%%I', k.schema_name, k.table_name) AS name FROM _timescaledb_catalog.chunk c
+               JOIN _timescaledb_catalog.chunk k ON k.id = c.compressed_chunk_id WHERE c.table_name = %s""",
+            row["chunk"].split(".")[-1],
+        )
+        packed = f"SELECT DISTINCT kind, message_class AS of FROM {batches['name']} ORDER BY 1, 2"
+        was = [(each["kind"], each["of"]) for each in await town.rows(packed)]
+        due = retention.Cut(
+            Table.OBSERVATION, 14, since + 7 * DAY, MessageClass.EVENT, kinds=("door_sensor", "other_kind")
+        )
+        assert await town.run(lambda each: store.delete_segments(each, due, since)) == 21
+        assert was == [(kind, of) for kind in ("door_sensor", "fall_alarm") for of in ("alarm", "event")]
+        assert [(each["kind"], each["of"]) for each in await town.rows(packed)] == was[:3]
+
+
+async def test_who_took_chunks_for_a_plain_table_deletes_no_other_rows(hypertable_url: str) -> None:
+    """A row's place in its chunk is another row's place in the next one."""
+    async with place(hypertable_url, homes=1, size=1) as town:
+        await town.rows(SPOKEN, NOW, 180, NOW, NOW)
+        before = await told(town)
+        (cut, *_) = (each for each in retention.cuts(KEEP, NOW) if each.table is Table.HEALTH)
+        since = retention.edge(Table.HEALTH, NOW - 12 * DAY)
+        assert await town.run(lambda each: store.delete_rows(each, cut, since)) == 3
+        after = await told(town)
+        gone = [each for each in before if each not in after]
+        assert {since <= each[2] < since + DAY for each in gone} == {True}
 
 
 def test_the_command_shows_what_would_go_and_lets_it_go(migrated_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,13 +16,14 @@ from gateway.store import rollups
 from gateway.store.db import Connection, Database
 from gateway.store.migrate import migrate, migrations
 from gateway.store.rollups import ROLLUPS
-from tests.gateway.place import NOW, Place, place
+from tests.gateway.place import NOW, Home, Place, place
 from tests.support.timescale_server import forget_prepared, in_one_session
 
 OSLO = ZoneInfo("Europe/Oslo")
 SPRING = datetime(2026, 3, 29, tzinfo=OSLO)
 """The day that has 23 hours."""
 SINCE, END = SPRING - timedelta(days=2), SPRING + timedelta(days=2, hours=10, minutes=30)
+BETWEEN = SPRING + timedelta(days=1, hours=9, minutes=30), SPRING + timedelta(days=2, hours=4, minutes=30)
 KEPT = timedelta(days=30)
 BEATS = """
     INSERT INTO device_health (device_id, installation_id, kind, message_class, type, occurred_at, received_at, flags, fields)
@@ -54,7 +56,7 @@ async def fill(town: Place, since: datetime = SINCE, until: datetime = END) -> N
 
 
 async def reckon(town: Place, now: datetime, kept_for: timedelta = KEPT) -> int:
-    return await town.database.apart(lambda each: rollups.refresh(each, now, kept_for))
+    return await town.database.apart(lambda each: rollups.refresh(each, now, rollups.Kept.alike(kept_for)))
 
 
 async def told(town: Place) -> dict[str, list[tuple[Any, ...]]]:
@@ -111,13 +113,26 @@ async def story(town: Place, *, live: bool) -> list[dict[str, list[tuple[Any, ..
     forgotten = town.homes[1].installation
     for table in ("device_health", "observation"):
         await town.rows(f"DELETE FROM {table} WHERE installation_id = %s", forgotten)
-    assert await town.run(lambda each: rollups.forget(each, [forgotten])) > 100
+    assert await forget(town, town.homes[1]) > 100
     await reckon(town, gone + timedelta(days=4), timedelta(days=3) - timedelta(hours=1))
     without = await told(town)
+
+    # Somebody lived between two others, and from one half hour to another what their devices said goes.
+    for table in ("device_health", "observation"):
+        query = f"DELETE FROM {table} WHERE device_id = %s AND received_at >= %s AND received_at < %s"
+        await town.rows(query, town.homes[2].device, *BETWEEN)
+    assert await forget(town, town.homes[2], *BETWEEN) > 20
+    between = await told(town)
+    await reckon(town, gone + timedelta(days=5), timedelta(days=3) - timedelta(hours=1))
+    after = await told(town)
     for each in ROLLUPS:
         if each.personal:  # days as whole chunks, hours with a part of one
             await prune(town, each.name, SPRING + timedelta(days=365) if each.daily else SPRING)
-    return [half, whole, later, dropped, without, await told(town)]
+    return [half, whole, later, dropped, without, between, after, await told(town)]
+
+
+async def forget(town: Place, home: Home, since: datetime | None = None, until: datetime | None = None) -> int:
+    return await town.run(lambda each: rollups.forget_between(each, home.device, home.installation, since, until))
 
 
 async def prune(town: Place, name: str, before: datetime) -> None:
@@ -128,8 +143,8 @@ async def prune(town: Place, name: str, before: datetime) -> None:
 async def test_both_databases_tell_the_same(plain_url: str, hypertable_url: str) -> None:
     async with place(plain_url, homes=3) as town:
         plain = await story(town, live=False)
-        forgotten, device = town.homes[1].installation, town.homes[0].device
-    half, whole, later, dropped, without, pruned = plain
+        forgotten, device, third = town.homes[1].installation, town.homes[0].device, town.homes[2].installation
+    half, whole, later, dropped, without, between, after, pruned = plain
 
     # It is what was said.
     assert {row[0] for row in half["device_health_daily"]} == {
@@ -161,9 +176,22 @@ async def test_both_databases_tell_the_same(plain_url: str, hypertable_url: str)
         assert forgotten not in {row[2] for row in without[name]}
     assert forgotten not in {row[1] for row in without["activity_hourly"] + without["activity_daily"]}
     assert [row for row in dropped["activity_hourly"] if row[1] != forgotten] == without["activity_hourly"]
+    for name in ("device_health_hourly", "activity_hourly", "device_health_daily", "activity_daily"):
+        others_before, others = ([row for row in rows[name] if third not in row[1:3]] for rows in (without, between))
+        assert others == others_before, name
+        had, has = ({row[0]: row for row in rows[name] if third in row[1:3]} for rows in (without, between))
+        begin, end = (each.astimezone(UTC).replace(minute=0) for each in BETWEEN)
+        if name == "device_health_hourly":  # a beat every 13 minutes
+            assert [each for each in had if each not in has] == [each for each in had if begin < each < end]
+            assert all(0 < has[each][3] < had[each][3] for each in (begin, end)), "counted anew"
+        if name.endswith("daily"):
+            assert has.keys() == had.keys(), "others lived there on the days of both ends"
+            assert len([each for each in had if has[each] != had[each]]) == 2
+    for name, rows in after.items():
+        assert [row for row in rows if row in between[name]] == between[name] or name.startswith("zone"), name
     for each in ROLLUPS:
-        had = [row for row in without[each.name] if not each.personal or (row[0] >= SPRING and not each.daily)]
-        assert pruned[each.name] == had
+        young = [row for row in after[each.name] if not each.personal or (row[0] >= SPRING and not each.daily)]
+        assert pruned[each.name] == young
 
     async with place(hypertable_url, homes=3, size=1) as town:
         for number, (here, there) in enumerate(zip(plain, await story(town, live=True), strict=True)):
@@ -197,7 +225,7 @@ async def test_a_plain_database_that_is_converted_tells_what_it_told(timescale_u
             days = SPRING + timedelta(days=2) if name.endswith("daily") else END - timedelta(hours=1)
             assert [row for row in after[name] if row[0] < days] == rows, name
             assert len(after[name]) > len(rows)
-        assert await town.run(lambda each: rollups.forget(each, [town.homes[0].installation])) > 100
+        assert await forget(town, town.homes[0]) > 100
         assert town.homes[0].device not in {row[1] for row in (await told(town))["device_health_daily"]}
     finally:
         await town.database.close()
@@ -249,3 +277,43 @@ async def test_one_reckons_at_a_time(migrated_url: str) -> None:
         assert await reckon(town, END) == 0
         await other.rollback()
         assert await reckon(town, END) == len(ROLLUPS)
+
+
+async def waiting(town: Place, many: int) -> None:
+    """Until so many connections wait for a lock."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(4):
+        while len(await town.rows(query)) < many:
+            await asyncio.sleep(0.02)
+
+
+async def test_whoever_is_to_be_erased_waits_for_a_window_and_not_for_all(migrated_url: str) -> None:
+    async with place(migrated_url, homes=1) as town, town.database.connection() as other:
+        await fill(town)
+        await other.execute("SELECT 1 FROM rollup FOR UPDATE")
+        reckoning = asyncio.create_task(reckon(town, END))
+        await waiting(town, 1)
+        erasing = asyncio.create_task(forget(town, town.homes[0], END))
+        await waiting(town, 2)
+        await other.rollback()
+        assert await erasing == 0
+        assert await reckoning == 0, "it has given way"
+        hours = "SELECT DISTINCT bucket FROM device_health_hourly"
+        assert len(await town.rows(hours)) == 24, "the window that was begun"
+        assert await reckon(town, END) == len(ROLLUPS)
+        assert await reckon(town, END) == 0
+        assert len(await town.rows(hours)) > 90
+
+
+async def test_once_there_are_continuous_aggregates_nothing_is_filled_beside_them(migrated_url: str) -> None:
+    """`migrate` makes them beside a gateway that has just begun to count."""
+    async with place(migrated_url, homes=1) as town, town.database.connection() as migration:
+        await fill(town)
+        await migration.execute("UPDATE rollup SET live_since = NULL")
+        await migration.execute("CREATE TABLE alert_hourly_live ()")
+        reckoning = asyncio.create_task(reckon(town, END))
+        await waiting(town, 1)
+        await migration.commit()
+        assert await reckoning == 0
+        assert await town.rows("SELECT 1 FROM device_health_hourly_kept") == []
+        assert await town.rows("SELECT 1 FROM rollup WHERE reckoned_until IS NOT NULL") == []

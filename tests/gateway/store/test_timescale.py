@@ -90,7 +90,8 @@ async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url
                 await sites.save_hearing(connection, town.site.id, lane, sites.Hearing(NOW, None, None, 0))
 
         await town.run(heard)
-        keeper = Timekeeper(town.database, _Clock(), town.cache, Limits(timedelta(hours=1), timedelta(0)))
+        limits = Limits(timedelta(hours=1), timedelta(0))
+        keeper = Timekeeper(town.database, _Clock(), town.cache, limits, controlled=True)
         await keeper.run_once()
         sight = views.Sight(town.staff["Nina"], [town.zones["Nord"]], [])
         seen = await town.run(lambda each: views.open_alerts(each, sight, views.AlertSearch(), None, 10))
