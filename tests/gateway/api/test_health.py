@@ -23,7 +23,6 @@ FINE: dict[str, Any] = {
     "oldest_page": None,
     "oldest_silence": None,
     "oldest_roster_look": None,
-    "unreached": [],
     "unreadable_rules": 0,
     "broker": [],
     "newer": [],
