@@ -24,6 +24,10 @@ NOUNS = {
     "rosters": "zone", "policies": "policy", "commands": "command", "rules": "rule", "silences": "silence", "teams": "team",
 }  # fmt: skip
 READERS = ("Siri", "Tek", "Kari")
+FOR_RESIDENT = {
+    f"{API}/silences/draft", f"{API}/policy-options", f"{API}/rehearsal", "/silences/new", "/policies/edit", "/rehearsal",
+}  # fmt: skip
+"""What is set or looked at for somebody who is named in the query."""
 STREAMS = {f"{API}/changes", "/events"}
 
 
@@ -91,6 +95,8 @@ def _queries(path: str, uids: dict[str, list[str]]) -> Iterator[str]:
     """What some have to be asked, and what changes who is shown."""
     if path.startswith(f"{API}/observations"):
         yield from (f"device={uid}" for uid in uids["device"])
+        yield from (f"resident={uid}" for uid in uids["resident"])
+    elif path in FOR_RESIDENT:
         yield from (f"resident={uid}" for uid in uids["resident"])
     elif path == "/rules/edit":
         yield from (f"kind=fall_alarm&name=fall&resident={uid}" for uid in uids["resident"])
