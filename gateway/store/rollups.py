@@ -254,16 +254,18 @@ async def refresh(connection: Connection, now: datetime, kept: Kept) -> int:
     async with _alone(connection) as alone:
         if not alone or await under_way(connection):
             return 0
-        standing, reckon = await _standing(connection), _refresh if await is_live(connection) else _fill
+        standing, live = await _standing(connection), await is_live(connection)
+        reckon = _refresh if live else _fill
         due = [(each, _until(each, now)) for each in ROLLUPS if _until(each, now) != standing[each.name].reckoned_until]
         for number, (each, until) in enumerate(due):
             whole = each.first_whole(now - kept.of(each))
             try:
                 await reckon(connection, each, standing[each.name], whole, until)
                 await _give_way(connection)
+                async with connection.transaction():
+                    await _note(connection, each, until, live=live)
             except _GivenUp:
                 return number
-            await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (until, each.name))
         return len(due)
 
 
@@ -293,10 +295,16 @@ async def _fill(connection: Connection, rollup: Rollup, had: Standing, whole: da
         return
     for since, end in rollup.windows(await _begin(connection, rollup, had, whole, until), until):
         async with connection.transaction():  # first the row that 0017 changes before it takes over
-            await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (end, rollup.name))
-            await _require_plain(connection)
+            await _note(connection, rollup, end, live=False)
             await connection.execute(rollup.upsert, {"since": since, "until": end})
         await _give_way(connection)
+
+
+async def _note(connection: Connection, rollup: Rollup, until: datetime, *, live: bool) -> None:
+    """How far it has come."""
+    await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (until, rollup.name))
+    if not live:
+        await _require_plain(connection)
 
 
 async def _require_plain(connection: Connection) -> None:
@@ -317,7 +325,7 @@ async def _refresh(connection: Connection, rollup: Rollup, had: Standing, whole:
     begin = had.reckoned_until or await _begin(connection, rollup, had, whole, until)
     for since, end in rollup.windows(max(begin, whole), until):
         await _call(connection, rollup, since, end)
-        await connection.execute("UPDATE rollup SET reckoned_until = %s WHERE name = %s", (end, rollup.name))
+        await _note(connection, rollup, end, live=True)
         await _give_way(connection)
 
 
