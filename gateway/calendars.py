@@ -7,6 +7,7 @@ Rules
     Times without a zone are local. Recurring events are unfolded within the window; what recurs more often than daily, lasts
     whole days or cannot be read makes no shift, and says why. Cancelled events are none.
     What a source brought before is compared by event and person: the same time is kept, another time is a move.
+    The packages are imported when a calendar is read or written: they take eight megabytes, and most processes see none.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import recurring_ical_events
-from icalendar import Calendar, Event, vCalAddress
+if TYPE_CHECKING:
+    from icalendar import Calendar, Event
 
 PRODUCT = "-//hjemmevakt//roster//EN"
 REFRESH = "PT1H"
@@ -53,6 +54,8 @@ class Entry:
 
 def write(name: str, entries: Iterable[Entry], now: datetime) -> str:
     """A calendar, as a phone subscribes to it."""
+    from icalendar import Calendar  # noqa: PLC0415
+
     made = Calendar()
     for key, value in (
         ("PRODID", PRODUCT),
@@ -70,6 +73,8 @@ def write(name: str, entries: Iterable[Entry], now: datetime) -> str:
 
 
 def _event(entry: Entry, now: datetime) -> Event:
+    from icalendar import Event, vCalAddress  # noqa: PLC0415
+
     event = Event()
     event.add("UID", entry.uid)
     event.add("DTSTAMP", now.astimezone(UTC))
@@ -105,6 +110,8 @@ class Read:
 
 def read(text: str, since: date, until: date, local: tzinfo) -> Read:
     """The events that begin from a local day until before another. NoCalendar where the text is none."""
+    from icalendar import Calendar  # noqa: PLC0415
+
     try:
         calendar = Calendar.from_ical(text)
     except BROKEN as wrong:
@@ -149,6 +156,8 @@ def _too_often(rule: Any) -> bool:
 
 
 def _within(calendar: Calendar, since: date, until: date, local: tzinfo) -> Iterator[Found]:
+    import recurring_ical_events  # noqa: PLC0415
+
     try:
         events = recurring_ical_events.of(calendar, skip_bad_series=True).between(since, until)
     except BROKEN as wrong:
