@@ -13,11 +13,11 @@ from alerts.words import said
 from devices.kinds import kinds
 from gateway.access import OVERSEERS
 from gateway.api import schemas
-from gateway.clock import Clock
 from gateway.web import told
 from gateway.web.html import Times
+from gateway.web.part import Part
 from gateway.web.rules import scope_text, weight
-from gateway.web.seam import Front, Who
+from gateway.web.seam import Who
 from gateway.web.silences import about_silences
 
 PER_PAGE = 50
@@ -33,21 +33,12 @@ ROUTES = (
 """Method, path and the name of the page's method."""
 
 
-class DevicePages:
-    """A part of :class:`gateway.web.pages.Pages`, which has what is declared here."""
-
-    _front: Front[Any]
-    _clock: Clock
-
-    async def _signed_in(self, request: Request, back: str | None = None) -> Any:
-        raise NotImplementedError
-
-    def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
-        raise NotImplementedError
+class DevicePages(Part):
+    """Devices, the worst first; and one of them."""
 
     async def devices(self, request: Request) -> Response:
         who = await self._signed_in(request)
-        query, times = _device_query(request.query_params), Times(self._clock.now(), who.language)
+        query, times = _device_query(request.query_params), Times(self._now(), who.language)
         page = await self._front.devices(who, query)
         shown: dict[str, Any] = {
             "page": page,
@@ -63,7 +54,7 @@ class DevicePages:
     async def device(self, request: Request, uid: UUID) -> Response:
         who = await self._signed_in(request)
         detail = await self._front.device(who, uid)
-        times = Times(self._clock.now(), who.language)
+        times = Times(self._now(), who.language)
         return self._page(
             request,
             "device.html",

@@ -13,7 +13,6 @@ Theory
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Literal, NoReturn
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -323,9 +322,6 @@ class Pages(
         form = await form_of(request)
         guard.check_csrf(form.get("csrf_token", ""), who.csrf_token)
         return who, form
-
-    def _now(self) -> datetime:
-        return self._clock.now()
 
     def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
         return _render(request, self._clock, template, status, **shown)

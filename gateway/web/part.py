@@ -31,7 +31,7 @@ class Part:
         raise NotImplementedError
 
     def _now(self) -> datetime:
-        raise NotImplementedError
+        return self._clock.now()
 
     async def _answers(self, request: Request, back: str) -> tuple[Any, Mapping[str, Sequence[str]]]:
         """Whoever is signed in, and a form that they themselves sent, with every value of each name."""

@@ -255,9 +255,6 @@ class PolicyPages(Part):
         }
         return self._page(request, "reach.html", still=True, **shown)
 
-    def _now(self) -> datetime:
-        raise NotImplementedError
-
 
 # Parts ----------------------------------------------------------------------------------------------------------------
 

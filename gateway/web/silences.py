@@ -118,7 +118,7 @@ class SilencePages(Part):
     async def set_silence(self, request: Request) -> Response:
         who, form = await self._signed_form(request, back="/silences")
         try:
-            made = await self._front.set_silence(who, _request(form, self._clock.now()))
+            made = await self._front.set_silence(who, _request(form, self._now()))
         except Problem as refused:
             if isinstance(refused, NotSignedIn):
                 raise
@@ -160,7 +160,7 @@ class SilencePages(Part):
     async def extend_silence(self, request: Request, uid: UUID) -> Response:
         who, form = await self._signed_form(request, back=f"/silences/{uid}")
         try:
-            until = _until(form, self._clock.now())
+            until = _until(form, self._now())
             longer = schemas.SilenceLonger(until=until, version=_seen(form).version)
             await self._front.extend(who, uid, longer)
         except Problem as refused:
