@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.columns import columns
 from gateway.errors import GatewayError
 from gateway.health import Part, part_of
 from gateway.store import gateways, sites
@@ -46,7 +47,7 @@ async def look(url: str) -> tuple[list[LaneRow], list[Process]]:
 def table(rows: Sequence[LaneRow], known: Sequence[Process], local: ZoneInfo) -> Iterator[str]:
     """Lines. Times are local; a lease is the seconds until others may take the lane."""
     processes = {each.holder: each for each in known}
-    yield from _columns(
+    yield from columns(
         ("site", "lane", "holder", "since", "lease", "heard until"),
         (
             (
@@ -61,7 +62,7 @@ def table(rows: Sequence[LaneRow], known: Sequence[Process], local: ZoneInfo) ->
         ),
     )
     yield ""
-    yield from _columns(
+    yield from columns(
         ("process", "since", "lease", "lanes", ""),
         (
             (each.holder, _time(each.started_at, local), _lease(each), str(many), PARTS[part_of(each, many)])
@@ -69,13 +70,6 @@ def table(rows: Sequence[LaneRow], known: Sequence[Process], local: ZoneInfo) ->
             for many in (sum(row.holder == each.holder for row in rows),)
         ),
     )
-
-
-def _columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
 def _time(at: datetime | None, local: ZoneInfo) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway import retention
+from gateway.columns import columns
 from gateway.errors import GatewayError
 from gateway.forgetting import Forgetting, Gone
 from gateway.retention import Cut, Keep, Rest, Table
@@ -72,7 +73,7 @@ async def _opened(url: str) -> Database:
 
 def table(lines: Sequence[Line], local: ZoneInfo) -> Iterator[str]:
     """Lines. Times are local."""
-    yield from _columns(
+    yield from columns(
         ("what", "kept", "goes before", "rows due", "chunks", "oldest due", "oldest kept"),
         (
             (
@@ -95,13 +96,6 @@ def told(gone: Sequence[Gone]) -> Iterator[str]:
         yield f"{each.name}: {each.chunks} chunks" if each.chunks else f"{each.name}: {each.rows} rows"
     if not gone:
         yield "nothing was due"
-
-
-def _columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
 def _time(at: datetime | None, local: ZoneInfo) -> str:

@@ -27,7 +27,7 @@ from gateway.errors import Invalid, NotFound
 from gateway.store import devicelist, statistics, zones
 from gateway.store.db import Connection
 from gateway.store.devicelist import Known, Search
-from gateway.store.rollups import DAYS_IN
+from gateway.store.rollups import ALERT_COUNTS, DAYS_IN
 from gateway.store.statistics import Span
 
 FEWEST_HOMES = 5
@@ -144,7 +144,7 @@ def alert_csv(found: schemas.AlertStatistics, query: schemas.AlertStatisticsQuer
     at = {"hour": ["begin"], "day": ["begin"], "hour_of_day": ["hour"], "all": []}[query.step]
     own = [each for each in dict.fromkeys(query.per) if each != "zone"]
     rows = [each.model_dump(mode="json") for each in found.lines]
-    return _csv([*at, *own, *statistics.ALERT_COUNTS], rows, zones="zone" in query.per)
+    return _csv([*at, *own, *ALERT_COUNTS], rows, zones="zone" in query.per)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, zones: bool = False) -> str:

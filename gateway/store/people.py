@@ -17,6 +17,7 @@ from alerts.policy import Target
 from alerts.roster import NOBODY, Plan
 from gateway.store import rosters
 from gateway.store.db import Connection
+from gateway.store.zones import UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +121,12 @@ async def on_duty_for(
     return frozenset(always.union(*(found.serving(role, now, local) for role in roles)))
 
 
-_ANCESTRY = """WITH RECURSIVE ancestry AS (
-    SELECT id, parent_id, 0 AS nearness FROM zone WHERE id = %(zone)s
-    UNION ALL SELECT z.id, z.parent_id, a.nearness + 1 FROM zone z JOIN ancestry a ON z.id = a.parent_id)"""
-
-
 async def _assigned(connection: Connection, zone_id: int, since: datetime, until: datetime) -> list[Assigned]:
     """The roles that are in force at some time between (both included), the nearest first."""
     cursor = connection.cursor(row_factory=class_row(Assigned))
     await cursor.execute(
-        f"""{_ANCESTRY}
-            SELECT g.person_id, g.role, a.nearness, lower(g.during) AS since, upper(g.during) AS until FROM ancestry a
+        f"""{UP}
+            SELECT g.person_id, g.role, a.nearness, lower(g.during) AS since, upper(g.during) AS until FROM up a
             JOIN assignment g ON g.zone_id = a.id AND g.during && tstzrange(%(since)s, %(until)s, '[]')
             JOIN person p ON p.id = g.person_id AND p.active ORDER BY a.nearness, g.person_id""",
         {"zone": zone_id, "since": since, "until": until},
@@ -168,8 +164,8 @@ async def colleagues(
     """Whoever has one of these roles in a zone or above it and (unless told otherwise) a contact that works."""
     cursor = connection.cursor(row_factory=class_row(Person))
     await cursor.execute(
-        f"""{_ANCESTRY}
-            SELECT DISTINCT p.id, p.uid, p.name, p.language FROM ancestry a
+        f"""{UP}
+            SELECT DISTINCT p.id, p.uid, p.name, p.language FROM up a
             JOIN assignment g ON g.zone_id = a.id AND g.during @> %(now)s::timestamptz AND g.role = ANY(%(roles)s)
             JOIN person p ON p.id = g.person_id AND p.active
             WHERE NOT %(reachable)s OR EXISTS (

@@ -121,7 +121,7 @@ _OWN_WORD = "NOT (flags && '{retained,decoded_again}')"
 _DAY = "date_trunc('day', bucket, 'Europe/Oslo')"
 _HEALTH = ("messages", "battery_min", "battery_last", "signal_min", "signal_sum", "signal_count")
 _ALERT_KEY = ("zone_id", "condition", "kind", "severity", "track", "cause")
-_ALERT = (
+ALERT_COUNTS = (
     "count",
     "false_alarms",
     "answered",
@@ -171,7 +171,7 @@ ROLLUPS = (
         "alert_hourly",
         "alert_fact",
         _ALERT_KEY,
-        _ALERT,
+        ALERT_COUNTS,
         """SELECT raised_at, zone_id, condition, kind, severity, track, cause, count(*),
                   count(*) FILTER (WHERE cause IN ('false_by_device', 'false_by_user')), count(answer_seconds),
                   count(*) FILTER (WHERE answer_seconds <= 60), count(*) FILTER (WHERE answer_seconds <= 180),
@@ -207,8 +207,8 @@ ROLLUPS = (
         "alert_daily",
         "alert_hourly",
         _ALERT_KEY,
-        _ALERT,
-        f"""SELECT {_DAY}, zone_id, condition, kind, severity, track, cause, {", ".join(f"sum({name})" for name in _ALERT)}
+        ALERT_COUNTS,
+        f"""SELECT {_DAY}, zone_id, condition, kind, severity, track, cause, {", ".join(f"sum({name})" for name in ALERT_COUNTS)}
             FROM alert_hourly
             WHERE bucket < %(until)s AND {_DAY} IN (
                 SELECT date_trunc('day', raised_at, 'Europe/Oslo') FROM alert_fact WHERE closed_at >= %(since)s)

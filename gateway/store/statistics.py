@@ -12,20 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from gateway.store.db import Connection
+from gateway.store.rollups import ALERT_COUNTS
 from gateway.store.said import Stretch, Wanted, stretched
 
-ALERT_COUNTS = (
-    "count",
-    "false_alarms",
-    "answered",
-    "answered_in_60_s",
-    "answered_in_180_s",
-    "answer_seconds",
-    "on_site",
-    "on_site_in_30_min",
-    "on_site_seconds",
-    "close_seconds",
-)
 _LOCAL = "(bucket AT TIME ZONE 'Europe/Oslo')"
 _STEPS = {
     "hour": ("alert_hourly", "bucket AS begin"),
