@@ -1,9 +1,54 @@
-"""Delivery: what becomes of a page after an attempt to hand it to its channel. Retry is decided here and nowhere else."""
+"""Delivery: what becomes of a page after an attempt to hand it to its channel, and of what is then heard of it. Retry is
+decided here and nowhere else.
+
+Theory
+    A page goes one way only, and what comes late or out of order moves it nowhere back::
+
+        queued ──▶ leased ──▶ handed_over ──▶ received ──▶ shown ──▶ answered
+          ▲          │  └──▶ failed            the device has it, somebody saw it, its person answered the alert
+          └── retry ─┘
+        withdrawn: from every state but failed and answered, when somebody else has answered
+
+    ``received`` and ``shown`` are heard from the phone or the provider, and can come before our own word that the page was
+    handed over. Where a page is failed, withdrawn or answered, they are noted with their times and change nothing.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
+
+from alerts.model import Severity
+
+
+class PageState(StrEnum):
+    QUEUED = "queued"
+    LEASED = "leased"
+    HANDED_OVER = "handed_over"
+    RECEIVED = "received"
+    SHOWN = "shown"
+    ANSWERED = "answered"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+class Receipt(StrEnum):
+    """What is heard of a page after it left: the device has it; it was shown; it can't be delivered after all."""
+
+    RECEIVED = "received"
+    SHOWN = "shown"
+    FAILED = "failed"
+
+
+RECEIPT_WITHIN = {
+    Severity.NOT_REPORTED: timedelta(minutes=5),
+    Severity.NORMAL: timedelta(minutes=5),
+    Severity.MODERATE: timedelta(minutes=1),
+    Severity.SERIOUS: timedelta(seconds=30),
+    Severity.CRITICAL: timedelta(seconds=15),
+}
+"""How long a responder's next contact waits for word that the one before it was received. Proposals, no source gives them."""
 
 MAX_TRIES = 5
 FIRST_BACK_OFF = timedelta(seconds=2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pkgutil
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from alerts.delivery import SendResult
 from alerts.model import Severity
@@ -19,13 +19,22 @@ TIME_OUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A page as a channel sees it: the contact's address and a text without personal data. ``page_id`` is a UUID."""
+    """A page as a channel sees it: the contact's address and a text without personal data. ``page_id`` is a UUID.
+
+    ``url`` is the alert's page, which needs sign-in. ``base_url`` is where this gateway is reached from outside, without a
+    slash at the end; with ``page_key`` whoever holds this one page can tell that it was received or shown, and take the
+    alert: ``POST {base_url}/api/v1/pages/{page_key}/received`` (``/shown``, ``/claim``). ``language``: of the person.
+    """
 
     page_id: str
     address: str
     subject: str
     text: str
     severity: Severity
+    url: str = ""
+    base_url: str = ""
+    page_key: str = ""
+    language: str = "nb"
 
 
 class Channel(Protocol):
@@ -33,6 +42,14 @@ class Channel(Protocol):
 
     async def send(self, outgoing: Outgoing) -> SendResult:
         """Hand the page over."""
+
+
+@runtime_checkable
+class Recalls(Channel, Protocol):
+    """A channel that can take back what a phone shows."""
+
+    async def recall(self, outgoing: Outgoing) -> SendResult:
+        """The page is of no interest any more: take it from the phone."""
 
 
 def channel_names() -> tuple[str, ...]:
