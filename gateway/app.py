@@ -11,14 +11,14 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 
 import structlog
 
-from alerts.channels import load_channel
+from alerts.channels import Channel, load_channel
 from devices.model import Lane
 from gateway import canary
 from gateway.auditor import Auditor
@@ -58,10 +58,18 @@ ALL_ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
 
 
 class Gateway:
-    """One gateway process, made from settings and a database URL."""
+    """One gateway process, made from settings and a database URL. ``channels``: besides those that are set up."""
 
-    def __init__(self, settings: Settings, database_url: str, roles: Iterable[Role] = ALL_ROLES) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database_url: str,
+        roles: Iterable[Role] = ALL_ROLES,
+        channels: Mapping[str, Channel] | None = None,
+    ) -> None:
         self.settings = settings
+        set_up = {name: load_channel(name, config) for name, config in settings.channel_settings.items()}
+        self._channels = {**set_up, **(channels or {})}
         self.roles = frozenset(roles)
         # Containers can share names and numbers; the chance part keeps two processes from taking each other for one.
         self.holder = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -74,7 +82,7 @@ class Gateway:
         self.controlled = ControlledClock(start) if start else None
         self.clock: Clock = self.controlled or SystemClock()
         self.started_at = self.clock.now()
-        self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
+        self.cache = RulebookCache(settings.local, tuple(self._channels))
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
         self.timekeeper = Timekeeper(
@@ -130,10 +138,9 @@ class Gateway:
     # Making ---------------------------------------------------------------------------------------------------------
 
     def _dispatcher(self) -> Dispatcher:
-        channels = {name: load_channel(name, config) for name, config in self.settings.channel_settings.items()}
         url = str(self.settings.public_url).rstrip("/")
         dispatching = Dispatching(self.holder, url, self.settings.local)
-        return Dispatcher(self.database, self.clock, self.cache, channels, dispatching)
+        return Dispatcher(self.database, self.clock, self.cache, self._channels, dispatching)
 
     async def _prepare(self, connection: Connection) -> None:
         changed = await install_defaults(connection, self.clock.now())

@@ -22,6 +22,7 @@ from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
+from gateway.front.pages import PageCalls
 from gateway.front.policies import PolicyCalls
 from gateway.front.rosters import RosterCalls
 from gateway.front.rules import RuleCalls
@@ -63,6 +64,7 @@ class Front(
     RosterCalls,
     SilenceCalls,
     StatisticsCalls,
+    PageCalls,
 ):
     """What people can do with the gateway."""
 
