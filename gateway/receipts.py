@@ -125,9 +125,10 @@ async def given_up(
     stored = await _lock(connection, found)
     if stored is None or not await pages.failed(connection, page.id, holder, reason):
         return False
-    changed = await _after_failure(connection, found, stored, now, book)
-    if contact_broken:
+    changed = Changed()
+    if contact_broken:  # before the alert goes on: nobody is to count on it
         changed |= await _break(connection, found, reason, now, book)
+    changed |= await _after_failure(connection, found, stored, now, book)
     await audit.announce(connection, changed)
     return True
 
@@ -175,11 +176,11 @@ async def _failed(
 ) -> Changed:
     """A contact that a page has reached is not broken, whatever is said of that page."""
     changed = Changed()
-    if isinstance(moved, PageState) and stored is not None:
-        await store.move(connection, page.id, moved, reason)
-        changed = await _after_failure(connection, page, stored, now, book)
     if contact_broken and moved is not Noted.AS_FAR:
         changed |= await _break(connection, page, reason, now, book)
+    if isinstance(moved, PageState) and stored is not None:
+        await store.move(connection, page.id, moved, reason)
+        changed |= await _after_failure(connection, page, stored, now, book)
     return changed
 
 
