@@ -10,6 +10,7 @@ import pytest
 
 from alerts.delivery import Receipt
 from gateway import receipts
+from gateway.errors import NotFound
 from gateway.store import municipality, pages
 from gateway.store import receipts as store
 from gateway.store.db import Connection
@@ -91,5 +92,5 @@ async def test_a_provider_may_speak_of_a_page_that_is_not_known_any_more(migrate
     async with place(migrated_url) as town:
         page = await paged_by_push(town)
         await town.rows("DELETE FROM page WHERE id = %s", page.id)
-        with pytest.raises(receipts.NotFound):
+        with pytest.raises(NotFound):
             await hear(town, page, Receipt.RECEIVED)
