@@ -67,11 +67,13 @@ class Failed:
     """The channel has not taken the page. ``permanent``: it will not take this one, however often it is tried.
 
     ``contact_broken``: and no other one for this contact, as the channel says for certain (there is no such address).
+    ``after``: how long the channel asks to be left alone before the next attempt, where it says so.
     """
 
     reason: str
     permanent: bool = False
     contact_broken: bool = False
+    after: timedelta | None = None
 
 
 SendResult = HandedOver | Failed
@@ -96,7 +98,7 @@ Verdict = HandedOver | Retry | GiveUp
 
 
 def settle(result: SendResult, tries: int) -> Verdict:
-    """What follows the ``tries``-th attempt (from 1)."""
+    """What follows the ``tries``-th attempt (from 1). Who asks for more patience than an alarm has gets the longest back-off."""
     match result:
         case HandedOver():
             return result
@@ -104,4 +106,5 @@ def settle(result: SendResult, tries: int) -> Verdict:
             return GiveUp(reason, result.contact_broken)
         case Failed(reason=reason) if tries >= MAX_TRIES:
             return GiveUp(reason, contact_broken=False)
-    return Retry(min(FIRST_BACK_OFF * 2 ** (tries - 1), LONGEST_BACK_OFF))
+    asked = result.after or timedelta()
+    return Retry(min(max(FIRST_BACK_OFF * 2 ** (tries - 1), asked), LONGEST_BACK_OFF))
