@@ -23,6 +23,7 @@ from devices.model import Lane
 from gateway import canary
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
+from gateway.callbacks import Callers
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
@@ -76,7 +77,11 @@ class Gateway:
         self.started_at = self.clock.now()
         self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
         self.live = Live(self.database)
-        self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
+        self.channels = {name: load_channel(name, config) for name, config in settings.channel_settings.items()}
+        callers = Callers(self.channels, self._public_url)
+        self.front = Front(
+            self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at, callers
+        )
         self.timekeeper = Timekeeper(
             self.database,
             self.clock,
@@ -130,10 +135,12 @@ class Gateway:
     # Making ---------------------------------------------------------------------------------------------------------
 
     def _dispatcher(self) -> Dispatcher:
-        channels = {name: load_channel(name, config) for name, config in self.settings.channel_settings.items()}
-        url = str(self.settings.public_url).rstrip("/")
-        dispatching = Dispatching(self.holder, url, self.settings.local)
-        return Dispatcher(self.database, self.clock, self.cache, channels, dispatching)
+        dispatching = Dispatching(self.holder, self._public_url, self.settings.local)
+        return Dispatcher(self.database, self.clock, self.cache, self.channels, dispatching)
+
+    @property
+    def _public_url(self) -> str:
+        return str(self.settings.public_url).rstrip("/")
 
     async def _prepare(self, connection: Connection) -> None:
         changed = await install_defaults(connection, self.clock.now())

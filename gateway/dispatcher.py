@@ -146,7 +146,17 @@ class Dispatcher:
         url = f"{self._settings.public_url}/alerts/{page.alert_uid}"
         local = self._settings.local
         text = page_text(page.language, page.severity, page.zone, page.raised_at, url, local, page.about)
-        return Outgoing(str(page.uid), page.address, text.subject, text.text, page.severity)
+        return Outgoing(
+            str(page.uid),
+            page.address,
+            text.subject,
+            text.text,
+            page.severity,
+            url=url,
+            base_url=self._settings.public_url,
+            language=page.language,
+            at=f"{page.raised_at.astimezone(local):%H:%M}",
+        )
 
     async def _handed_over(self, page: LeasedPage, detail: str) -> None:
         now, holder = self._clock.now(), self._settings.holder

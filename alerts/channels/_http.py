@@ -23,12 +23,12 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,6 +56,11 @@ class Ask:
     form: Mapping[str, Any] | None = None
     secrets: tuple[str, ...] = ()
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What must not be told, also as it stands in the header."""
+        return (*self.secrets, *((b64encode(":".join(self.auth).encode()).decode(),) if self.auth else ()))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -68,7 +73,7 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+        return httpx.codes.is_success(self.status)
 
     def at(self, path: str) -> str:
         """What stands at ``a.b.0`` of what was said, as text; empty where nothing does."""
@@ -83,14 +88,13 @@ async def ask(asked: Ask, within: float) -> Answer | Failed:
     except (TimeoutError, httpx.TimeoutException):
         return Failed(f"the server did not answer within {within:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return Failed(scrubbed(f"{type(error).__name__}: {error}", asked.secrets))
+        return Failed(scrubbed(f"{type(error).__name__}: {error}", asked.hidden))
 
 
 def refused(answer: Answer, why: str = "", *, broken: bool = False) -> Failed:
     """What an answer that is not "taken" means. ``why``: the server's words; ``broken``: they are about the contact."""
     told = scrubbed(f"{answer.status}: {why}" if why else f"the server answered {answer.status}", answer.secrets)
-    client_error = HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
-    if broken or (client_error and answer.status not in AGAIN_LATER):
+    if broken or (httpx.codes.is_client_error(answer.status) and answer.status not in AGAIN_LATER):
         return Failed(told, permanent=True, contact_broken=broken)
     return Failed(told, after=answer.after)
 
@@ -149,7 +153,7 @@ async def _talk(asked: Ask, within: float) -> Answer:
         ) as response,
     ):
         said = await _json(response)
-        return Answer(response.status_code, said, _retry_after(response.headers), asked.secrets)
+        return Answer(response.status_code, said, _retry_after(response.headers), asked.hidden)
 
 
 async def _json(response: httpx.Response) -> Any:
