@@ -10,7 +10,8 @@ Rules
     Only parameters that say how something looks or sounds: others read files, follow redirects or turn off certificates.
     Apprise blocks, so each page has a thread, and a page whose thread does not come back in time has failed. The thread ends
     with the conversation; there are ``SLOTS`` of them, so that services that hang cannot take all memory.
-    Handed over is what Apprise calls a success, and nothing else.
+    Handed over is what Apprise calls a success, and nothing else. It takes any 2xx for one, and reads whatever is answered to the
+    end: ``json``, ``xml`` and ``form`` lead anywhere, so name them for people whom you trust with that.
 
 Sources: https://appriseit.com/ and the package's documentation of AppriseAsset (``http_redirects``, ``storage_mode``) and of
 the parameters of URLs. The package is imported when the first page goes out: it takes 30 MB.
@@ -19,6 +20,7 @@ the parameters of URLs. The package is imported when the first page goes out: it
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
 import threading
@@ -46,6 +48,8 @@ SCHEME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,31}")
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 LONGEST_ADDRESS = 2000
 SLOTS = 8
+QUIET = {"apprise": logging.CRITICAL, "urllib3": logging.WARNING}
+"""They write down what services answer, and addresses with the tokens in them; we say what became of a page."""
 
 
 class Apprise:
@@ -142,6 +146,8 @@ def _addresses(host: str) -> list[IPv4Address | IPv6Address]:
 def _asset() -> Any:
     from apprise import AppriseAsset, PersistentStoreMode  # noqa: PLC0415 - see above: it takes 30 MB
 
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
     return AppriseAsset(app_id="hjemmevakt", http_redirects=False, storage_mode=PersistentStoreMode.MEMORY)
 
 
