@@ -28,7 +28,7 @@ WORDS = {
     Outcome.TAKEN: N_("You have the alert in {zone}."),
     Outcome.HELD_BY_OTHER: N_("Somebody else has the alert in {zone}."),
     Outcome.CLOSED: N_("The alert in {zone} is closed."),
-    Outcome.SHOWN: N_("You have not taken the alert in {zone}."),
+    Outcome.SHOWN: N_("You do not have the alert in {zone}."),
     Outcome.NO_PAGE: N_("There is no alert for you to take now."),
 }
 """What is said to whoever answered; nothing for the rest."""

@@ -29,7 +29,7 @@ from alerts.phoned import Outcome, refused, says_yes
 from alerts.render import DEFAULT_LANGUAGE
 from alerts.rulebook import Rulebook
 from gateway.engine import advance
-from gateway.errors import Invalid, NotAllowed, NotFound
+from gateway.errors import Invalid, NotAllowed, NotFound, SettingError
 from gateway.metrics import METRICS
 from gateway.store import alerts as alert_store
 from gateway.store import answers, audit, outlook, pages
@@ -68,6 +68,15 @@ class Spoken:
 
     content_type: str
     body: str
+
+
+def standing_urls(channels: Mapping[str, Channel], public_url: str) -> list[str]:
+    """The addresses that are set up at the providers once. SettingError where there are none."""
+    hear = [each for each in channels.values() if isinstance(each, Hears)]
+    found = [url for each in hear for url in each.standing_urls(public_url)]
+    if not found:
+        raise SettingError("there are none: they need callback_secret, and sms_provider with replies or reports")
+    return found
 
 
 # Reading --------------------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class PhoneSettings(BaseModel):
     sms_username: str | None = None
     sms_password: SecretStr | None = None
     sms_sender: str | None = None
-    sms_options: Table = {}
+    sms_options: Table | None = None
     sms_replies: bool = False
     voice_provider: str | None = None
     voice_custom: Table | None = None
@@ -51,9 +51,9 @@ class PhoneSettings(BaseModel):
     voice_username: str | None = None
     voice_password: SecretStr | None = None
     voice_sender: str | None = None
-    voice_options: Table = {}
-    apprise_schemes: Words = frozenset()
-    apprise_hosts: Words = frozenset()
+    voice_options: Table | None = None
+    apprise_schemes: Words | None = None
+    apprise_hosts: Words | None = None
 
     @property
     def phone_channels(self) -> dict[str, dict[str, Any]]:
@@ -67,7 +67,7 @@ class PhoneSettings(BaseModel):
         if self.voice_provider is not None:
             channels["voice"] = self._account("voice")
         if self.apprise_schemes:
-            channels["apprise"] = {"schemes": self.apprise_schemes, "hosts": self.apprise_hosts}
+            channels["apprise"] = {"schemes": self.apprise_schemes, "hosts": self.apprise_hosts or frozenset()}
         return channels
 
     def _account(self, channel: str) -> dict[str, Any]:

@@ -66,6 +66,9 @@ class Said:
 class Hears(Channel, Protocol):
     """A channel whose provider calls us back. None for what says nothing to us; ValueError for what cannot be read."""
 
+    def standing_urls(self, base_url: str) -> list[str]:
+        """Addresses of ours that are set up at the provider once."""
+
     def proven(self, call: CalledBack) -> bool:
         """Whether it comes from where it says."""
 

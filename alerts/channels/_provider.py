@@ -227,6 +227,15 @@ class Dialled:
             text = text[len(prefix) :].strip()
         return Said(text, number, call.page, at(call.said, told_so.id)) if number or call.page else None
 
+    def standing_urls(self, base_url: str) -> list[str]:
+        """Addresses to be set up at the provider once: for what people write, and for reports that name the page themselves."""
+        reports, secret = self.service.reports, self._callback_secret
+        known = {
+            "status": bool(reports and reports.reference),
+            "inbound": bool(self.service.inbound and self.service.inbound.number),
+        }
+        return [signed_url(base_url, secret, self.name, what) for what, wanted in known.items() if wanted and secret]
+
     def status_url(self, outgoing: Outgoing) -> str:
         """Where the provider tells what became of a page; empty where it is not asked to."""
         secret = self._callback_secret

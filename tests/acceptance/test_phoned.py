@@ -253,7 +253,7 @@ async def test_a_call_is_answered_by_a_key(migrated_url: str, broker: Broker) ->
         await told(it, status, PASSWORD, CallSid="CA1", CallStatus="in-progress")
         assert (await page_of(it, "Kari"))["state"] == "handed_over"
         reply = await told(it, pressed, PASSWORD, CallSid="CA1", Digits="7")
-        assert ET.fromstring(reply.text).findtext("Say") == "Du har ikke tatt varselet i Sone."
+        assert ET.fromstring(reply.text).findtext("Say") == "Du har ikke varselet i Sone."
         assert await holder(it, fall) == ("open", None)
         assert (await page_of(it, "Kari"))["state"] == "shown"
 
