@@ -180,15 +180,14 @@ async def _answer(connection: Connection, channel: str, said: Said, now: datetim
             await _heard(connection, page, Reported(said.page, Receipt.SHOWN), now, book)
             return Told(Outcome.SHOWN, page.zone, page.language)
         return await _take(connection, page, said, now, book) if page else Told(Outcome.NOBODY)
-    recent = await store.recent(connection, channel, now - ANSWERED_WITHIN)
-    theirs = [each for each in recent if number_of(each.address) == said.number]
     if not says_yes(said.text):
         return Told(Outcome.NOT_UNDERSTOOD)
-    page = choose(theirs)
+    theirs = [each for each in await store.numbers(connection, channel) if number_of(each.address) == said.number]
+    recent = await store.recent(connection, theirs, now - ANSWERED_WITHIN) if theirs else []
+    page = choose(recent)
     if page is not None:
-        return await _take(connection, page, said, now, book, newest=theirs[-1].uid)
-    language = await store.language_of(connection, channel, said.number)
-    return Told(Outcome.NO_PAGE, language=language) if language else Told(Outcome.NOBODY)
+        return await _take(connection, page, said, now, book, newest=recent[-1].uid)
+    return Told(Outcome.NO_PAGE, language=theirs[0].language) if theirs else Told(Outcome.NOBODY)
 
 
 async def _take(

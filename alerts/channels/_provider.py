@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -155,10 +154,13 @@ class Account(_Data):
         if missing := service.options - self.options.keys():
             raise ValueError(f"options of {self.provider} are missing: {', '.join(sorted(missing))}")
         known = _OF_A_PAGE | _OF_THE_ACCOUNT | self.EXTRA | self.options.keys()
-        if unknown := set(service.names()) - known:
+        asked = set(service.names())
+        if unknown := asked - known:
             raise ValueError(f"nothing is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-        if service.auth != "none" and not self.password.get_secret_value():
+        if (service.auth != "none" or "password" in asked) and not self.password.get_secret_value():
             raise ValueError("the password is missing")
+        if (service.auth == "basic" or "username" in asked) and not self.username:
+            raise ValueError("the username is missing")
         return self
 
     @property
@@ -166,15 +168,6 @@ class Account(_Data):
         found = self.custom if self.provider == "custom" else self.PRESETS.get(self.provider)
         assert found is not None
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What is sent to one number."""
-
-    outgoing: Outgoing
-    text: str
-    extra: Mapping[str, str]
 
 
 class Dialled:

@@ -25,6 +25,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any, TypeVar
@@ -88,6 +89,9 @@ class Apprise:
         try:
             async with asyncio.timeout(self.config.time_out_seconds):
                 return await _in_a_thread(lambda: self._notify(outgoing, scheme), self._slots.release)
+        except RuntimeError:
+            self._slots.release()
+            return Failed("there is no room for another thread")
         except TimeoutError:
             return Failed(f"{scheme} did not answer within {self.config.time_out_seconds:g} s")
 
@@ -169,7 +173,7 @@ def _notified(service: Any, outgoing: Outgoing) -> bool:
 
 
 async def _in_a_thread(work: Callable[[], Result], ended: Callable[[], None]) -> Result:
-    """``work``'s answer. Whoever waits can leave; ``ended`` is called when the thread itself is done.
+    """``work``'s answer; RuntimeError where no thread can be had. Whoever waits can leave; ``ended`` is called when the thread itself is done.
 
     A daemon: a service that never ends its answer must not keep the gateway from ending.
     """
@@ -185,7 +189,7 @@ async def _in_a_thread(work: Callable[[], Result], ended: Callable[[], None]) ->
             result = work()
         finally:
             ended()
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(settle, result)
 
     threading.Thread(target=run, name="apprise", daemon=True).start()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from alerts.phone import told
 from gateway.store.db import Connection
 
 
@@ -22,7 +22,6 @@ class CalledPage:
     contact_id: int
     person_id: int
     channel: str
-    address: str
     language: str
     severity: int
     zone: str
@@ -32,7 +31,17 @@ class CalledPage:
     closed: bool
 
 
-_FIELDS = """p.id, p.uid, p.alert_id, p.attempt, p.contact_id, p.person_id, c.channel, c.address, n.language, p.severity,
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Somebody's number, as they have written it."""
+
+    contact_id: int
+    person_id: int
+    address: str
+    language: str
+
+
+_FIELDS = """p.id, p.uid, p.alert_id, p.attempt, p.contact_id, p.person_id, c.channel, n.language, p.severity,
              z.name AS zone, a.zone_id, p.created_at, a.holder_id, a.closed_at IS NOT NULL AS closed"""
 _FROM = """page p JOIN alert a ON a.id = p.alert_id JOIN contact c ON c.id = p.contact_id
            JOIN person n ON n.id = p.person_id JOIN zone z ON z.id = a.zone_id"""
@@ -46,24 +55,24 @@ async def page(connection: Connection, channel: str, uid: UUID) -> CalledPage | 
     return _page(await cursor.fetchone())
 
 
-async def recent(connection: Connection, channel: str, since: datetime) -> list[CalledPage]:
-    """Pages of a channel, to contacts that are in use, made since then; the oldest first."""
+async def recent(connection: Connection, numbers: Sequence[Number], since: datetime) -> list[CalledPage]:
+    """Pages to these contacts that were made since then; the oldest first."""
     cursor = await connection.execute(
-        f"SELECT {_FIELDS} FROM {_FROM} WHERE c.channel = %s AND c.active AND p.created_at >= %s ORDER BY p.id",
-        (channel, since),
+        f"""SELECT {_FIELDS} FROM {_FROM}
+            WHERE p.person_id = ANY(%s) AND p.contact_id = ANY(%s) AND p.created_at >= %s ORDER BY p.id""",
+        ([each.person_id for each in numbers], [each.contact_id for each in numbers], since),
     )
     return [CalledPage(**row) for row in await cursor.fetchall()]
 
 
-async def language_of(connection: Connection, channel: str, number: str) -> str | None:
-    """The language of whoever has this number, as E.164; None where nobody has."""
+async def numbers(connection: Connection, channel: str) -> list[Number]:
+    """Every number of a channel that is in use."""
     cursor = await connection.execute(
-        """SELECT c.address, n.language FROM contact c JOIN person n ON n.id = c.person_id
-           WHERE c.channel = %s AND c.active""",
+        """SELECT c.id AS contact_id, c.person_id, c.address, n.language
+           FROM contact c JOIN person n ON n.id = c.person_id WHERE c.channel = %s AND c.active ORDER BY c.id""",
         (channel,),
     )
-    rows = await cursor.fetchall()
-    return next((row["language"] for row in rows if told(row["address"]) == number), None)
+    return [Number(**row) for row in await cursor.fetchall()]
 
 
 async def received(connection: Connection, page_id: int, now: datetime) -> bool:

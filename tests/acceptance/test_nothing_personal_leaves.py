@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
@@ -133,7 +134,7 @@ async def test_nothing_of_anybody_leaves_a_gateway_whatever_happens(
     names = ["ntfy", "sms by 46elks", "voice by twilio", "apprise"]
     async with AsyncExitStack() as servers:
         services = {name: servers.enter_context(serving(Service(body=SPEAKERS[name].taken))) for name in names}
-        settings = {
+        settings: dict[str, Any] = {
             "public_url": "https://vakt.example.org",
             "callback_secret": "a secret of this gateway",
             "ntfy_url": services["ntfy"].url,

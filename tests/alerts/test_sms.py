@@ -175,7 +175,7 @@ def test_numbers_as_providers_tell_them() -> None:
 
 # Texts ----------------------------------------------------------------------------------------------------------------
 
-ZONES = ("Madla og Tjensvoll", "Hundvåg", "Øyane", "Kárášjohka", "Sør-Varanger og Øksfjord")
+ZONES = ("Madla og Tjensvoll", "Hundvåg", "Øyane", "Kárášjohka", "Sør-Varanger, Øksfjord")
 """Of the length that zones have, and with the letters of the country."""
 
 

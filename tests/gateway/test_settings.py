@@ -227,7 +227,9 @@ def test_what_is_wrong_with_a_channel_is_said_at_start_in_the_words_of_the_setti
     assert secret.startswith("setting callback_secret (HJEMMEVAKT_CALLBACK_SECRET): ")
     (clear,) = wrong(env(ntfy_url="http://ntfy.example.org", ntfy_token=SECRET))
     assert clear.startswith("setting ntfy_url (HJEMMEVAKT_NTFY_URL): must be https")
-    (call,) = wrong(env(voice_provider="twilio", voice_password=SECRET, voice_sender="+4759440000"))
+    (call,) = wrong(
+        env(voice_provider="twilio", voice_username="AC1", voice_password=SECRET, voice_sender="+4759440000")
+    )
     assert "a call needs callback_secret" in call
     (here,) = wrong(env(apprise_schemes="syslog"))
     assert "syslog does something on this machine" in here
