@@ -3,7 +3,7 @@
 Theory
     ``body`` is what is sent, with ``{names}`` in its texts: of the page (``to`` +4790123456, ``digits`` without the plus,
     ``text``, ``page``, ``language``, ``status_url``, and what the channel adds), of the account (``username``, ``password``,
-    ``sender``) and ``options`` that only this provider asks for. A field that comes out empty is left out.
+    ``sender``, ``sender_type`` MSISDN, SHORTNUMBER or ALPHANUMERIC) and ``options`` that only this provider asks for. A field that comes out empty is left out.
 
     Taken is an answer with 2xx and something at ``id_at``. Elsewhere ``why_at`` and ``code_at`` say why not; codes in
     ``no_such_number`` are about the number, which breaks the contact.
@@ -38,7 +38,7 @@ _NAME = re.compile(r"\{(\w+)\}")
 SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 """A number, a short number, or a name of at most eleven letters (3GPP TS 23.040, 9.1.2.5)."""
 _OF_A_PAGE = frozenset({"to", "digits", "text", "page", "language", "status_url"})
-_OF_THE_ACCOUNT = frozenset({"username", "password", "sender"})
+_OF_THE_ACCOUNT = frozenset({"username", "password", "sender", "sender_type"})
 SHORTEST_SECRET = 16
 
 
@@ -116,6 +116,12 @@ def _sender(value: str) -> str:
     if not SENDER.fullmatch(value):
         raise ValueError("must be a number as +4790123456, a short number, or a name of at most 11 letters and digits")
     return value
+
+
+def _kind_of(sender: str) -> str:
+    if sender.startswith("+"):
+        return "MSISDN"
+    return "SHORTNUMBER" if sender.isdecimal() else "ALPHANUMERIC"
 
 
 class Account(_Data):
@@ -253,6 +259,7 @@ class Dialled:
             "username": self.config.username,
             "password": self.config.password.get_secret_value(),
             "sender": self.config.sender,
+            "sender_type": _kind_of(self.config.sender),
         }
 
     def _asked(self, names: Mapping[str, str]) -> Ask:

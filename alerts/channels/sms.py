@@ -7,11 +7,13 @@ Rules
     ``Reply 1`` is offered only where a reply reaches us: with ``replies``, and a number to reply to.
 
 Sources of what the presets say
-    twilio   https://www.twilio.com/docs/messaging/api/message-resource; error codes 21211 and 21614 of
+    twilio   https://www.twilio.com/docs/messaging/api/message-resource; error codes 21211, 21614 and 21635 of
              https://www.twilio.com/docs/api/errors; states of https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
     46elks   https://46elks.se/docs/send-sms, /docs/sms-delivery-reports, /docs/receive-sms
-    link     LINK Mobility, SMS REST API: MT and Delivery Reports 2.4 (2025); MO messages. The address, ``platform`` and
-             ``partner`` come with the account; ``gate`` is the address for reports that their support has set up
+    link     LINK Mobility, SMS REST API: MT and Delivery Reports 2.4 (2025, https://www.linkmobility.com/developer/), and for its
+             result codes the open library digitalcreations/sms_link. The address, ``platform`` and ``partner`` come with the
+             account; ``gate`` names the address for reports that their support has set up. How they tell of replies is in a
+             document that we have not seen
     sveve    https://sveve.no/apidok (send, dlr, mottak). The addresses for reports and replies are set up by their support;
              what somebody wrote comes without an id, and their answer is sent where ``%HTTP_PUSH_RESPONSE%`` stands
 """
@@ -56,13 +58,13 @@ PRESETS: dict[str, Provider] = {
         id_at="sid",
         code_at="code",
         why_at=("message",),
-        no_such_number=frozenset({"21211", "21614"}),
+        no_such_number=frozenset({"21211", "21614", "21635"}),
         reports=Reports(
             state="MessageStatus",
             received=frozenset({"delivered", "read"}),
             failed=frozenset({"undelivered", "failed", "canceled"}),
             code="ErrorCode",
-            no_such_number=frozenset({"21211", "21614"}),
+            no_such_number=frozenset({"21211", "21614", "21635"}),
         ),
         inbound=Inbound(number="From", text="Body", id="MessageSid", answer="twiml"),
         signature="twilio",
@@ -81,6 +83,7 @@ PRESETS: dict[str, Provider] = {
         encoding="json",
         body={
             "source": "{sender}",
+            "sourceTON": "{sender_type}",
             "destination": "{to}",
             "userData": "{text}",
             "platformId": "{platform}",
@@ -101,7 +104,6 @@ PRESETS: dict[str, Provider] = {
             code="resultCode",
             no_such_number=frozenset({"2104"}),
         ),
-        inbound=Inbound(number="source", text="userData", id="id"),
     ),
     "sveve": Provider(
         url="https://sveve.no",
