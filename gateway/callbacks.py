@@ -174,6 +174,8 @@ def choose(found: Sequence[CalledPage]) -> CalledPage | None:
 
 
 async def _answer(connection: Connection, channel: str, said: Said, now: datetime, book: Rulebook) -> Told:
+    if not said.text:
+        return Told(Outcome.NOT_UNDERSTOOD)
     if said.page:
         page = await _page(connection, channel, said.page)
         if page is not None and not says_yes(said.text):

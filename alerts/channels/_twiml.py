@@ -20,8 +20,8 @@ def message(text: str) -> tuple[str, str]:
 
 
 def said(text: str, language: str) -> tuple[str, str]:
-    """The last words of a call."""
-    return XML, f"<Response>{_say(text, language)}<Hangup/></Response>"
+    """The last words of a call; none where there is nothing to say."""
+    return XML, f"<Response>{_say(text, language) if text else ''}<Hangup/></Response>"
 
 
 def asked(text: str, language: str, pressed_url: str, times: int = 2) -> str:

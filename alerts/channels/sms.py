@@ -28,7 +28,8 @@ from typing import ClassVar, Self
 from pydantic import model_validator
 
 from alerts.channels import Outgoing
-from alerts.channels._provider import Account, Dialled, Inbound, Provider, Reports
+from alerts.channels._dialled import Dialled
+from alerts.channels._provider import Account, Inbound, Provider, Reports
 from alerts.channels._twiml import message
 from alerts.delivery import SendResult
 from alerts.render import translations

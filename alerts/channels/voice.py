@@ -22,8 +22,9 @@ from pydantic import model_validator
 from alerts.channels import Outgoing
 from alerts.channels import _twiml as twiml
 from alerts.channels._callback import signed_url
+from alerts.channels._dialled import Dialled
 from alerts.channels._http import plain
-from alerts.channels._provider import Account, Dialled, Inbound, Provider, Reports
+from alerts.channels._provider import Account, Inbound, Provider, Reports
 from alerts.delivery import Failed, SendResult
 from alerts.render import translations
 from devices.words import N_

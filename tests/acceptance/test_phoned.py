@@ -251,6 +251,7 @@ async def test_a_call_is_answered_by_a_key(migrated_url: str, broker: Broker) ->
 
         # A voicemail answers: nobody has heard it. Another key: somebody has, and has not taken it.
         await told(it, status, PASSWORD, CallSid="CA1", CallStatus="in-progress")
+        assert ET.fromstring((await told(it, pressed, PASSWORD, CallSid="CA1", Digits="")).text).findtext("Say") is None
         assert (await page_of(it, "Kari"))["state"] == "handed_over"
         reply = await told(it, pressed, PASSWORD, CallSid="CA1", Digits="7")
         assert ET.fromstring(reply.text).findtext("Say") == "Du har ikke varselet i Sone."
