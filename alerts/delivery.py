@@ -99,11 +99,13 @@ class Failed:
     """The channel has not taken the page. ``permanent``: it will not take this one, however often it is tried.
 
     ``contact_broken``: and no other one for this contact, as the channel says for certain (there is no such address).
+    ``after``: how long the channel asks to be left alone before the next attempt, where it says so.
     """
 
     reason: str
     permanent: bool = False
     contact_broken: bool = False
+    after: timedelta | None = None
 
 
 SendResult = HandedOver | Failed
@@ -128,7 +130,8 @@ Verdict = HandedOver | Retry | GiveUp
 
 
 def settle(result: SendResult, tries: int, most: int = MAX_TRIES) -> Verdict:
-    """What follows the ``tries``-th attempt (from 1) of at ``most`` so many."""
+    """What follows the ``tries``-th attempt (from 1) of at ``most`` so many. Who asks for more patience than an alarm has gets the
+    longest back-off."""
     match result:
         case HandedOver():
             return result
@@ -136,4 +139,5 @@ def settle(result: SendResult, tries: int, most: int = MAX_TRIES) -> Verdict:
             return GiveUp(reason, result.contact_broken)
         case Failed(reason=reason) if tries >= most:
             return GiveUp(reason, contact_broken=False)
-    return Retry(min(FIRST_BACK_OFF * 2 ** (tries - 1), LONGEST_BACK_OFF))
+    asked = result.after or timedelta()
+    return Retry(min(max(FIRST_BACK_OFF * 2 ** (tries - 1), asked), LONGEST_BACK_OFF))

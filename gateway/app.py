@@ -23,6 +23,7 @@ from devices.model import Lane
 from gateway import canary
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
+from gateway.callbacks import Callers
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
@@ -69,7 +70,7 @@ class Gateway:
     ) -> None:
         self.settings = settings
         set_up = {name: load_channel(name, config) for name, config in settings.channel_settings.items()}
-        self._channels = {**set_up, **(channels or {})}
+        self.channels = {**set_up, **(channels or {})}
         self.roles = frozenset(roles)
         # Containers can share names and numbers; the chance part keeps two processes from taking each other for one.
         self.holder = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -82,9 +83,12 @@ class Gateway:
         self.controlled = ControlledClock(start) if start else None
         self.clock: Clock = self.controlled or SystemClock()
         self.started_at = self.clock.now()
-        self.cache = RulebookCache(settings.local, tuple(self._channels))
+        self.cache = RulebookCache(settings.local, tuple(self.channels))
         self.live = Live(self.database)
-        self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
+        callers = Callers(self.channels, self._public_url)
+        self.front = Front(
+            self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at, callers
+        )
         self.timekeeper = Timekeeper(
             self.database,
             self.clock,
@@ -138,9 +142,12 @@ class Gateway:
     # Making ---------------------------------------------------------------------------------------------------------
 
     def _dispatcher(self) -> Dispatcher:
-        url = str(self.settings.public_url).rstrip("/")
-        dispatching = Dispatching(self.holder, url, self.settings.local)
-        return Dispatcher(self.database, self.clock, self.cache, self._channels, dispatching)
+        dispatching = Dispatching(self.holder, self._public_url, self.settings.local)
+        return Dispatcher(self.database, self.clock, self.cache, self.channels, dispatching)
+
+    @property
+    def _public_url(self) -> str:
+        return str(self.settings.public_url).rstrip("/")
 
     async def _prepare(self, connection: Connection) -> None:
         changed = await install_defaults(connection, self.clock.now())

@@ -109,6 +109,18 @@ def retention(*, apply: Annotated[bool, typer.Option("--apply", help="Let go wha
 
 
 @app.command()
+def callbacks() -> None:
+    """Show the addresses to set up at the providers of SMS and calls. They are as good as passwords: keep them so."""
+    from alerts.channels import load_channel  # noqa: PLC0415
+    from gateway.callbacks import standing_urls  # noqa: PLC0415
+
+    settings = load()
+    channels = {name: load_channel(name, config) for name, config in settings.phone_channels.items()}
+    for url in standing_urls(channels, str(settings.public_url).rstrip("/")):
+        typer.echo(url)
+
+
+@app.command()
 def decode(
     topic: Annotated[str, typer.Argument(help="As hv/v1/stavanger/fall_alarm/fall-001/alarm")],
     payload: Annotated[str, typer.Argument(help="The payload; - reads it from standard input.")],

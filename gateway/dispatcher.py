@@ -194,6 +194,7 @@ class Dispatcher:
             base_url=base_url,
             page_key=page.key,
             language=page.language,
+            at=f"{page.raised_at.astimezone(local):%H:%M}",
         )
 
     async def _handed_over(self, page: LeasedPage, detail: str) -> None:

@@ -45,6 +45,12 @@ class Metrics:
         self._pages = Counter(
             "hjemmevakt_pages", "Pages by what became of them", ("channel", "outcome"), registry=self.registry
         )
+        self._called_back = Counter(
+            "hjemmevakt_called_back",
+            "What providers told us: reports, and what people answered",
+            ("channel", "outcome"),
+            registry=self.registry,
+        )
 
     def stored(self, site: str, lane: Lane, stored: Stored, seconds: float) -> None:
         """A batch was committed."""
@@ -65,6 +71,10 @@ class Metrics:
     def page(self, channel: str, outcome: str) -> None:
         """A page was handed over, put back or given up."""
         self._pages.labels(channel, outcome).inc()
+
+    def called_back(self, channel: str, outcome: str) -> None:
+        """A provider told what became of a page, or what somebody answered."""
+        self._called_back.labels(channel, outcome).inc()
 
     def first_page(self, severity: int, channel: str, seconds: float) -> None:
         """The first page of an alert was handed over so long after its message was received."""

@@ -30,7 +30,8 @@ from pydantic import (
 
 from devices.kinds import kinds
 from devices.model import MessageClass
-from gateway import canary
+from gateway import canary, channelsettings
+from gateway.channelsettings import PhoneSettings
 from gateway.errors import SettingError
 from gateway.mqtt import BrokerSettings
 from gateway.retention import BUFFERED, DEFAULT, Keep
@@ -60,7 +61,7 @@ LONGEST_KEPT = 36_525
 Days = Annotated[int, BeforeValidator(_number), Field(ge=1, le=LONGEST_KEPT)]
 
 
-class Settings(BaseModel):
+class Settings(PhoneSettings, BaseModel):
     """Every setting. The environment variable is ``HJEMMEVAKT_`` and the name in capitals."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -218,18 +219,21 @@ class Settings(BaseModel):
                 "password": _reveal(self.smtp_password),
                 "sender": self.smtp_sender,
             }
-        return channels
+        return channels | self.phone_channels
 
 
 def load(variables: Mapping[str, str] | None = None, /, **overrides: Any) -> Settings:
     """The settings. SettingError with a line for each that is wrong."""
     given = os.environ if variables is None else variables
     try:
-        return Settings(**{**_from_file(given), **_from_environment(given), **overrides})
+        settings = Settings(**{**_from_file(given), **_from_environment(given), **overrides})
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
         lines = [_line(each["loc"], each["type"], each["msg"]) for each in wrong]
         raise SettingError("\n".join(lines)) from None
+    if wrong_channels := [*channelsettings.problems(settings.phone_channels, PREFIX)]:
+        raise SettingError("\n".join(wrong_channels))
+    return settings
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

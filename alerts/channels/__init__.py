@@ -1,5 +1,7 @@
 """Channels: one file each, with a ``CHANNEL`` class: its pydantic ``Config`` and ``send``. Imported when used.
 
+What several of them share is in files whose names begin with ``_``: HTTP, providers as data, what is called back.
+
 ``send`` never raises for what a network or a server does: it answers :class:`~alerts.delivery.HandedOver` or
 :class:`~alerts.delivery.Failed`, within ``TIME_OUT`` seconds. What it is given carries no name, address or diagnosis.
 """
@@ -24,6 +26,7 @@ class Outgoing:
     ``url`` is the alert's page, which needs sign-in. ``base_url`` is where this gateway is reached from outside, without a
     slash at the end; with ``page_key`` whoever holds this one page can tell that it was received or shown, and take the
     alert: ``POST {base_url}/api/v1/pages/{page_key}/received`` (``/shown``, ``/claim``). ``language``: of the person.
+    ``at``: when the alert was raised, local time as 03:10; with ``subject`` that is what a short message says.
     """
 
     page_id: str
@@ -35,6 +38,7 @@ class Outgoing:
     base_url: str = ""
     page_key: str = ""
     language: str = "nb"
+    at: str = ""
 
 
 class Channel(Protocol):
@@ -54,7 +58,7 @@ class Recalls(Channel, Protocol):
 
 def channel_names() -> tuple[str, ...]:
     """Every channel there is, without importing any."""
-    return tuple(sorted(entry.name for entry in pkgutil.iter_modules(__path__)))
+    return tuple(sorted(each.name for each in pkgutil.iter_modules(__path__) if not each.name.startswith("_")))
 
 
 def load_channel(name: str, config: dict[str, Any]) -> Channel:

@@ -15,8 +15,10 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from gateway import answering, asking, canary, cursors, decoding, reading
 from gateway.access import ANYBODY, OVERSEERS, Who
 from gateway.api import schemas
+from gateway.callbacks import Callers
 from gateway.clock import Clock
 from gateway.errors import Invalid, NotSignedIn, TooMany
+from gateway.front.callbacks import CallbackCalls
 from gateway.front.calls import MOST_IN_LIST
 from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
@@ -65,6 +67,7 @@ class Front(
     SilenceCalls,
     StatisticsCalls,
     PageCalls,
+    CallbackCalls,
 ):
     """What people can do with the gateway."""
 
@@ -76,8 +79,10 @@ class Front(
         live: Live,
         limits: canary.Limits,
         started_at: datetime,
+        callers: Callers,
     ) -> None:
         super().__init__(database, clock, cache)
+        self._callers = callers
         self._live = live
         self._limits = limits
         self._started_at = started_at

@@ -1,57 +1,44 @@
-"""Every channel, found by itself, keeps the promises of ``alerts.channels``; e-mail against real mail servers."""
+"""Every channel, found by itself, keeps the promises of ``alerts.channels``; those that speak HTTP against real servers."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
-from alerts.channels import Outgoing, channel_names, load_channel
+from alerts import channels
+from alerts.channels import channel_names, load_channel
 from alerts.delivery import Failed, HandedOver
 from alerts.model import Severity
 from alerts.render import LANGUAGES, page_text
-from tests.alerts.mail_servers import (
-    LOOPBACK,
-    PostOffice,
-    drips,
-    free_port,
-    hangs_up,
-    opened,
-    says_nothing,
-    speaks_garbage,
-    takes_and_never_says_goodbye,
-    talking,
+from tests.alerts.http_servers import (
+    Service,
+    drips_a_body,
+    drips_headers,
+    hangs_up_in_the_middle,
+    never_ends,
+    packs_nonsense,
+    sends_a_page,
+    serving,
+    speaks_garbage_after_a_request,
 )
+from tests.alerts.mail_servers import LOOPBACK, free_port, hangs_up, says_nothing, talking
+from tests.alerts.pages import HOSTILE, PAGE
+from tests.alerts.speakers import CALLBACK_SECRET, CONFIGS, SECRET, SPEAKERS, Speaker
 
-PAGE = Outgoing(
-    page_id="0199c0de-0000-7000-8000-000000000001",
-    address="anne@example.org",
-    subject="Critical alert in Madla og Tjensvoll",
-    text="Critical alert in Madla og Tjensvoll.\n\nRaised at 03:10. Open the alert and answer it:\nhttps://h.example/a/1\n",
-    severity=Severity.CRITICAL,
-)
-HOSTILE = (
-    replace(PAGE, address=""),
-    replace(PAGE, address="not an address"),
-    replace(PAGE, address="@"),
-    replace(PAGE, address="anne@example.org\r\nBcc: everybody@example.org"),
-    replace(PAGE, address="a\x00b@example.org"),
-    replace(PAGE, address="å" * 5000),
-    replace(PAGE, subject="one\r\nBcc: everybody@example.org", text="\r\n.\r\nQUIT\r\n"),
-    replace(PAGE, subject="", text=""),
-    replace(PAGE, subject="🚨" * 500, text="\ud800 lone surrogate"),
-)
 Talk = Callable[[socket.socket, threading.Event], None]
+every_speaker = pytest.mark.parametrize("name", SPEAKERS)
 
 
 # Every channel --------------------------------------------------------------------------------------------------------
@@ -59,19 +46,32 @@ Talk = Callable[[socket.socket, threading.Event], None]
 
 def unanswered(name: str) -> dict[str, Any]:
     """Settings that lead to a port where nobody listens, where a channel has such."""
-    fields = load_channel(name, {}).__class__.__dict__["Config"].model_fields
+    fields = config_of(name).model_fields
     known = {"host": LOOPBACK, "port": free_port(), "time_out_seconds": 0.5}
-    return {field: value for field, value in known.items() if field in fields}
+    own = CONFIGS[name](f"http://{LOOPBACK}:{free_port()}") if name in CONFIGS else {}
+    return own | {field: value for field, value in known.items() if field in fields}
+
+
+def config_of(name: str) -> Any:
+    return import_module(f"{channels.__name__}.{name}").CHANNEL.Config
 
 
 def test_there_are_channels() -> None:
-    assert {"email", "in_app"} <= set(channel_names())
+    assert {"apprise", "email", "in_app", "ntfy", "sms", "voice"} <= set(channel_names())
+    assert not [name for name in channel_names() if name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", channel_names())
+def test_whoever_speaks_http_is_in_the_suite(name: str) -> None:
+    assert "url" not in config_of(name).model_fields or name in CONFIGS, (
+        "say in tests/alerts/speakers.py how it is set up"
+    )
 
 
 @pytest.mark.parametrize("name", channel_names())
 def test_it_refuses_a_setting_that_it_does_not_know(name: str) -> None:
-    with pytest.raises(ValidationError):
-        load_channel(name, {"colour": "red"})
+    with pytest.raises(ValidationError, match="colour"):
+        load_channel(name, {**unanswered(name), "colour": "red"})
 
 
 @pytest.mark.parametrize("name", channel_names())
@@ -79,11 +79,15 @@ async def test_it_never_raises_whatever_it_is_given(name: str) -> None:
     channel = load_channel(name, unanswered(name))
     for outgoing in (PAGE, *HOSTILE):
         assert isinstance(await channel.send(outgoing), HandedOver | Failed)
+        if isinstance(channel, channels.Recalls):
+            assert isinstance(await channel.recall(outgoing), HandedOver | Failed)
 
 
 def test_an_unknown_channel_says_which_there_are() -> None:
     with pytest.raises(KeyError, match="in_app"):
         load_channel("pigeon", {})
+    with pytest.raises(KeyError, match="in_app"):
+        load_channel("_http", {})
 
 
 async def test_in_app_is_handed_over_by_being_stored() -> None:
@@ -100,189 +104,142 @@ def test_a_page_says_where_how_bad_and_when_and_nothing_of_anybody(language: str
     assert "\n" not in page.subject
 
 
-# E-mail ---------------------------------------------------------------------------------------------------------------
+# Those that speak HTTP ------------------------------------------------------------------------------------------------
 
 
-async def send(office: PostOffice, outgoing: Outgoing = PAGE, **settings: Any) -> HandedOver | Failed:
-    with opened(office):
-        channel = load_channel("email", {"host": LOOPBACK, "port": office.port, "sender": "vakt@h.example", **settings})
-        return await channel.send(outgoing)
+async def sent(speaker: Speaker, service: Service, **more: Any) -> HandedOver | Failed:
+    """One page, to a service."""
+    with serving(service):
+        page = replace(PAGE, address=speaker.address(service.url))
+        return await speaker.channel_at(service.url, **more).send(page)
 
 
-def received(office: PostOffice) -> EmailMessage:
-    (envelope,) = office.taken
-    assert isinstance(envelope.content, bytes)
-    return message_from_bytes(envelope.content, policy=policy.default)
+@every_speaker
+async def test_it_is_handed_over_when_the_service_takes_it(name: str) -> None:
+    service = Service(body=SPEAKERS[name].taken)
+    assert isinstance(await sent(SPEAKERS[name], service), HandedOver)
+    assert len(service.got) == 1, "one page, one request: nobody but alerts.delivery tries again"
 
 
-async def test_a_message_arrives_with_what_it_was_given_and_nothing_else() -> None:
-    office = PostOffice()
-    assert await send(office) == HandedOver("accepted by the mail server")
-    message = received(office)
-    assert office.taken[0].rcpt_tos == ["anne@example.org"]
-    assert office.taken[0].mail_from == "vakt@h.example"
-    assert message.get_content().replace("\r\n", "\n") == PAGE.text
-    assert (message["Subject"], message["To"], message["From"]) == (PAGE.subject, PAGE.address, "vakt@h.example")
-    assert (message["Auto-Submitted"], message["X-Priority"]) == ("auto-generated", "1")
-    assert message["Message-ID"] == f"<{PAGE.page_id}@h.example>"
-    told = {"from", "to", "subject", "message-id", "auto-submitted", "x-priority", "x-peer", "x-mailfrom", "x-rcptto"}
-    assert {name.lower() for name in message} <= told | {"content-type", "content-transfer-encoding", "mime-version"}
-
-
-async def test_a_message_that_is_tried_again_is_the_same_message() -> None:
-    ids = set()
-    for _ in range(2):
-        office = PostOffice()
-        await send(office)
-        ids.add(received(office)["Message-ID"])
-    assert len(ids) == 1
-
-
-async def test_norwegian_letters_and_lone_dots_survive() -> None:
-    office = PostOffice()
-    await send(office, replace(PAGE, subject="Kritisk: Hundvåg", text="Hundvåg\n.\nKlokka 03:10 ✓\n"))
-    message = received(office)
-    assert message["Subject"] == "Kritisk: Hundvåg"
-    assert message.get_content().replace("\r\n", "\n") == "Hundvåg\n.\nKlokka 03:10 ✓\n"
-
-
-async def test_a_subject_brings_no_header_along() -> None:
-    office = PostOffice()
-    await send(office, replace(PAGE, subject="Alert\r\nBcc: everybody@example.org\nX: y"))
-    message = received(office)
-    assert message["Bcc"] is None
-    assert message["Subject"] == "Alert Bcc: everybody@example.org X: y"
-    assert office.taken[0].rcpt_tos == ["anne@example.org"]
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "anne@example.org, bjarte@example.org",
-        "anne@example.org\r\nBcc: bjarte@example.org",
-        "anne@example.org\nRCPT TO:<bjarte@example.org>",
-        "Anne <anne@example.org>",
-        "anne@example.org\x00",
-        "anne",
-        "@example.org",
-        "anne@",
-        "",
-    ],
-)
-async def test_what_is_not_one_plain_address_is_a_broken_contact_and_nothing_is_sent(address: str) -> None:
-    office = PostOffice()
-    result = await send(office, replace(PAGE, address=address))
+@every_speaker
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422])
+async def test_what_the_service_will_say_again_is_not_tried_again(name: str, status: int) -> None:
+    result = await sent(SPEAKERS[name], Service(status))
     assert isinstance(result, Failed)
-    assert result.permanent
-    assert office.taken == []
+    assert result.reason
+    assert result.permanent == SPEAKERS[name].thorough
+    assert not result.contact_broken, "a status says nothing about a contact"
 
 
-@pytest.mark.parametrize(
-    ("reply", "permanent"),
-    [
-        ("550 no such user", True),
-        ("550 5.1.1 unknown", True),
-        ("553 5.1.3 bad address", True),
-        ("550 5.2.1 mailbox disabled", True),
-        ("552 5.2.2 mailbox full", False),
-        ("550 5.7.1 relaying denied", False),
-        ("554 your account is blocked", False),
-        ("503 bad sequence", False),
-        ("450 4.2.1 greylisted", False),
-        ("451 try again", False),
-    ],
-)
-async def test_only_an_address_that_is_not_there_breaks_the_contact(reply: str, *, permanent: bool) -> None:
-    result = await send(PostOffice(at_recipient=reply))
-    assert isinstance(result, Failed)
-    assert result.permanent == permanent
-    assert reply[4:] in result.reason
-
-
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        {"at_sender": "550 5.1.0 sender not wanted"},
-        {"at_sender": "451 later"},
-        {"at_data": "554 5.7.1 account blocked"},
-        {"at_data": "554 looks like spam"},
-        {"at_data": "452 4.3.1 disk full"},
-        {"at_recipient": "421 4.3.2 closing down"},
-    ],
-    ids=str,
-)
-async def test_what_is_about_us_or_the_server_is_tried_again(refusal: dict[str, Any]) -> None:
-    result = await send(PostOffice(**refusal))
-    assert isinstance(result, Failed)
-    assert not result.permanent
-
-
-async def test_a_password_is_used_and_a_wrong_one_is_no_broken_contact() -> None:
-    office = PostOffice(password="right")
-    taken = await send(office, username="vakt", password="right")
-    assert len(office.taken) == 1
-    refused = await send(office, username="vakt", password="wrong")
-    assert isinstance(taken, HandedOver)
-    assert isinstance(refused, Failed)
-    assert not refused.permanent
-    assert "wrong" not in refused.reason
-
-
-async def test_a_server_that_cannot_do_tls_gets_nothing_in_the_clear() -> None:
-    for security in ("starttls", "tls"):
-        office = PostOffice()
-        result = await send(office, security=security, time_out_seconds=2)
-        assert isinstance(result, Failed)
-        assert not result.permanent
-        assert office.taken == []
-
-
-async def test_nobody_listens() -> None:
-    result = await load_channel("email", {"host": LOOPBACK, "port": free_port()}).send(PAGE)
-    assert isinstance(result, Failed)
-    assert not result.permanent
-
-
-@pytest.mark.parametrize("talk", [says_nothing, drips, speaks_garbage, hangs_up])
-async def test_a_server_out_of_its_mind_is_left_in_time(talk: Talk) -> None:
-    with talking(talk) as port:
-        channel = load_channel("email", {"host": LOOPBACK, "port": port, "time_out_seconds": 0.3})
-        async with asyncio.timeout(30):
-            result = await channel.send(PAGE)
+@every_speaker
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 301, 302, 307, 308])
+async def test_what_passes_is_tried_again(name: str, status: int) -> None:
+    result = await sent(SPEAKERS[name], Service(status, SPEAKERS[name].taken))
     assert isinstance(result, Failed)
     assert not result.permanent
     assert result.reason
 
 
-async def test_once_taken_it_is_handed_over_whatever_the_farewell() -> None:
-    with talking(takes_and_never_says_goodbye) as port:
-        channel = load_channel("email", {"host": LOOPBACK, "port": port, "time_out_seconds": 5})
-        assert isinstance(await channel.send(PAGE), HandedOver)
+@every_speaker
+@pytest.mark.parametrize("status", [429, 503])
+async def test_it_waits_as_long_as_it_is_asked_to(name: str, status: int) -> None:
+    date = {"Date": "Thu, 26 Nov 2026 03:00:00 GMT"}
+    asked = [({"Retry-After": "7"}, 7), (date | {"Retry-After": "Thu, 26 Nov 2026 03:00:09 GMT"}, 9)]
+    for headers, seconds in asked if SPEAKERS[name].thorough else []:
+        result = await sent(SPEAKERS[name], Service(status, headers=headers))
+        assert isinstance(result, Failed)
+        assert result.after == timedelta(seconds=seconds)
+    for nonsense in ("soon", "-1", "Thu, 99 Nov 2026", "9" * 400, ""):
+        result = await sent(SPEAKERS[name], Service(status, headers={"Retry-After": nonsense}))
+        assert isinstance(result, Failed)
+        assert result.after is None
+
+
+@every_speaker
+async def test_a_redirect_is_not_followed(name: str) -> None:
+    speaker = SPEAKERS[name]
+    with serving(Service(body=speaker.taken)) as elsewhere:
+        for status in (301, 302, 303, 307, 308):
+            result = await sent(speaker, Service(status, headers={"Location": f"{elsewhere.url}/collect"}))
+            assert isinstance(result, Failed)
+        assert elsewhere.got == [], "what a page says goes to whom the settings name"
+
+
+MAD: list[Talk] = [
+    says_nothing,
+    hangs_up,
+    hangs_up_in_the_middle,
+    speaks_garbage_after_a_request,
+    drips_headers,
+    drips_a_body,
+    packs_nonsense,
+]
+MAD_IN_WHAT_IT_SAYS: list[Talk] = [never_ends, sends_a_page]
+"""For those that look at what is said; Apprise reads all that comes, and takes any 2xx for a yes."""
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("name", "talk"),
     [
-        {"security": "ssl"},
-        {"port": 0},
-        {"port": 70_000},
-        {"host": ""},
-        {"sender": "Vakt <vakt@h.example>"},
-        {"sender": "vakt"},
-        {"time_out_seconds": 0},
-        {"username": "vakt"},
-        {"password": "secret"},
-        {"host": "mail.example.org", "username": "vakt", "password": "secret"},
-        {"colour": "red"},
+        (name, talk)
+        for name, speaker in SPEAKERS.items()
+        for talk in (*MAD, *(MAD_IN_WHAT_IT_SAYS if speaker.thorough else ()))
     ],
-    ids=str,
 )
-def test_settings_that_cannot_work_are_refused_and_no_password_is_told(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError) as refused:
-        load_channel("email", wrong)
-    assert "secret" not in str(refused.value)
+async def test_a_service_out_of_its_mind_is_left_in_time(name: str, talk: Talk) -> None:
+    speaker = SPEAKERS[name]
+    with talking(talk) as port:
+        url = f"http://{LOOPBACK}:{port}"
+        channel = speaker.channel_at(url, time_out_seconds=0.4)
+        began = time.monotonic()
+        async with asyncio.timeout(30):
+            result = await channel.send(replace(PAGE, address=speaker.address(url)))
+        took = time.monotonic() - began
+    assert isinstance(result, Failed)
+    assert not result.permanent
+    assert result.reason
+    assert took < 5, "the time-out holds for the whole conversation"
 
 
-@pytest.mark.parametrize("security", ["starttls", "tls"])
-def test_a_password_travels_over_tls(security: str) -> None:
-    load_channel("email", {"host": "mail.example.org", "username": "vakt", "password": "secret", "security": security})
+@every_speaker
+async def test_no_secret_is_told_whatever_a_service_answers(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    service = Service(400, repeats=True)
+    result = await sent(SPEAKERS[name], service)
+    assert isinstance(result, Failed)
+    told = result.reason + caplog.text
+    (got,) = service.got
+    encoded = got.headers.get("authorization", "").rpartition(" ")[2]
+    for secret in filter(None, (SECRET, CALLBACK_SECRET, PAGE.page_key, encoded)):
+        assert secret not in told
+
+
+@every_speaker
+async def test_hostile_texts_reach_the_service_or_are_refused(name: str) -> None:
+    """An alarm is not lost for a strange letter; nothing in a text is read as a template or as a field of its own."""
+    speaker = SPEAKERS[name]
+    with serving(Service(body=speaker.taken)) as service:
+        for outgoing in (each for each in HOSTILE if each.address == PAGE.address):
+            page = replace(outgoing, address=speaker.address(service.url))
+            assert isinstance(await speaker.channel_at(service.url).send(page), HandedOver), outgoing
+    for got in service.got:
+        assert "\r\n" not in str(got.headers)
+        assert SECRET not in str(got.said.get("text", "")) + str(got.said.get("Body", "")) + str(
+            got.said.get("msg", "")
+        )
+
+
+@every_speaker
+async def test_a_password_is_not_sent_in_the_clear(name: str) -> None:
+    if "url" in config_of(SPEAKERS[name].channel).model_fields:
+        for url in (
+            "http://sms.example.org",
+            "ftp://sms.example.org",
+            "https://kari:pw@sms.example.org",
+            "sms",
+            "https://",
+        ):
+            with pytest.raises(ValidationError) as wrong:
+                SPEAKERS[name].channel_at(url)
+            assert SECRET not in str(wrong.value)
+        SPEAKERS[name].channel_at("https://sms.example.org/below")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -115,6 +115,11 @@ def test_the_rest_is_tried_again_ever_more_slowly_and_then_given_up_aloud() -> N
     waits = [each.after.total_seconds() for each in verdicts if isinstance(each, Retry)]
     assert waits == [2, 4, 8, 16]
     assert verdicts[-1] == GiveUp("busy", contact_broken=False)
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(0, 4), (3, 4), (7, 7), (59, 59), (61, 60), (86_400, 60)])
+def test_who_asks_to_be_left_alone_is_but_not_for_longer_than_an_alarm_can_wait(asked: int, waits: int) -> None:
+    assert settle(Failed("busy", after=timedelta(seconds=asked)), 2) == Retry(timedelta(seconds=waits))
 
 
 @given(tries=st.integers(1, 10_000), permanent=st.booleans())

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from alerts.channels import load_channel
 from devices.model import MessageClass
+from gateway.callbacks import standing_urls
 from gateway.errors import SettingError
 from gateway.settings import Settings, load, start_of
 
@@ -180,3 +182,77 @@ def test_every_setting_is_one_that_can_be_named() -> None:
     for name in Settings.model_fields:
         assert name == name.lower()
         assert not name.startswith("_")
+
+
+SMS = {"sms_provider": "46elks", "sms_username": "u1", "sms_password": SECRET, "sms_sender": "+4759440000"}
+CALLBACKS = {"callback_secret": "a secret of this gateway"}
+
+
+def test_channels_to_phones_are_set_up_by_their_first_setting() -> None:
+    found = load(
+        env(
+            **SMS,
+            **CALLBACKS,
+            sms_replies="true",
+            ntfy_url="https://ntfy.example.org",
+            ntfy_token=SECRET,
+            ntfy_shortest_topic="20",
+            voice_provider="twilio",
+            voice_username="AC1",
+            voice_password=SECRET,
+            voice_sender="+4759440000",
+            apprise_schemes="signal, tgram",
+            apprise_hosts="signal.example.org",
+        )
+    )
+    assert list(found.channel_settings) == ["in_app", "ntfy", "sms", "voice", "apprise"]
+    assert found.channel_settings["ntfy"]["shortest_topic"] == 20
+    assert found.channel_settings["apprise"] == {
+        "schemes": frozenset({"signal", "tgram"}),
+        "hosts": frozenset({"signal.example.org"}),
+    }
+    assert found.channel_settings["sms"]["replies"] is True
+    for shown in (repr(found), found.model_dump_json(), repr(found.channel_settings)):
+        assert SECRET not in shown
+
+
+def test_what_is_wrong_with_a_channel_is_said_at_start_in_the_words_of_the_settings() -> None:
+    (sender,) = wrong(env(**{**SMS, "sms_sender": ""}))
+    assert sender == "setting sms_sender (HJEMMEVAKT_SMS_SENDER): Field required"
+    (provider,) = wrong(env(**{**SMS, "sms_provider": "pigeon"}))
+    assert provider == (
+        "settings sms_… (HJEMMEVAKT_SMS_…): there is no provider 'pigeon'; there are twilio, 46elks, link, sveve, custom"
+    )
+    (secret,) = wrong(env(**SMS, callback_secret="short"))
+    assert secret.startswith("setting callback_secret (HJEMMEVAKT_CALLBACK_SECRET): ")
+    (clear,) = wrong(env(ntfy_url="http://ntfy.example.org", ntfy_token=SECRET))
+    assert clear.startswith("setting ntfy_url (HJEMMEVAKT_NTFY_URL): must be https")
+    (call,) = wrong(
+        env(voice_provider="twilio", voice_username="AC1", voice_password=SECRET, voice_sender="+4759440000")
+    )
+    assert "a call needs callback_secret" in call
+    (here,) = wrong(env(apprise_schemes="syslog"))
+    assert "syslog does something on this machine" in here
+    (options,) = wrong(env(**{**SMS, "sms_provider": "link", "sms_url": "https://sms.example.org", "sms_options": "{"}))
+    assert "this is no JSON object" in options
+    custom = '{"path": "/x", "encoding": "json", "body": {"t": "{text}"}}'
+    (body,) = wrong(env(**{**SMS, "sms_provider": "custom", "sms_custom": custom}))
+    assert body == "setting sms_custom (HJEMMEVAKT_SMS_CUSTOM): id_at: Field required"
+    for line in (sender, provider, secret, clear, call, options, body):
+        assert SECRET not in line
+
+
+def test_the_addresses_for_the_providers_are_those_that_are_taken() -> None:
+    custom = load(env(**SMS, **CALLBACKS, public_url="https://vakt.example.org/"))
+    channels = {name: load_channel(name, config) for name, config in custom.phone_channels.items()}
+    (inbound,) = standing_urls(channels, "https://vakt.example.org")
+    assert inbound.startswith("https://vakt.example.org/api/v1/callbacks/sms/inbound?sig=")
+    sveve = load(env(**{**SMS, "sms_provider": "sveve"}, **CALLBACKS))
+    channels = {name: load_channel(name, config) for name, config in sveve.phone_channels.items()}
+    assert [url.partition("?")[0][-7:] for url in standing_urls(channels, "https://h.example")] == [
+        "/status",
+        "inbound",
+    ]
+    without = {name: load_channel(name, config) for name, config in load(env(**SMS)).phone_channels.items()}
+    with pytest.raises(SettingError, match="callback_secret"):
+        standing_urls(without, "https://h.example")

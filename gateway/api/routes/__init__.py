@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from gateway.api.access import PROBLEMS
 from gateway.api.routes import (
     alerts,
+    callbacks,
     devices,
     homes,
     observations,
@@ -38,5 +39,6 @@ for each in (
     rosters,
     silences,
     statistics,
+    callbacks,
 ):
     router.include_router(each.router)
