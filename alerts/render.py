@@ -49,6 +49,8 @@ ABOUT = {
     "command_failed": N_("The lock could not do it: use the key."),
     "command_not_sent": N_("The lock could not be reached: use the key."),
     "command_unanswered": N_("The lock did not answer: use the key."),
+    "declined": N_("Your colleague can't take it over: you have it still."),
+    "hand_over_lapsed": N_("Nobody has taken it over: you have it still."),
 }
 """What a page says besides, by the code of the timeline's entry that it is about."""
 
