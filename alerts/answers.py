@@ -114,9 +114,8 @@ def close(alert: Alert, event: Close, now: datetime, people: People) -> Outcome:
         due_for=DueFor.CLOSE,
         version=alert.version + 1,
     )
-    told = {"cause": event.cause, "action": event.action}
     coded = {"cause_code": closing.cause_code, "action_code": closing.action_code}
-    told |= {name: code for name, code in coded.items() if code is not None}
+    told = {"cause": event.cause, "action": event.action, **{name: code for name, code in coded.items() if code}}
     return Step(closing, (Entry("closing", told, event.by),), withdraw=True)
 
 

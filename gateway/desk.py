@@ -16,7 +16,7 @@ from uuid import UUID
 
 from alerts.alert import DueFor
 from alerts.policy import Policy, Target
-from alerts.policywords import applies, step_text
+from alerts.policywords import applies, limits_text, step_text
 from alerts.upcoming import upcoming
 from gateway import policing, reading
 from gateway.access import OVERSEERS, Who
@@ -96,6 +96,7 @@ def _ladder(policy: Policy, zone: str, named: Mapping[UUID, str], language: str)
         claimed_seconds=policy.limits.claimed,
         on_way_seconds=policy.limits.on_way,
         arrived_seconds=policy.limits.arrived,
+        limits=limits_text(policy, language),
     )
 
 

@@ -181,11 +181,11 @@ def _summary(row: Mapping[str, Any], persons: Persons, who: Who, now: datetime) 
     )
 
 
-def _outcome(row: Mapping[str, Any], language: str) -> schemas.Outcome | None:
+def _outcome(row: Mapping[str, Any], language: str) -> schemas.AlertOutcome | None:
     if row["cause"] is None or row["action"] is None:
         return None
     _ = translations(language).gettext
-    return schemas.Outcome(
+    return schemas.AlertOutcome(
         cause=Cause(row["cause"]),
         cause_text=_(CAUSES[row["cause"]]),
         cause_code=row["cause_code"],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.alert import Action, Cause, PauseReason, Stage
+from alerts.answers import PAUSE_AT_MOST
 from alerts.model import Severity, Track
 from gateway.api.schemas.base import Code, Filled, Moment, Paged, PersonRef, Schema
 from gateway.api.schemas.commands import LockView
@@ -151,10 +152,11 @@ AnswerName = Literal[
     "release",
     "need_help",
 ]
-LONGEST_PAUSE = 30
+LONGEST_PAUSE = int(PAUSE_AT_MOST / timedelta(minutes=1))
+"""In minutes."""
 
 
-class Outcome(Schema):
+class AlertOutcome(Schema):
     """What an alert was and what was done about it. ``cause_code``: what it was more exactly, a VKP alert code; ``action_code``: the
     VKP handling event that the action is; each with what the national list calls it."""
 
@@ -195,7 +197,7 @@ class AlertDetail(AlertSummary):
     timeline: list[TimelineEntry]
     answers: list[AnswerName]
     colleagues: list[PersonRef]
-    outcome: Outcome | None = None
+    outcome: AlertOutcome | None = None
     follows: AlertLink | None = None
     followed_by: AlertLink | None = None
 
