@@ -13,13 +13,13 @@ ALTER TABLE alert ADD COLUMN action_code text;
 ALTER TABLE alert ADD COLUMN follows_id bigint;
 ALTER TABLE alert ADD CONSTRAINT alert_follows_id_fkey FOREIGN KEY (follows_id) REFERENCES alert ON DELETE SET NULL NOT VALID;
 
--- What somebody wrote beside an answer: free text about a person, erasable, and in no audit. It goes with its entry.
+-- What somebody wrote beside an answer: free text about a person, erasable, and in no audit. `seq`: of its entry on
+-- the timeline. It goes with its alert.
 CREATE TABLE alert_note (
-    alert_id bigint NOT NULL,
+    alert_id bigint NOT NULL REFERENCES alert ON DELETE CASCADE,
     seq      integer NOT NULL,
     note     text NOT NULL CHECK (length(note) BETWEEN 1 AND 500),
-    PRIMARY KEY (alert_id, seq),
-    FOREIGN KEY (alert_id, seq) REFERENCES alert_entry ON DELETE CASCADE
+    PRIMARY KEY (alert_id, seq)
 );
 
 ALTER TABLE alert_fact ADD COLUMN cause_code text;
