@@ -200,7 +200,7 @@ def _step(target: Target, wait_seconds: int) -> PolicyStep:
 
 
 _SERIOUS = SeverityLimits(severity=Severity.SERIOUS)
-_CRITICAL = SeverityLimits(severity=Severity.CRITICAL, claimed=300, on_way=1200, arrived=1800, accept=60)
+_CRITICAL = SeverityLimits(severity=Severity.CRITICAL, claimed=300, on_way=1200, arrived=3600, accept=60)
 
 DEFAULT_POLICIES = (
     Policy(

@@ -76,7 +76,7 @@ async def test_a_severity_can_have_limits_of_its_own(nurse: httpx.AsyncClient, l
 
 async def test_the_limits_are_told_in_words(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
     page = text(await nurse.get("/how-it-works"))
-    assert "fra Kritisk: tatt 5 min, på vei 20 min, på stedet 30 min; 1 min til å ta imot en overlevering" in page
+    assert "fra Kritisk: tatt 5 min, på vei 20 min, på stedet 1 t; 1 min til å ta imot en overlevering" in page
 
 
 async def test_steps_are_added_moved_and_removed_by_buttons_and_nothing_is_saved_by_them(
