@@ -1,16 +1,17 @@
 """The dispatcher: pages leave the outbox, each by the channel of its contact.
 
-Lease (severest first) → is it still wanted? → render → send → settle. Pages are sent side by side, so that a slow
-channel holds up nobody. Retry is decided in ``alerts.delivery`` and nowhere else; an attempt of which every page has
+Lease (severest first) → does it leave with others? → is it still wanted? → render → send → settle. Pages are sent side by
+side, so that a slow channel holds up nobody, and some slots are for what is serious alone. Retry is decided in ``alerts.delivery`` and nowhere else; an attempt of which every page has
 failed sends the alert on at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import uuid5
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -18,8 +19,9 @@ import structlog
 from alerts.alert import PagesFailed
 from alerts.channels import TIME_OUT, Channel, Outgoing
 from alerts.delivery import Failed, GiveUp, HandedOver, Retry, SendResult, settle
-from alerts.model import Entry
-from alerts.render import page_text
+from alerts.model import Entry, Severity
+from alerts.render import bundle_text, page_text
+from gateway.bundles import Bundles
 from gateway.clock import Clock, pause
 from gateway.engine import advance
 from gateway.metrics import METRICS
@@ -35,6 +37,8 @@ log = structlog.get_logger()
 
 SLOTS = 64
 """Pages that are sent side by side."""
+SLOTS_FOR = ((Severity.SERIOUS, SLOTS), (Severity.NOT_REPORTED, SLOTS - 16))
+"""By severity, how many slots may be taken before none is free for it: what is serious finds a slot, whatever else is sent."""
 LEASE_SECONDS = 8.0
 """How long a page waits for a process that was killed while it sent it; who is alive renews the lease."""
 RENEW_SECONDS = 0.5
@@ -66,15 +70,18 @@ class Dispatcher:
         self._channels = channels
         self._settings = settings
         self._sending: set[asyncio.Task[None]] = set()
+        self._bundles = Bundles(database, settings.holder)
 
     async def run_once(self) -> int:
         """Start to send what is due, as far as slots are free. How many."""
-        free = SLOTS - len(self._sending)
+        return sum([await self._start(least, slots) for least, slots in SLOTS_FOR])
+
+    async def _start(self, least: Severity, slots: int) -> int:
+        now, holder, free = self._clock.now(), self._settings.holder, slots - len(self._sending)
         if free <= 0:
             return 0
-        now, holder = self._clock.now(), self._settings.holder
-        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free))
-        for page in leased:
+        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free, least))
+        for page in await self._bundles.arrange(leased, now):
             task = asyncio.create_task(self._deliver(page))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
@@ -90,6 +97,8 @@ class Dispatcher:
             await self._send_and_settle(page)
         except Exception:  # its lease runs out, and it is sent again
             log.exception("page.not_settled", page=str(page.uid))
+        finally:
+            self._bundles.settled(page)
 
     async def _send_and_settle(self, page: LeasedPage) -> None:
         holder = self._settings.holder
@@ -137,7 +146,10 @@ class Dispatcher:
             return Failed(f"this gateway has no channel {page.channel!r} set up")
         try:
             async with asyncio.timeout(2 * TIME_OUT):
-                return await channel.send(self._outgoing(page))
+                bundle = self._bundles.of(page)
+                if bundle is None:
+                    return await channel.send(self._outgoing(page))
+                return await bundle.result(lambda several: channel.send(self._outgoing_together(several)))
         except Exception as error:
             log.exception("channel.failed", channel=page.channel)
             return Failed(f"{type(error).__name__}: {error}")
@@ -147,6 +159,14 @@ class Dispatcher:
         local = self._settings.local
         text = page_text(page.language, page.severity, page.zone, page.raised_at, url, local, page.about)
         return Outgoing(str(page.uid), page.address, text.subject, text.text, page.severity)
+
+    def _outgoing_together(self, several: Sequence[LeasedPage]) -> Outgoing:
+        """One message for all of them, with the way to the list. Its id is its own: no page is taken back with it."""
+        first, url = several[0], f"{self._settings.public_url}/alerts"
+        text = bundle_text(first.language, [each.zone for each in several], url)
+        severity = max(each.severity for each in several)
+        own = str(uuid5(first.uid, "together"))
+        return replace(self._outgoing(first), page_id=own, subject=text.subject, text=text.text, severity=severity)
 
     async def _handed_over(self, page: LeasedPage, detail: str) -> None:
         now, holder = self._clock.now(), self._settings.holder

@@ -70,11 +70,18 @@ _LEASED_FIELDS = """p.id, p.uid, p.alert_id, p.person_id, a.uid AS alert_uid, p.
                     n.language, p.severity, z.name AS zone, a.raised_at, p.tries, p.about"""
 
 
-async def lease(connection: Connection, now: datetime, holder: str, seconds: float, limit: int) -> list[LeasedPage]:
-    """Take due pages, severest first, then oldest; a lease that ran out (in the database's clock) is taken over."""
+async def lease(
+    connection: Connection,
+    now: datetime,
+    holder: str,
+    seconds: float,
+    limit: int,
+    least: Severity = Severity.NOT_REPORTED,
+) -> list[LeasedPage]:
+    """Take due pages of at least a severity, severest first, then oldest; a lease that ran out (in the database's clock) is taken over."""
     cursor = await connection.execute(
         f"""WITH chosen AS (
-                SELECT id FROM page WHERE due_at <= %s AND hidden_until <= clock_timestamp()
+                SELECT id FROM page WHERE due_at <= %s AND hidden_until <= clock_timestamp() AND severity >= %s
                 ORDER BY severity DESC, due_at, id LIMIT %s FOR UPDATE SKIP LOCKED),
             leased AS (
                 UPDATE page SET state = 'leased', leased_by = %s, tries = tries + 1,
@@ -83,7 +90,7 @@ async def lease(connection: Connection, now: datetime, holder: str, seconds: flo
             SELECT {_LEASED_FIELDS} FROM leased p JOIN alert a ON a.id = p.alert_id JOIN contact c ON c.id = p.contact_id
             JOIN person n ON n.id = p.person_id JOIN zone z ON z.id = a.zone_id
             ORDER BY p.severity DESC, p.id""",
-        (now, limit, holder, seconds),
+        (now, int(least), limit, holder, seconds),
     )
     return [LeasedPage(**{**row, "severity": Severity(row["severity"])}) for row in await cursor.fetchall()]
 

@@ -10,7 +10,8 @@ from gateway.embedded import Broker
 from tests.gateway.served import Served, problem, served
 
 DONE = {"cause": "real", "action": "visited"}
-PAUSED = {"reason": "visit_soon", "minutes": 5}
+PAUSED: dict[str, Any] = {"reason": "visit_soon", "minutes": 5}
+MORE: dict[str, dict[str, Any]] = {"close": DONE, "pause": PAUSED}
 
 
 async def taken(it: Served, name: str, alert: Any, answer: str, **more: Any) -> tuple[str, str | None]:
@@ -88,11 +89,11 @@ async def test_what_is_offered_as_an_answer_is_taken(migrated_url: str, broker: 
                 fall = await it.fall()
                 await it.town.rows("UPDATE alert SET severity = 30 WHERE uid = %s AND %s", fall, severity < 40)
                 for each in before:
-                    await it.answer("Kari", fall, each, **{"close": DONE, "pause": PAUSED}.get(each, {}))
+                    await it.answer("Kari", fall, each, **MORE.get(each, {}))
                 detail = await it.detail("Kari", fall)
                 assert possible in (None, detail["answers"])
                 possible = detail["answers"]
-                more = {"hand_over": {"to": ola}, "close": DONE, "pause": PAUSED}.get(answer, {})
+                more = {"to": ola} if answer == "hand_over" else MORE.get(answer, {})
                 reply = await it.answer("Kari", fall, answer, **more)
                 if answer in possible:
                     assert reply.status_code == 200, (before, answer, reply.text)
