@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from alerts.alert import Contact, Page
@@ -162,7 +163,7 @@ async def test_a_message_that_nobody_wants_any_more_is_broken_off(migrated_url: 
         await sends.run_once()
         await until(clock, sends, lambda: provider.asked)
         for row in await town.rows("SELECT DISTINCT alert_id FROM page"):
-            await town.run(lambda each, alert=row["alert_id"]: pages.withdraw(each, alert))
+            await town.run(partial(pages.withdraw, alert_id=row["alert_id"]))
         await sends.settled()
         provider.go_on.set()
         await pause(0.1)
