@@ -30,6 +30,8 @@ class DueFor(StrEnum):
     STAGE = "stage"
     CONFIRM = "confirm"
     ACCEPT = "accept"
+    KEEP = "keep"
+    PAUSE = "pause"
     CLOSE = "close"
 
 
@@ -55,6 +57,16 @@ class Action(StrEnum):
     OTHER = "other"
 
 
+class PauseReason(StrEnum):
+    """Why nobody has to come for a while, said by whoever pauses an alert."""
+
+    SPOKEN_WITH = "spoken_with"
+    SOMEBODY_THERE = "somebody_there"
+    VISIT_SOON = "visit_soon"
+    WAITING_FOR_OTHERS = "waiting_for_others"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """Where an alert stands. ``step`` is the ladder's position, or None while the ladder rests.
@@ -62,7 +74,8 @@ class Alert:
     While closing, ``step`` remembers the position of a call for help, which goes on if the closing is undone.
 
     ``version`` grows with what people and devices do, not with the ladder: it is what an answer can be stale against.
-    ``exhausted_at``: since when the last step repeats, or nobody at all can be reached.
+    ``exhausted_at``: since when the last step repeats, or nobody at all can be reached. ``cause_code``, ``action_code``: the
+    national codes of the two, where there are any (``alerts.closing``).
     """
 
     policy: Policy
@@ -78,6 +91,8 @@ class Alert:
     before_closing: Stage | None = None
     cause: Cause | None = None
     action: Action | None = None
+    cause_code: str | None = None
+    action_code: str | None = None
     exhausted_at: datetime | None = None
     closed_at: datetime | None = None
 
@@ -138,6 +153,12 @@ class Refusal(StrEnum):
     NOT_CLOSING = "not_closing"
     UNREACHABLE = "unreachable"
     SAME_PERSON = "same_person"
+    NOT_OFFERED = "not_offered"
+    CRITICAL = "critical"
+    TOO_LONG = "too_long"
+    HELP_WANTED = "help_wanted"
+    PAUSED = "paused"
+    NOT_PAUSED = "not_paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +238,12 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Close:
+    """``cause_code``: what it was more exactly, a VKP alert code."""
+
     by: int
     cause: Cause
     action: Action
+    cause_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +260,29 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Decline:
+    """ "Not me": whoever it is offered to leaves it with the holder."""
+
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nobody has to come for a while, for a reason; whoever says so has it until then."""
+
+    by: int
+    reason: PauseReason
+    time: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The pause is over before its time: the holder's stage goes on."""
+
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """ "I can't after all": back to the ladder at once."""
 
@@ -247,6 +294,6 @@ class NeedHelp:
     by: int
 
 
-Answer = Claim | OnWay | Arrived | Close | UndoClose | HandOver | Release | NeedHelp
+Answer = Claim | OnWay | Arrived | Close | UndoClose | HandOver | Decline | Pause | Resume | Release | NeedHelp
 Event = Raised | TimePassed | Joined | Repeated | PagesFailed | CommandNotDone | Cleared | Answer
 Outcome = Step | Refused

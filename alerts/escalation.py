@@ -8,7 +8,9 @@ Rules
     4. An answer withdraws every page that is not yet handed over. Whoever answers keeps the alert only as long as
        something is heard: each stage has a limit, and then it climbs again. Help that the holder wants is not answered
        by the holder: it is called for until somebody else comes, or the alert is closed.
-    5. Nothing is merged away: new evidence pages again and never lowers the severity. The same again and again climbs at
+    5. A pause has a reason and an end, and is not for what is critical: nobody is paged meanwhile but for new evidence, which
+       ends it (and for a command that whoever is paged has asked for). Then the ladder begins again.
+    6. Nothing is merged away: new evidence pages again and never lowers the severity. The same again and again climbs at
        once, also where somebody has the alert.
 
 Theory
@@ -19,22 +21,26 @@ Theory
           └────── stage limit passed ──┴───────────┘ ◀───────────────┘
 
         due_for   step      the ladder's next step: nobody has the alert, or its holder wants help
-                  stage     the limit of the stage that somebody has answered with
+                  stage     the limit of the stage that somebody has answered with, by the alert's severity
                   confirm   the holder's word that new evidence was seen; then the ladder climbs too, until the holder
                             speaks or somebody comes (``step`` tells the two apart)
-                  accept    a colleague's acceptance of a hand-over; then the ladder
+                  accept    a colleague's acceptance of a hand-over; declined or late, it falls back to its holder
+                  keep      the word of that holder that they have it still; then the ladder
+                  pause     the end of a pause; then the ladder. New evidence ends it at once
                   close     the end of the time in which closing can be undone (``step``: help was wanted until then)
 
     ``step(alert, event, now, people)`` is the whole interface: a new alert with timeline entries and pages, or a
-    refusal with its reason. It reads no clock and finds no people: both are arguments.
+    refusal with its reason. It reads no clock and finds no people: both are arguments. What people answer is in
+    ``alerts.answers``, what several events do alike in ``alerts.stages``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from alerts import answers
 from alerts.alert import (
     Alert,
     Arrived,
@@ -42,6 +48,7 @@ from alerts.alert import (
     Cleared,
     Close,
     CommandNotDone,
+    Decline,
     DueFor,
     Event,
     HandOver,
@@ -50,12 +57,14 @@ from alerts.alert import (
     OnWay,
     Outcome,
     PagesFailed,
+    Pause,
     People,
     Raised,
     Refusal,
     Refused,
     Release,
     Repeated,
+    Resume,
     Stage,
     Step,
     TimePassed,
@@ -73,13 +82,12 @@ from alerts.ladder import (
     persons_of,
     reached_by,
     told_of,
-    wants_help,
 )
 from alerts.model import Entry
+from alerts.stages import CONFIRM_WITHIN, and_climb, back_to_holder, back_to_ladder, reopened
 
-UNDO_CLOSING = timedelta(seconds=5)
-CONFIRM_WITHIN = timedelta(seconds=60)
-ACCEPT_WITHIN = timedelta(seconds=120)
+WAITS_FOR_PEOPLE = (DueFor.STEP, DueFor.CONFIRM, DueFor.ACCEPT, DueFor.KEEP)
+"""What only somebody who was paged can bring about."""
 
 
 def step(alert: Alert, event: Event, now: datetime, people: People) -> Outcome:
@@ -109,30 +117,19 @@ def _time_passed(alert: Alert, event: TimePassed, now: datetime, people: People)
 def _due(alert: Alert, now: datetime, people: People) -> Step:
     match alert.due_for:
         case DueFor.STAGE:
-            return _fall_back(alert, Entry("stage_lapsed", {"stage": alert.stage}), now, people)
+            return back_to_ladder(alert, Entry("stage_lapsed", {"stage": alert.stage}), now, people)
         case DueFor.CONFIRM if alert.step is None:
-            return _and_climb(alert, Entry("evidence_unconfirmed"), now, people)
+            return and_climb(alert, Entry("evidence_unconfirmed"), now, people)
         case DueFor.ACCEPT:
-            return _fall_back(alert, Entry("hand_over_lapsed", {"to": alert.offered_to}), now, people)
+            return back_to_holder(alert, Entry("hand_over_lapsed", {"to": alert.offered_to}), now, people)
+        case DueFor.KEEP:
+            return back_to_ladder(alert, Entry("not_kept"), now, people)
+        case DueFor.PAUSE:
+            return back_to_ladder(alert, Entry("pause_over"), now, people)
         case DueFor.CLOSE:
             return _closed(alert, now)
         case _:
             return climb(alert, now, people)
-
-
-def _fall_back(alert: Alert, why: Entry, now: datetime, people: People) -> Step:
-    """Back to the first step, as if nobody had answered; the timeline keeps who had."""
-    return _and_climb(_let_go(alert), replace(why, params={**why.params, "holder": alert.holder}), now, people)
-
-
-def _let_go(alert: Alert) -> Alert:
-    free = replace(alert, stage=Stage.OPEN, holder=None, offered_to=None, before_closing=None, due_for=DueFor.STEP)
-    return replace(free, version=alert.version + 1)
-
-
-def _and_climb(alert: Alert, why: Entry, now: datetime, people: People) -> Step:
-    climbed = climb_from(replace(alert, step=None), 0, now, people)
-    return replace(climbed, entries=(why, *climbed.entries))
 
 
 def _closed(alert: Alert, now: datetime) -> Step:
@@ -145,7 +142,7 @@ def _pages_failed(alert: Alert, event: PagesFailed, now: datetime, people: Peopl
 
     The last step waits all the same: repeating it at once would only fail again, as fast as it can.
     """
-    waits_for_people = alert.due_for in (DueFor.STEP, DueFor.CONFIRM, DueFor.ACCEPT)
+    waits_for_people = alert.due_for in WAITS_FOR_PEOPLE
     if event.attempt != alert.attempt or not waits_for_people:
         return Step(alert)
     unreached = Entry("attempt_failed", {"attempt": event.attempt})
@@ -164,9 +161,13 @@ def _joined(alert: Alert, event: Joined, now: datetime, people: People) -> Step:
     heavier = replace(alert, severity=max(alert.severity, event.severity), version=alert.version + 1)
     entry = Entry("evidence_joined", {"severity": int(heavier.severity)})
     if heavier.stage is Stage.CLOSING:
-        heavier = _reopened(heavier, now)
+        heavier = reopened(heavier, now)
     joined = _page_holder(heavier, now, people) if heavier.holder is not None else _page_step(heavier, now, people)
-    return replace(joined, entries=(entry, *joined.entries))
+    return replace(joined, entries=(entry, *_pause_ended(alert), *joined.entries))
+
+
+def _pause_ended(alert: Alert) -> tuple[Entry, ...]:
+    return (Entry("pause_ended"),) if alert.due_for is DueFor.PAUSE else ()
 
 
 def _repeated(alert: Alert, event: Repeated, now: datetime, people: People) -> Step:
@@ -174,12 +175,12 @@ def _repeated(alert: Alert, event: Repeated, now: datetime, people: People) -> S
     heavier = replace(alert, severity=max(alert.severity, event.severity), version=alert.version + 1)
     entry = Entry("repeated", {"severity": int(heavier.severity), "times": event.times})
     if heavier.stage is Stage.CLOSING:
-        heavier = _reopened(heavier, now)
+        heavier = reopened(heavier, now)
     concerned = (*contacts_of(heavier.holder, people), *contacts_of(heavier.offered_to, people))
     if heavier.holder is not None and not climbing(heavier):
         heavier = replace(heavier, step=None, due_for=DueFor.CONFIRM)
     called = also_page(climb(heavier, now, people), concerned, "holder_paged")
-    return replace(called, entries=(entry, *called.entries))
+    return replace(called, entries=(entry, *_pause_ended(alert), *called.entries))
 
 
 def _command_not_done(alert: Alert, event: CommandNotDone, now: datetime, people: People) -> Step:
@@ -193,15 +194,14 @@ def _command_not_done(alert: Alert, event: CommandNotDone, now: datetime, people
 
 
 def _page_holder(alert: Alert, now: datetime, people: People) -> Step:
-    """The holder has a minute to confirm; a ladder that climbs already, or an offer, does not wait longer than that."""
+    """The holder has a minute to confirm, and less where something else would be due before; a ladder that climbs goes on."""
     contacts = (*contacts_of(alert.holder, people), *contacts_of(alert.offered_to, people))
     if not contacts:
         return _page_for_holder(alert, now, people)
     paged = page(alert, contacts, "holder_paged", {"persons": persons_of(contacts)})
     confirm = now + CONFIRM_WITHIN
-    if alert.due_for is DueFor.STAGE:
-        return replace(paged, alert=replace(paged.alert, due_at=confirm, due_for=DueFor.CONFIRM))
-    return replace(paged, alert=replace(paged.alert, due_at=min(alert.due_at or confirm, confirm)))
+    waits_for = alert.due_for if climbing(alert) else DueFor.CONFIRM
+    return replace(paged, alert=replace(paged.alert, due_at=min(alert.due_at or confirm, confirm), due_for=waits_for))
 
 
 def _page_for_holder(alert: Alert, now: datetime, people: People) -> Step:
@@ -221,166 +221,9 @@ def _page_step(alert: Alert, now: datetime, people: People) -> Step:
     return page(alert, contacts, "step_paged_again", {**told_of(alert, stands_on), "persons": persons_of(contacts)})
 
 
-def _reopened(alert: Alert, now: datetime) -> Alert:
-    """As it was before closing: open and climbing, or answered; help that was wanted is wanted still."""
-    stage = alert.before_closing or Stage.OPEN
-    back = replace(alert, stage=stage, before_closing=None, cause=None, action=None)
-    if stage is Stage.OPEN:
-        return _in_stage(replace(back, holder=None), stage, now)
-    if alert.step is not None:
-        return replace(back, due_at=now, due_for=DueFor.STEP)
-    return _in_stage(back, stage, now)
-
-
 def _cleared(alert: Alert, event: Cleared, now: datetime, people: People) -> Step:
     closed = _closed(replace(alert, version=alert.version + 1), now)
     return replace(closed, entries=(Entry("cleared"), *closed.entries))
-
-
-# Answers --------------------------------------------------------------------------------------------------------------
-
-
-def _claim(alert: Alert, event: Claim, now: datetime, people: People) -> Outcome:
-    if alert.stage is Stage.CLOSING:
-        return Refused(Refusal.HELD_BY_OTHER)
-    if alert.holder is None or alert.offered_to == event.by:
-        return _take(alert, event.by, Stage.CLAIMED, "claimed", now)
-    if alert.holder == event.by:
-        return _answered(alert, event.by, alert.stage, "confirmed", now)
-    if event.take_over:
-        return _take(alert, event.by, Stage.CLAIMED, "taken_over", now)
-    return _come_too(alert, event.by, Stage.CLAIMED, "claimed", now)
-
-
-def _come_too(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Outcome:
-    """Somebody else answers an alert that is held: welcome while the ladder climbs, who takes it if it is on offer."""
-    if not climbing(alert):
-        return Refused(Refusal.HELD_BY_OTHER)
-    if alert.offered_to is not None:
-        return _take(alert, by, stage, code, now)
-    helped = _in_stage(replace(alert, version=alert.version + 1, exhausted_at=None), alert.stage, now)
-    return Step(helped, (Entry("assisted", {"stage": stage}, by),), withdraw=True)
-
-
-def _on_way(alert: Alert, event: OnWay, now: datetime, people: People) -> Outcome:
-    return _advance(alert, event.by, Stage.ON_WAY, "on_way", now)
-
-
-def _arrived(alert: Alert, event: Arrived, now: datetime, people: People) -> Outcome:
-    return _advance(alert, event.by, Stage.ARRIVED, "arrived", now)
-
-
-def _advance(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Outcome:
-    """The holder's next stage; from whoever answers first when nobody has it."""
-    if alert.stage is Stage.CLOSING:
-        return Refused(Refusal.HELD_BY_OTHER)
-    if alert.holder is None or alert.offered_to == by:
-        return _take(alert, by, stage, code, now)
-    if alert.holder == by:
-        return _answered(alert, by, stage, code, now)
-    return _come_too(alert, by, stage, code, now)
-
-
-def _take(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Step:
-    had = {"from": alert.holder} if alert.holder is not None else {}
-    taken = replace(alert, holder=by, offered_to=None, exhausted_at=None, version=alert.version + 1)
-    return Step(_in_stage(taken, stage, now), (Entry(code, had, by),), withdraw=True)
-
-
-def _answered(alert: Alert, by: int, stage: Stage, code: str, now: datetime) -> Step:
-    """A word from the holder. Help that was called for is still wanted; unconfirmed evidence is now confirmed."""
-    told = replace(alert, stage=stage, version=alert.version + 1)
-    entries = (Entry(code, {}, by),)
-    if wants_help(alert):
-        return Step(told, entries)
-    return Step(_in_stage(replace(told, offered_to=None, exhausted_at=None), stage, now), entries, withdraw=True)
-
-
-def _in_stage(alert: Alert, stage: Stage, now: datetime) -> Alert:
-    """Somebody has it: the ladder rests, and the stage's limit runs. An open alert is due at once instead."""
-    if stage is Stage.OPEN:
-        return replace(alert, stage=stage, step=None, due_at=now, due_for=DueFor.STEP)
-    limits = alert.policy.limits
-    seconds = {Stage.CLAIMED: limits.claimed, Stage.ON_WAY: limits.on_way, Stage.ARRIVED: limits.arrived}[stage]
-    return replace(alert, stage=stage, step=None, due_at=now + timedelta(seconds=seconds), due_for=DueFor.STAGE)
-
-
-def _close(alert: Alert, event: Close, now: datetime, people: People) -> Outcome:
-    if alert.holder not in (None, event.by):
-        return Refused(Refusal.HELD_BY_OTHER)
-    remembered = alert.step if wants_help(alert) or alert.stage is Stage.CLOSING else None
-    closing = replace(
-        alert,
-        stage=Stage.CLOSING,
-        before_closing=alert.stage if alert.stage is not Stage.CLOSING else alert.before_closing,
-        holder=event.by,
-        offered_to=None,
-        cause=event.cause,
-        action=event.action,
-        step=remembered,
-        exhausted_at=None,
-        due_at=now + UNDO_CLOSING,
-        due_for=DueFor.CLOSE,
-        version=alert.version + 1,
-    )
-    return Step(closing, (Entry("closing", {"cause": event.cause, "action": event.action}, event.by),), withdraw=True)
-
-
-def _undo_close(alert: Alert, event: UndoClose, now: datetime, people: People) -> Outcome:
-    if alert.stage is not Stage.CLOSING:
-        return Refused(Refusal.NOT_CLOSING)
-    if alert.holder != event.by:
-        return Refused(Refusal.HELD_BY_OTHER)
-    return Step(_reopened(replace(alert, version=alert.version + 1), now), (Entry("closing_undone", {}, event.by),))
-
-
-def _hand_over(alert: Alert, event: HandOver, now: datetime, people: People) -> Outcome:
-    """Offer it to a colleague. Help that is wanted is called for meanwhile."""
-    refused = _not_the_holder(alert, event.by)
-    if refused:
-        return refused
-    if event.to == event.by:
-        return Refused(Refusal.SAME_PERSON)
-    contacts = people.persons.get(event.to, ())
-    if not contacts:
-        return Refused(Refusal.UNREACHABLE)
-    offered = replace(alert, offered_to=event.to, version=alert.version + 1)
-    if not wants_help(alert):
-        offered = replace(offered, step=None, due_at=now + ACCEPT_WITHIN, due_for=DueFor.ACCEPT)
-    paged = page(offered, contacts, "handed_over", {"to": event.to, "persons": persons_of(contacts)})
-    entry = replace(paged.entries[0], actor_id=event.by)
-    return replace(paged, entries=(entry,), withdraw=not wants_help(alert))
-
-
-def _release(alert: Alert, event: Release, now: datetime, people: People) -> Outcome:
-    """Back to the first step that reaches somebody else; to whoever let go only where there is nobody else."""
-    refused = _not_the_holder(alert, event.by)
-    if refused:
-        return refused
-    without = replace(_let_go(alert), holder=event.by)
-    released = _and_climb(without, Entry("released", {"holder": event.by}, event.by), now, people)
-    return replace(released, alert=replace(released.alert, holder=None), withdraw=True)
-
-
-def _need_help(alert: Alert, event: NeedHelp, now: datetime, people: People) -> Outcome:
-    """The holder keeps it, and the ladder climbs from its second step until somebody else answers.
-
-    From where it stands if it climbs already: whoever asks again and again is heard further up each time.
-    """
-    refused = _not_the_holder(alert, event.by)
-    if refused:
-        return refused
-    stands_on = alert.step if climbing(alert) and alert.step is not None else min(1, last_step(alert)) - 1
-    calling = replace(alert, step=stands_on, due_for=DueFor.STEP, offered_to=None, version=alert.version + 1)
-    called = climb(calling, now, people)
-    entries = (Entry("help_wanted", {}, event.by), *called.entries)
-    return replace(called, entries=entries, withdraw=not climbing(alert))
-
-
-def _not_the_holder(alert: Alert, by: int) -> Refused | None:
-    if alert.stage is Stage.CLOSING or alert.holder is None:
-        return Refused(Refusal.NOT_HELD)
-    return Refused(Refusal.HELD_BY_OTHER) if alert.holder != by else None
 
 
 # The table ------------------------------------------------------------------------------------------------------------
@@ -395,13 +238,16 @@ TABLE: Mapping[type, Transition] = {
     PagesFailed: _pages_failed,
     CommandNotDone: _command_not_done,
     Cleared: _cleared,
-    Claim: _claim,
-    OnWay: _on_way,
-    Arrived: _arrived,
-    Close: _close,
-    UndoClose: _undo_close,
-    HandOver: _hand_over,
-    Release: _release,
-    NeedHelp: _need_help,
+    Claim: answers.claim,
+    OnWay: answers.on_way,
+    Arrived: answers.arrived,
+    Close: answers.close,
+    UndoClose: answers.undo_close,
+    HandOver: answers.hand_over,
+    Decline: answers.decline,
+    Pause: answers.pause,
+    Resume: answers.resume,
+    Release: answers.release,
+    NeedHelp: answers.need_help,
 }
-"""Event to transition. What an event means in a stage is decided in its one function above."""
+"""Event to transition. What an event means in a stage is decided in its one function, here or in ``alerts.answers``."""

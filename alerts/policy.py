@@ -20,8 +20,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from alerts.model import Severity, Track
 from alerts.schedule import Window
 
-SPEC = 2
-"""The version of a policy's data that is written; 1 had neither names nor contacts in its steps, and no codes, time or rounds."""
+SPEC = 3
+"""The version of a policy's data that is written; 1 had neither names nor contacts in its steps, and no codes, time or rounds, 2 no
+limits by severity and none for accepting a hand-over."""
 LONGEST_REPEAT = 300
 """Seconds between two repeats of the last step at most, where care staff are called for something serious."""
 
@@ -95,14 +96,34 @@ class PolicyStep(BaseModel):
         return str(self.target) if self.id is None else f"{self.target}:{self.id}:{int(self.only_on_duty)}"
 
 
+Limit = Annotated[int, Field(ge=60, le=24 * 3600)]
+
+
 class StageLimits(BaseModel):
-    """Seconds after which somebody who answered and then said nothing has the alert taken back to the ladder."""
+    """Seconds after which somebody who answered and then said nothing has the alert taken back to the ladder; ``accept``: after
+    which a colleague to whom it is handed over, and who has not accepted, leaves it with its holder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    claimed: Annotated[int, Field(ge=60, le=24 * 3600)] = 600
-    on_way: Annotated[int, Field(ge=60, le=24 * 3600)] = 1800
-    arrived: Annotated[int, Field(ge=60, le=24 * 3600)] = 3600
+    claimed: Limit = 600
+    on_way: Limit = 1800
+    arrived: Limit = 3600
+    accept: Annotated[int, Field(ge=30, le=3600)] = 120
+
+    NEWER: ClassVar[frozenset[str]] = frozenset({"accept"})
+    """Fields that the first release does not know (``alerts.stored``)."""
+
+
+class SeverityLimits(StageLimits):
+    """The limits of alerts of a severity, and of those that are severer and have none of their own."""
+
+    severity: Severity
+
+
+def _by_severity(limits: tuple[SeverityLimits, ...]) -> tuple[SeverityLimits, ...]:
+    if len({each.severity for each in limits}) < len(limits):
+        raise ValueError("a severity has its limits twice")
+    return tuple(sorted(limits, key=lambda each: each.severity))
 
 
 class Policy(BaseModel):
@@ -110,6 +131,7 @@ class Policy(BaseModel):
 
     ``codes``: conditions or VKP codes, «4» for all below it; any where none is named. ``window``: the time of day at which
     the alert is raised; any where there is none. ``rounds``: how often all steps are climbed before the last one repeats.
+    ``severity_limits``: from which severity on which limits hold instead of ``limits``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -124,8 +146,11 @@ class Policy(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=5)] = 1
     repeat_seconds: Annotated[int, Field(ge=60, le=24 * 3600)] = 300
     limits: StageLimits = StageLimits()
+    severity_limits: Annotated[
+        tuple[SeverityLimits, ...], Field(max_length=len(Severity)), AfterValidator(_by_severity)
+    ] = ()
 
-    NEWER: ClassVar[frozenset[str]] = frozenset({"max_severity", "codes", "window", "rounds"})
+    NEWER: ClassVar[frozenset[str]] = frozenset({"max_severity", "codes", "window", "rounds", "severity_limits"})
     """Fields that the first release does not know (``alerts.stored``)."""
 
     @model_validator(mode="after")
@@ -152,6 +177,11 @@ class Policy(BaseModel):
         serious = self.track is Track.CARE and severity >= Severity.SERIOUS
         return min(self.repeat_seconds, LONGEST_REPEAT) if serious else self.repeat_seconds
 
+    def limits_for(self, severity: Severity) -> StageLimits:
+        """How long each stage of an alert of this severity may last."""
+        up_to = [each for each in self.severity_limits if each.severity <= severity]
+        return up_to[-1] if up_to else self.limits
+
 
 @dataclass(frozen=True, slots=True)
 class StoredPolicy:
@@ -169,6 +199,9 @@ def _step(target: Target, wait_seconds: int) -> PolicyStep:
     return PolicyStep(target=target, wait_seconds=wait_seconds)
 
 
+_SERIOUS = SeverityLimits(severity=Severity.SERIOUS)
+_CRITICAL = SeverityLimits(severity=Severity.CRITICAL, claimed=300, on_way=1200, arrived=3600, accept=60)
+
 DEFAULT_POLICIES = (
     Policy(
         name="care_urgent",
@@ -180,6 +213,7 @@ DEFAULT_POLICIES = (
             _step(Target.ZONE_LEAD, 120),
             _step(Target.RESPONSE_CENTRE, 300),
         ),
+        severity_limits=(_CRITICAL,),
     ),
     Policy(
         name="care",
@@ -192,6 +226,7 @@ DEFAULT_POLICIES = (
         ),
         repeat_seconds=900,
         limits=StageLimits(claimed=1800, on_way=3600, arrived=3600),
+        severity_limits=(_SERIOUS, _CRITICAL),
     ),
     Policy(
         name="technical",
@@ -211,6 +246,9 @@ DEFAULT_POLICIES = (
         ),
         repeat_seconds=3600,
         limits=StageLimits(claimed=4 * 3600, on_way=4 * 3600, arrived=4 * 3600),
+        severity_limits=(
+            SeverityLimits(severity=Severity.CRITICAL, claimed=3600, on_way=2 * 3600, arrived=2 * 3600, accept=60),
+        ),
     ),
     Policy(
         name="staffing",

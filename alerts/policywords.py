@@ -10,7 +10,7 @@ from alerts.conditions import known
 from alerts.describe import days_text, span
 from alerts.finding import Missed
 from alerts.model import Severity, Track
-from alerts.policy import Policy, PolicyStep, Target
+from alerts.policy import Policy, PolicyStep, StageLimits, Target
 from alerts.reach import Gap
 from alerts.render import SEVERITIES, translations
 from alerts.timeline import CHANNELS, TARGETS
@@ -136,6 +136,24 @@ def steps_text(policy: Policy, names: Mapping[UUID, str], language: str) -> list
         _(N_("then the last step again every {span}, until somebody answers")).format(span=span(repeats, language))
     )
     return told
+
+
+def limits_text(policy: Policy, language: str) -> list[str]:
+    """How long somebody who has answered may say nothing: for all severities, then from which one on otherwise."""
+    _ = translations(language).gettext
+    told = [_limits(policy.limits, language)]
+    for each in policy.severity_limits:
+        text = _(N_("from {severity}")).format(severity=_(SEVERITIES[each.severity]))
+        told.append(f"{text}: {_limits(each, language)}")
+    return told
+
+
+def _limits(limits: StageLimits, language: str) -> str:
+    _ = translations(language).gettext
+    lengths = {name: span(getattr(limits, name), language) for name in StageLimits.model_fields}
+    return _(N_("taken {claimed}, on the way {on_way}, on site {arrived}; {accept} to accept a hand-over")).format_map(
+        lengths
+    )
 
 
 def _severities(policy: Policy, language: str) -> Sequence[str]:

@@ -7,6 +7,7 @@ The message ids are English; ``locale/<language>.po`` holds bokmål and nynorsk.
 from __future__ import annotations
 
 import gettext
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
@@ -50,6 +51,8 @@ ABOUT = {
     "command_failed": N_("The lock could not do it: use the key."),
     "command_not_sent": N_("The lock could not be reached: use the key."),
     "command_unanswered": N_("The lock did not answer: use the key."),
+    "declined": N_("Your colleague can't take it over: you have it still."),
+    "hand_over_lapsed": N_("Nobody has taken it over: you have it still."),
 }
 """What a page says besides, by the code of the timeline's entry that it is about."""
 
@@ -91,6 +94,15 @@ class PageText:
 
     subject: str
     text: str
+
+
+def bundle_text(language: str, zones: Collection[str], url: str) -> PageText:
+    """The text of one message for several alerts. ``zones``: where each of them is; ``url``: of the list."""
+    _ = translations(language).gettext
+    text = _("{count} alerts in {zone}") if len(set(zones)) == 1 else _("{count} alerts")
+    subject = text.format(count=len(zones), zone=next(iter(zones)))
+    told = _("Open the list and answer them:")
+    return PageText(subject, f"{subject}.\n\n{told}\n{url}\n")
 
 
 def page_text(

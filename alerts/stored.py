@@ -24,6 +24,7 @@ def as_stored(model: Policy | RuleType) -> dict[str, Any]:
     if isinstance(model, Policy):
         steps = zip(model.steps, dumped["steps"], strict=True)
         dumped["steps"] = [_without(step, step.NEWER, told) for step, told in steps]
+        dumped["limits"] = _without(model.limits, model.limits.NEWER, dumped["limits"])
     return dumped
 
 

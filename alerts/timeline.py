@@ -2,8 +2,8 @@
 
 An entry is stored as a code with parameters (ids, never names); this file turns it into a line of text. ``{actor}``,
 ``{persons}``, ``{to}``, ``{from_}`` and ``{holder}`` are names that the caller looked up, ``{target}``, ``{stage}``,
-``{cause}``, ``{action}``, ``{severity}``, ``{said}``, ``{command}`` and ``{reason}`` are translated here, ``{times}`` is a
-number.
+``{cause}``, ``{action}``, ``{severity}``, ``{said}``, ``{command}``, ``{reason}`` and ``{why}`` are translated here, ``{times}``
+and ``{minutes}`` are numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alerts.alert import Action, Cause, Stage
+from alerts.alert import Action, Cause, PauseReason, Stage
 from alerts.command import Reason, State
 from alerts.policy import Target
 from alerts.render import SEVERITIES, translations
@@ -60,7 +60,14 @@ LINES: Mapping[str, Line] = {
     "arrived": Line(N_("{actor} has arrived"), "9"),
     "help_wanted": Line(N_("{actor} needs help"), "4"),
     "handed_over": Line(N_("{actor} hands over to {to}; waiting for acceptance"), "4"),
-    "hand_over_lapsed": Line(N_("{to} did not accept the hand-over; calling the others")),
+    "hand_over_lapsed": Line(N_("{to} did not accept the hand-over")),
+    "declined": Line(N_("{actor} can't take it over; {holder} has it still")),
+    "asked_to_keep": Line(N_("{persons} paged, to say that they have it still")),
+    "not_kept": Line(N_("{holder} has not said within 60 seconds that they have it still; calling the others")),
+    "paused": Line(N_("{actor} pauses it for {minutes} minutes. Why: {why}")),
+    "pause_ended": Line(N_("The new event ends the pause")),
+    "pause_over": Line(N_("The pause is over; calling from the first step")),
+    "resumed": Line(N_("{actor} ends the pause")),
     "released": Line(N_("{actor} can't after all; calling the others")),
     "stage_lapsed": Line(N_("Nothing heard from {holder}; calling the others")),
     "closing": Line(N_("{actor} closes it. Cause: {cause}. Action: {action}"), "6"),
@@ -121,6 +128,14 @@ ACTIONS = {
 }
 
 
+PAUSE_REASONS = {
+    PauseReason.SPOKEN_WITH: N_("Spoken with; all is well for now"),
+    PauseReason.SOMEBODY_THERE: N_("Somebody is with the resident"),
+    PauseReason.VISIT_SOON: N_("A visit comes soon"),
+    PauseReason.WAITING_FOR_OTHERS: N_("Waiting for others: a doctor, a technician"),
+    PauseReason.OTHER: N_("Something else"),
+}
+
 COMMAND_STATES = {
     State.REQUESTED: N_("Asked for; being sent"),
     State.SENT: N_("Sent; waiting for the lock"),
@@ -160,6 +175,7 @@ def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
     kind = params.get("kind", evidence.get("kind"))
     words = {
         "times": str(params.get("times", "")),
+        "minutes": str(params.get("minutes", "")),
         "number": str(params["step"] + 1) if isinstance(params.get("step"), int) else "",
         "channel": _(CHANNELS.get(str(params.get("channel")), str(params.get("channel", "")))),
         "said": said(str(params.get("said", evidence.get("type", ""))), kind, language),
@@ -171,6 +187,7 @@ def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
         ("action", ACTIONS),
         ("stage", STAGES),
         ("reason", COMMAND_REASONS),
+        ("why", PAUSE_REASONS),
     )
     for name, texts in every:
         told = texts.get(params.get(name))

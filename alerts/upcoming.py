@@ -17,6 +17,8 @@ OTHERWISE: Mapping[DueFor, str] = {
     DueFor.STAGE: N_("others are called"),
     DueFor.CONFIRM: N_("others are called"),
     DueFor.ACCEPT: N_("the hand-over lapses"),
+    DueFor.KEEP: N_("others are called"),
+    DueFor.PAUSE: N_("the pause is over, and people are called"),
     DueFor.CLOSE: N_("is closed"),
 }
 

@@ -17,14 +17,18 @@ from alerts.alert import (
     Arrived,
     Claim,
     Close,
+    Decline,
     HandOver,
     NeedHelp,
     OnWay,
+    Pause,
     Refusal,
     Refused,
     Release,
+    Resume,
     UndoClose,
 )
+from alerts.closing import cause_text
 from gateway.access import may_be_handed
 from gateway.api import schemas
 from gateway.engine import advance
@@ -38,7 +42,7 @@ from gateway.store.db import Connection
 from gateway.store.views import Sight
 
 OLDEST_ANSWER = timedelta(days=1)
-NEEDS_THE_LATEST = frozenset({"close", "take_over", "hand_over"})
+NEEDS_THE_LATEST = frozenset({"close", "take_over", "hand_over", "pause"})
 """Answers that somebody who knew of the latest might not give. Coming, arriving and calling for help are always right."""
 
 _SIMPLE: dict[str, Callable[[int], Answer]] = {
@@ -46,6 +50,8 @@ _SIMPLE: dict[str, Callable[[int], Answer]] = {
     "on_way": OnWay,
     "arrived": Arrived,
     "undo_close": UndoClose,
+    "decline": Decline,
+    "resume": Resume,
     "release": Release,
     "need_help": NeedHelp,
 }
@@ -57,7 +63,15 @@ REFUSALS = {
     Refusal.NOT_CLOSING: "the alert is not being closed",
     Refusal.UNREACHABLE: "that person has no way to be reached; choose somebody else",
     Refusal.SAME_PERSON: "you have it already; choose somebody else",
+    Refusal.NOT_OFFERED: "the alert is not on offer to you",
+    Refusal.CRITICAL: "what is critical is never paused: go, hand it over, or close it",
+    Refusal.TOO_LONG: f"a pause is of {schemas.LONGEST_PAUSE} minutes at most",
+    Refusal.HELP_WANTED: "you have called for help, which goes on until somebody comes",
+    Refusal.PAUSED: "the alert is paused already, and a pause is not made longer; resume it first",
+    Refusal.NOT_PAUSED: "the alert is not paused",
 }
+NOTED = {"pause": "paused", "decline": "declined"}
+"""Answers that something can be written beside, and the codes of their entries."""
 
 
 class Answerer(Protocol):
@@ -97,6 +111,8 @@ async def answer(
     outcome, after, changed = await advance(connection, stored, event, now, book, given_at=given_at, also=also)
     if isinstance(outcome, Refused):
         raise Conflict(outcome.reason, REFUSALS[outcome.reason])
+    if request.note is not None:
+        await alert_store.add_note(connection, stored.id, NOTED[request.answer], who.person_id, request.note)
     await audit.announce(connection, changed)
     reply = await _reply(connection, after)
     taken = Taken(asked, reply.model_dump(mode="json"))
@@ -105,7 +121,9 @@ async def answer(
 
 
 def event_of(request: schemas.AnswerRequest, by: int, to: int | None) -> Answer:
-    """The escalation's event for a request. Invalid when something that goes with it is missing."""
+    """The escalation's event for a request. Invalid when something that goes with it is missing, or something does not."""
+    if request.note is not None and request.answer not in NOTED:
+        raise Invalid("note", "nothing can be written beside this answer", f"leave it out, or: {', '.join(NOTED)}")
     simple = _SIMPLE.get(request.answer)
     if simple is not None:
         return simple(by)
@@ -114,10 +132,22 @@ def event_of(request: schemas.AnswerRequest, by: int, to: int | None) -> Answer:
     if request.answer == "close":
         if request.cause is None or request.action is None:
             raise Invalid("cause", "closing needs what it was (cause) and what was done (action)", "give both")
-        return Close(by, request.cause, request.action)
+        return Close(by, request.cause, request.action, _cause_code(request.cause_code))
+    if request.answer == "pause":
+        if request.reason is None or request.minutes is None:
+            raise Invalid("reason", "a pause needs its reason and how many minutes it lasts", "give both")
+        return Pause(by, request.reason, timedelta(minutes=request.minutes))
     if to is None:
         raise Invalid("to", "handing over needs somebody to hand over to", "choose a colleague")
     return HandOver(by, to)
+
+
+def _cause_code(code: str | None) -> str | None:
+    if code is not None and cause_text(code) is None:
+        raise Invalid(
+            "cause_code", f"{code!r} is no VKP alert code", "choose one from the national list, or leave it out"
+        )
+    return code
 
 
 async def _locked(connection: Connection, who: Answerer, uid: UUID) -> StoredAlert:
@@ -151,7 +181,8 @@ def _given_at(request: schemas.AnswerRequest, now: datetime) -> datetime | None:
 
 
 def _fingerprint(uid: UUID, request: schemas.AnswerRequest) -> bytes:
-    return hashlib.sha256(f"{uid} {request.model_dump_json()}".encode()).digest()
+    unsaid = {name for name in schemas.AnswerRequest.NEWER if getattr(request, name) is None}
+    return hashlib.sha256(f"{uid} {request.model_dump_json(exclude=unsaid)}".encode()).digest()
 
 
 def _again(before: Taken, asked: bytes) -> schemas.AnswerReply:

@@ -16,9 +16,7 @@ from uuid import UUID
 
 from alerts.alert import DueFor
 from alerts.policy import Policy, Target
-from alerts.policywords import applies, step_text
-from alerts.render import translations
-from alerts.timeline import ACTIONS, CAUSES
+from alerts.policywords import applies, limits_text, step_text
 from alerts.upcoming import upcoming
 from gateway import policing, reading
 from gateway.access import OVERSEERS, Who
@@ -98,6 +96,7 @@ def _ladder(policy: Policy, zone: str, named: Mapping[UUID, str], language: str)
         claimed_seconds=policy.limits.claimed,
         on_way_seconds=policy.limits.on_way,
         arrived_seconds=policy.limits.arrived,
+        limits=limits_text(policy, language),
     )
 
 
@@ -159,16 +158,10 @@ def _alert(shown: schemas.AlertSummary, row: Row, language: str) -> schemas.Desk
         **shown.model_dump(),
         held_since=row["held_since"],
         next_text=_next(row, language) if shown.due_at else None,
-        outcome_text=_outcome(row, language),
+        outcome_text=reading.outcome_text(row, language),
     )
 
 
 def _next(row: Row, language: str) -> str:
     policy = policy_of(row["policy"], row["policy_version_id"])
     return upcoming(policy, row["step"], DueFor(row["due_for"]), language)
-
-
-def _outcome(row: Row, language: str) -> str | None:
-    gettext = translations(language).gettext
-    told = [gettext(texts[row[name]]) for name, texts in (("cause", CAUSES), ("action", ACTIONS)) if row[name]]
-    return ", ".join(told) or None

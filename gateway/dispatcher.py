@@ -1,24 +1,28 @@
 """The dispatcher: pages leave the outbox, each by the channel of its contact.
 
-Lease (severest first) → is it still wanted? → render → send → settle. Pages are sent side by side, so that a slow
-channel holds up nobody. Retry is decided in ``alerts.delivery`` and nowhere else; what follows a page that is given up is in
-``gateway.receipts``. What phones show and is of no interest any more is taken back in the same way.
+Lease (severest first) → does it leave with others? → is it still wanted? → render → send → settle. Pages are sent side by
+side, so that a slow channel holds up nobody, and some slots are for what is serious alone. Retry is decided in
+``alerts.delivery`` and nowhere else; what follows a page that is given up is in ``gateway.receipts``. What phones show and is of no
+interest any more is taken back in the same way.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import uuid5
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from alerts.channels import TIME_OUT, Channel, Outgoing, Recalls
 from alerts.delivery import RECALL_TRIES, Failed, GiveUp, HandedOver, Retry, SendResult, settle
-from alerts.render import page_text
+from alerts.model import Severity
+from alerts.render import bundle_text, page_text
 from gateway import receipts
+from gateway.bundles import Bundles
 from gateway.clock import Clock, pause
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
@@ -33,6 +37,8 @@ SLOTS = 64
 """Pages that are sent side by side."""
 RECALL_SLOTS = 16
 """Those that are taken back, besides: a server that hangs while pages are sent holds up none of them."""
+SLOTS_FOR = ((Severity.SERIOUS, SLOTS), (Severity.NOT_REPORTED, SLOTS - 16))
+"""By severity, how many slots may be taken before none is free for it: what is serious finds a slot, whatever else is sent."""
 LEASE_SECONDS = 8.0
 """How long a page waits for a process that was killed while it sent it; who is alive renews the lease."""
 RENEW_SECONDS = 0.5
@@ -67,27 +73,39 @@ class Dispatcher:
         self._settings = settings
         self._sending: set[asyncio.Task[None]] = set()
         self._recalling: set[asyncio.Task[None]] = set()
+        self._bundles = Bundles(database, settings.holder)
 
     async def run_once(self) -> int:
         """Start to send what is due, as far as slots are free, and then to take back what is to be. How many."""
-        now, holder = self._clock.now(), self._settings.holder
-        started = 0
-        if (free := SLOTS - len(self._sending)) > 0:
-            leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free))
-            started += self._start(leased, self._send_and_settle, self._sending)
-        if (left := RECALL_SLOTS - len(self._recalling)) > 0:
-            recalled = await self._database.run(lambda each: pages.lease_recalls(each, now, RECALL_SECONDS, left))
-            started += self._start(recalled, self._recall_and_settle, self._recalling)
-        return started
+        sent = sum([await self._send_due(least, slots) for least, slots in SLOTS_FOR])
+        return sent + await self._recall_due()
+
+    async def _send_due(self, least: Severity, slots: int) -> int:
+        now, holder, free = self._clock.now(), self._settings.holder, slots - len(self._sending)
+        if free <= 0:
+            return 0
+        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free, least))
+        self._start(await self._bundles.arrange(leased, now), self._send_and_settle, self._sending)
+        return len(leased)
+
+    async def _recall_due(self) -> int:
+        now, free = self._clock.now(), RECALL_SLOTS - len(self._recalling)
+        if free <= 0:
+            return 0
+        leased = await self._database.run(lambda each: pages.lease_recalls(each, now, RECALL_SECONDS, free))
+        self._start(leased, self._recall_and_settle, self._recalling)
+        return len(leased)
 
     def _start(
-        self, leased: list[LeasedPage], work: Callable[[LeasedPage], Awaitable[None]], doing: set[asyncio.Task[None]]
-    ) -> int:
+        self,
+        leased: Sequence[LeasedPage],
+        work: Callable[[LeasedPage], Awaitable[None]],
+        doing: set[asyncio.Task[None]],
+    ) -> None:
         for page in leased:
             task = asyncio.create_task(self._deliver(page, work))
             doing.add(task)
             task.add_done_callback(doing.discard)
-        return len(leased)
 
     async def settled(self) -> None:
         """Wait for all that is being sent or taken back."""
@@ -99,6 +117,8 @@ class Dispatcher:
             await work(page)
         except Exception:  # its lease runs out, and it is sent again
             log.exception("page.not_settled", page=str(page.uid))
+        finally:
+            self._bundles.settled(page)
 
     async def _send_and_settle(self, page: LeasedPage) -> None:
         holder = self._settings.holder
@@ -134,7 +154,7 @@ class Dispatcher:
         if not isinstance(channel, Recalls):
             await self._database.run(lambda each: pages.recalled(each, page, None))
             return
-        result = await self._within_time(page, channel.recall)
+        result = await self._within_time(page, lambda: channel.recall(self._outgoing(page)))
         now, verdict = self._clock.now(), settle(result, page.recall_tries, RECALL_TRIES)
         match verdict:
             case Retry(after=after):
@@ -170,12 +190,17 @@ class Dispatcher:
         channel = self._channels.get(page.channel)
         if channel is None:
             return Failed(f"this gateway has no channel {page.channel!r} set up")
-        return await self._within_time(page, channel.send)
+        bundle = self._bundles.of(page)
+        if bundle is None:
+            return await self._within_time(page, lambda: channel.send(self._outgoing(page)))
+        return await self._within_time(
+            page, lambda: bundle.result(lambda several: channel.send(self._outgoing_together(several)))
+        )
 
-    async def _within_time(self, page: LeasedPage, work: Callable[[Outgoing], Awaitable[SendResult]]) -> SendResult:
+    async def _within_time(self, page: LeasedPage, work: Callable[[], Awaitable[SendResult]]) -> SendResult:
         try:
             async with asyncio.timeout(2 * TIME_OUT):
-                return await work(self._outgoing(page))
+                return await work()
         except Exception as error:
             log.exception("channel.failed", channel=page.channel)
             return Failed(f"{type(error).__name__}: {error}")
@@ -195,6 +220,17 @@ class Dispatcher:
             page_key=page.key,
             language=page.language,
             at=f"{page.raised_at.astimezone(local):%H:%M}",
+        )
+
+    def _outgoing_together(self, several: Sequence[LeasedPage]) -> Outgoing:
+        """One message for all of them, with the way to the list. Its id is its own: no page is taken back with it."""
+        first, url = several[0], f"{self._settings.public_url}/alerts"
+        text = bundle_text(first.language, [each.zone for each in several], url)
+        severity = max(each.severity for each in several)
+        own = str(uuid5(first.uid, "together"))
+        alone = self._outgoing(first)
+        return replace(
+            alone, page_id=own, page_key="", subject=text.subject, text=text.text, severity=severity, url=url
         )
 
     async def _handed_over(self, page: LeasedPage, detail: str) -> None:

@@ -22,7 +22,7 @@ from alerts import policycheck
 from alerts.conditions import known
 from alerts.model import Severity, Track
 from alerts.policy import Policy, Target
-from alerts.policywords import applies, steps_text, title
+from alerts.policywords import applies, limits_text, steps_text, title
 from alerts.reach import Gap, reached
 from alerts.rulebook import Rulebook
 from alerts.rulecheck import Wrong
@@ -338,7 +338,10 @@ class Teller:
 def words(policy: Policy, named: Mapping[UUID, str], language: str) -> schemas.PolicyWords:
     """A policy in a reader's language."""
     return schemas.PolicyWords(
-        title=title(policy, language), applies=applies(policy, language), steps=steps_text(policy, named, language)
+        title=title(policy, language),
+        applies=applies(policy, language),
+        steps=steps_text(policy, named, language),
+        limits=limits_text(policy, language),
     )
 
 

@@ -8,11 +8,12 @@ from datetime import datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
-from alerts.alert import Action, Cause, Contact, DueFor, HandOver, People, Refused, Stage
+from alerts.alert import Action, Cause, Contact, DueFor, HandOver, PauseReason, People, Refused, Stage
+from alerts.closing import action_text, cause_text
 from alerts.escalation import step
 from alerts.model import Evidence, Severity, Track
 from alerts.render import SEVERITIES, condition_text, translations
-from alerts.timeline import LINES, STAGES, tell
+from alerts.timeline import ACTIONS, CAUSES, LINES, STAGES, tell
 from devices.vkp import ALERT_CODES, code_list
 from gateway import asking, canary, cursors, positions
 from gateway.access import OVERSEERS, Who, may_be_handed
@@ -36,6 +37,9 @@ ANSWERS: tuple[schemas.AnswerName, ...] = (
     "undo_close",
     "need_help",
     "hand_over",
+    "decline",
+    "pause",
+    "resume",
     "release",
     "take_over",
 )
@@ -86,6 +90,7 @@ async def alert_detail(
     persons = await _persons(connection, [row, *_mentioning(entries)])
     colleagues = await people.colleagues(connection, row["zone_id"], may_be_handed(row["track"]), now)
     found = await positions.of_alert(connection, row, now)
+    before, after = await views.linked(connection, row["id"], row["follows_id"], who.sight)
     await _note_look(connection, who, row, found, now)
     await receipts.shown_in_app(connection, who.person_id, [row["id"]], now)
     summary = _summary(row, persons, who, now)
@@ -101,6 +106,9 @@ async def alert_detail(
         timeline=[_entry(each, persons, who.language) for each in entries],
         answers=_possible(stored, who, now),
         colleagues=[_ref(each) for each in colleagues if each.id != who.person_id],
+        outcome=_outcome(row, who.language),
+        follows=_link(before, who.language),
+        followed_by=_link(after, who.language),
     )
 
 
@@ -135,6 +143,10 @@ async def sites(
 # Parts ----------------------------------------------------------------------------------------------------------------
 
 Persons = Mapping[int, Person]
+_ANYTHING = schemas.AnswerRequest(
+    answer="claim", cause=Cause.OTHER, action=Action.OTHER, reason=PauseReason.OTHER, minutes=1
+)
+"""All that any answer needs, to see whether it would be taken."""
 _SOMEBODY = People(persons={-1: (Contact(-1, -1),)})
 
 
@@ -166,7 +178,42 @@ def _summary(row: Mapping[str, Any], persons: Persons, who: Who, now: datetime) 
         mine=who.person_id in (row["holder_id"], row["offered_to_id"]),
         paged=row["paged"],
         away_until=row["away_until"] if _is_away(row, who, now) else None,
+        paused_until=row["paused_until"],
         version=row["version"],
+    )
+
+
+def _outcome(row: Mapping[str, Any], language: str) -> schemas.AlertOutcome | None:
+    if row["cause"] is None or row["action"] is None:
+        return None
+    _ = translations(language).gettext
+    return schemas.AlertOutcome(
+        cause=Cause(row["cause"]),
+        cause_text=_(CAUSES[row["cause"]]),
+        cause_code=row["cause_code"],
+        what_vkp_calls_the_cause=cause_text(row["cause_code"]),
+        action=Action(row["action"]),
+        action_text=_(ACTIONS[row["action"]]),
+        action_code=row["action_code"],
+        what_vkp_calls_the_action=action_text(row["action_code"]),
+    )
+
+
+def outcome_text(row: Mapping[str, Any], language: str) -> str | None:
+    """What an alert was and what was done, in short; None where nobody closed it."""
+    _ = translations(language).gettext
+    told = [_(texts[row[name]]) for name, texts in (("cause", CAUSES), ("action", ACTIONS)) if row[name]]
+    return ", ".join(told) or None
+
+
+def _link(row: Mapping[str, Any] | None, language: str) -> schemas.AlertLink | None:
+    if row is None:
+        return None
+    return schemas.AlertLink(
+        id=row["uid"],
+        raised_at=row["raised_at"],
+        closed_at=row["closed_at"],
+        outcome_text=outcome_text(row, language),
     )
 
 
@@ -188,8 +235,8 @@ def _would_take(stored: StoredAlert, name: schemas.AnswerName, person: int, now:
     if name == "take_over" and _would_take(stored, "claim", person, now):
         return False
     if name == "claim" and stored.alert.holder == person and stored.alert.offered_to is None:
-        return stored.alert.due_for is DueFor.CONFIRM
-    event = event_of(schemas.AnswerRequest(answer=name, cause=Cause.OTHER, action=Action.OTHER), person, None)
+        return stored.alert.due_for in (DueFor.CONFIRM, DueFor.KEEP)
+    event = event_of(_ANYTHING.model_copy(update={"answer": name}), person, None)
     return not isinstance(step(stored.alert, event, now, People()), Refused)
 
 
@@ -229,6 +276,7 @@ def _entry(row: Mapping[str, Any], persons: Persons, language: str) -> schemas.T
         actor=_ref_of(row["actor_id"], persons),
         text=tell(row["code"], params, names, language),
         vkp_event=line.vkp_event if line else None,
+        note=row["note"],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,9 @@ from alerts.policy import StoredPolicy
 from alerts.stored import as_stored
 from gateway.store.db import Connection, as_json, new_uid
 from gateway.store.policies import policy_of
+
+FOLLOWS_WITHIN = timedelta(hours=24)
+"""How long after an alert was closed a new one of its key follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,13 @@ class StoredAlert:
     alert: Alert
 
 
-_STATE = """id, uid, zone_id, track, policy, policy_version_id, severity, stage, due_at, due_for, version, attempt, step, holder_id,
-            offered_to_id, before_closing, cause, action, exhausted_at, closed_at"""
+DUE_FOR = "CASE WHEN due_for = 'stage' THEN coalesce(due_as, due_for) ELSE due_for END"
+"""What an alert is due for; ``due_as`` counts for nothing where a release that does not know it has moved the alert on."""
+_AS_STAGE = frozenset({DueFor.KEEP, DueFor.PAUSE})
+"""What is stored as the limit of a stage, which it is to a release that does not know it (``due_as``)."""
+
+_STATE = f"""id, uid, zone_id, track, policy, policy_version_id, severity, stage, due_at, {DUE_FOR} AS due_for, version, attempt,
+             step, holder_id, offered_to_id, before_closing, cause, action, cause_code, action_code, exhausted_at, closed_at"""
 
 
 async def lock_open(connection: Connection, keys: Sequence[str]) -> dict[str, StoredAlert]:
@@ -82,13 +90,15 @@ async def lock_id(connection: Connection, alert_id: int) -> StoredAlert | None:
 
 
 async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert: Alert, now: datetime) -> StoredAlert:
-    """A new alert, raised when word of it was received. UniqueViolation (and a retry) when another process has just opened one with the same key."""
+    """A new alert, raised when word of it was received; it follows the one of its key that was closed last, if that was within a
+    day. UniqueViolation (and a retry) when another process has just opened one with the same key."""
     uid, subject = new_uid(), raised.subject
     cursor = await connection.execute(
         """INSERT INTO alert (uid, key, condition, vkp_code, severity, track, rule_id, site_id, zone_id, device_id,
                               installation_id, dwelling_id, resident_id, occurred_at, raised_at, late_seconds, policy_version_id,
-                              policy, stage, due_at, due_for, version, attempt, notice)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                              policy, stage, due_at, due_for, version, attempt, notice, follows_id)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                   (SELECT id FROM alert WHERE key = %s AND closed_at >= %s ORDER BY closed_at DESC, id DESC LIMIT 1))
            RETURNING id""",
         (
             uid,
@@ -115,6 +125,8 @@ async def add(connection: Connection, raised: Raise, policy: StoredPolicy, alert
             alert.version,
             alert.attempt,
             raised.notice is not None,
+            raised.key,
+            raised.evidence.received_at - FOLLOWS_WITHIN,
         ),
     )
     row = await cursor.fetchone()
@@ -126,13 +138,13 @@ async def save(connection: Connection, alert_id: int, alert: Alert) -> None:
     await connection.execute(
         """UPDATE alert SET severity = %s, stage = %s, due_at = %s, due_for = %s, version = %s, attempt = %s, step = %s,
                   holder_id = %s, offered_to_id = %s, before_closing = %s, cause = %s, action = %s, exhausted_at = %s,
-                  closed_at = %s
+                  closed_at = %s, due_as = %s, cause_code = %s, action_code = %s
            WHERE id = %s""",
         (
             int(alert.severity),
             alert.stage,
             alert.due_at,
-            alert.due_for,
+            DueFor.STAGE if alert.due_for in _AS_STAGE else alert.due_for,
             alert.version,
             alert.attempt,
             alert.step,
@@ -143,6 +155,9 @@ async def save(connection: Connection, alert_id: int, alert: Alert) -> None:
             alert.action,
             alert.exhausted_at,
             alert.closed_at,
+            alert.due_for if alert.due_for in _AS_STAGE else None,
+            alert.cause_code,
+            alert.action_code,
             alert_id,
         ),
     )
@@ -166,6 +181,16 @@ async def add_entries(
                 "actor": entry.actor_id,
             },
         )
+
+
+async def add_note(connection: Connection, alert_id: int, code: str, by: int, note: str) -> None:
+    """What somebody wrote beside their newest entry of this code: free text, and in no timeline."""
+    await connection.execute(
+        """INSERT INTO alert_note (alert_id, seq, note)
+           SELECT alert_id, seq, %s FROM alert_entry WHERE alert_id = %s AND code = %s AND actor_id = %s
+           ORDER BY seq DESC LIMIT 1""",
+        (note, alert_id, code, by),
+    )
 
 
 async def unanswered(connection: Connection, now: datetime) -> dict[str, Any]:
@@ -202,6 +227,8 @@ def _alert(row: Mapping[str, Any]) -> Alert:
         before_closing=Stage(row["before_closing"]) if row["before_closing"] else None,
         cause=Cause(row["cause"]) if row["cause"] else None,
         action=Action(row["action"]) if row["action"] else None,
+        cause_code=row["cause_code"],
+        action_code=row["action_code"],
         exhausted_at=row["exhausted_at"],
         closed_at=row["closed_at"],
     )

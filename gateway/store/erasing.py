@@ -43,6 +43,7 @@ ERASED = "[erased]"
 FREE_TEXT = (
     ("dwelling", "access"),
     ("silence", "note"),
+    ("alert_note", "note"),
     ("resident", "notes"),
     ("installation", "placed"),
     ("device", "model"),
@@ -194,6 +195,7 @@ _FIRST = {
     "silence": "DELETE FROM silence WHERE id = ANY(%(silences)s)",
     "page": "DELETE FROM page WHERE alert_id = ANY(%(alerts)s)",
     "answer": "DELETE FROM answer WHERE alert_id = ANY(%(alerts)s)",
+    "alert_note": "DELETE FROM alert_note WHERE alert_id = ANY(%(alerts)s)",
     "alert_entry": "DELETE FROM alert_entry WHERE alert_id = ANY(%(alerts)s)",
     "alert": "DELETE FROM alert WHERE id = ANY(%(alerts)s)",
     "position": f"""DELETE FROM position x WHERE x.installation_id = ANY(%(own)s) OR EXISTS (SELECT 1 FROM {AS_STRETCHES}

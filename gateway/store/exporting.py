@@ -77,10 +77,13 @@ LISTS = {
         FROM quarantine q WHERE {QUARANTINED} ORDER BY q.id""",
     "alerts.jsonl": f"""
         SELECT a.uid AS id, a.condition, a.vkp_code, a.severity, a.track, a.occurred_at, a.raised_at, a.late_seconds, a.stage,
-               a.cause, a.action, a.closed_at, d.address AS device, w.address AS home, {_NAME.format("a.holder_id")} AS holder,
+               a.cause, a.cause_code, a.action, a.action_code, a.closed_at,
+               (SELECT f.uid FROM alert f WHERE f.id = a.follows_id) AS follows, d.address AS device, w.address AS home, {_NAME.format("a.holder_id")} AS holder,
                (SELECT coalesce(jsonb_agg(jsonb_build_object('at', e.at, 'given_at', e.given_at, 'code', e.code,
-                       'by', {_NAME.format("e.actor_id")}, 'said', e.params - '{{persons,to,from,holder}}'::text[]) ORDER BY e.seq), '[]')
-                FROM alert_entry e WHERE e.alert_id = a.id) AS timeline,
+                       'by', {_NAME.format("e.actor_id")}, 'said', e.params - '{{persons,to,from,holder}}'::text[],
+                       'note', n.note) ORDER BY e.seq), '[]')
+                FROM alert_entry e LEFT JOIN alert_note n ON n.alert_id = e.alert_id AND n.seq = e.seq
+                WHERE e.alert_id = a.id) AS timeline,
                (SELECT coalesce(jsonb_agg(jsonb_build_object('at', g.created_at, 'handed_over_at', g.handed_over_at,
                        'received_at', g.received_at, 'shown_at', g.shown_at, 'answered_at', g.answered_at,
                        'state', g.state, 'to', {_NAME.format("g.person_id")}, 'channel', c.channel) ORDER BY g.id), '[]')

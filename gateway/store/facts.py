@@ -13,9 +13,10 @@ async def note(connection: Connection, alert_id: int) -> None:
     """An alert that has just been closed, with its timeline."""
     await connection.execute(
         """INSERT INTO alert_fact (raised_at, closed_at, zone_id, condition, vkp_code, kind, severity, track, cause,
-                                   answer_seconds, on_site_seconds, close_seconds)
+                                   cause_code, action, action_code, answer_seconds, on_site_seconds, close_seconds)
            SELECT date_trunc('hour', a.raised_at, 'UTC'), date_trunc('hour', a.closed_at, 'UTC'), a.zone_id, a.condition,
-                  a.vkp_code, d.kind, a.severity, a.track, a.cause, extract(epoch FROM e.answered_at - a.raised_at),
+                  a.vkp_code, d.kind, a.severity, a.track, a.cause, a.cause_code, a.action, a.action_code,
+                  extract(epoch FROM e.answered_at - a.raised_at),
                   extract(epoch FROM e.arrived_at - a.raised_at),
                   greatest(0, extract(epoch FROM a.closed_at - a.raised_at))
            FROM alert a LEFT JOIN device d ON d.id = a.device_id

@@ -94,18 +94,25 @@ _WITH_TEXT = f"""SELECT {_LEASED_FIELDS} FROM leased p JOIN alert a ON a.id = p.
             ORDER BY p.severity DESC, p.id"""
 
 
-async def lease(connection: Connection, now: datetime, holder: str, seconds: float, limit: int) -> list[LeasedPage]:
-    """Take due pages, severest first, then oldest; a lease that ran out (in the database's clock) is taken over."""
+async def lease(
+    connection: Connection,
+    now: datetime,
+    holder: str,
+    seconds: float,
+    limit: int,
+    least: Severity = Severity.NOT_REPORTED,
+) -> list[LeasedPage]:
+    """Take due pages of at least a severity, severest first, then oldest; a lease that ran out (in the database's clock) is taken over."""
     cursor = await connection.execute(
         f"""WITH chosen AS (
-                SELECT id FROM page WHERE due_at <= %s AND hidden_until <= clock_timestamp()
+                SELECT id FROM page WHERE due_at <= %s AND hidden_until <= clock_timestamp() AND severity >= %s
                 ORDER BY severity DESC, due_at, id LIMIT %s FOR UPDATE SKIP LOCKED),
             leased AS (
                 UPDATE page SET state = 'leased', leased_by = %s, tries = tries + 1,
                        hidden_until = clock_timestamp() + make_interval(secs => %s)
                 FROM chosen WHERE page.id = chosen.id RETURNING page.*)
             {_WITH_TEXT}""",
-        (now, limit, holder, seconds),
+        (now, int(least), limit, holder, seconds),
     )
     return [_leased(row) for row in await cursor.fetchall()]
 

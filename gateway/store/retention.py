@@ -26,7 +26,7 @@ PATIENCE = "10min"
 SOME = 20_000
 """Rows that are deleted in one transaction."""
 SOME_WITH = 500
-OF_ALERT = ("page", "answer", "command", "alert_entry")
+OF_ALERT = ("page", "answer", "command", "alert_note", "alert_entry")
 OF_SILENCE = ("held_back", "sign_of_life")
 """All that belongs to an alert, or to a silence, and goes with it. What a silence held back stays with it, without its alert."""
 

@@ -133,6 +133,14 @@ ALERT_COUNTS = (
     "on_site_seconds",
     "close_seconds",
 )
+FACT_COUNTS = """count(*) AS count,
+                  count(*) FILTER (WHERE cause IN ('false_by_device', 'false_by_user')) AS false_alarms,
+                  count(answer_seconds) AS answered, count(*) FILTER (WHERE answer_seconds <= 60) AS answered_in_60_s,
+                  count(*) FILTER (WHERE answer_seconds <= 180) AS answered_in_180_s,
+                  coalesce(sum(answer_seconds), 0) AS answer_seconds, count(on_site_seconds) AS on_site,
+                  count(*) FILTER (WHERE on_site_seconds <= 1800) AS on_site_in_30_min,
+                  coalesce(sum(on_site_seconds), 0) AS on_site_seconds, sum(close_seconds) AS close_seconds"""
+"""The same, counted from facts."""
 
 ROLLUPS = (
     Rollup(
@@ -172,11 +180,7 @@ ROLLUPS = (
         "alert_fact",
         _ALERT_KEY,
         ALERT_COUNTS,
-        """SELECT raised_at, zone_id, condition, kind, severity, track, cause, count(*),
-                  count(*) FILTER (WHERE cause IN ('false_by_device', 'false_by_user')), count(answer_seconds),
-                  count(*) FILTER (WHERE answer_seconds <= 60), count(*) FILTER (WHERE answer_seconds <= 180),
-                  coalesce(sum(answer_seconds), 0), count(on_site_seconds),
-                  count(*) FILTER (WHERE on_site_seconds <= 1800), coalesce(sum(on_site_seconds), 0), sum(close_seconds)
+        f"""SELECT raised_at, zone_id, condition, kind, severity, track, cause, {FACT_COUNTS}
            FROM alert_fact
            WHERE raised_at < %(until)s AND raised_at IN (SELECT raised_at FROM alert_fact WHERE closed_at >= %(since)s)
            GROUP BY 1, 2, 3, 4, 5, 6, 7""",

@@ -82,7 +82,9 @@ _ASKED = {
 _SUMMARY = """
     SELECT a.id, a.uid, a.condition, a.vkp_code, a.severity, a.track, a.stage, a.zone_id, z.name AS zone, a.raised_at,
            a.occurred_at, a.late_seconds, a.due_at, a.closed_at, a.exhausted_at, a.holder_id, a.offered_to_id, a.version,
-           a.device_id, a.installation_id, a.resident_id, a.dwelling_id, r.name AS resident, w.address,
+           a.device_id, a.installation_id, a.resident_id, a.dwelling_id, r.name AS resident, w.address, a.follows_id,
+           a.cause, a.action, a.cause_code, a.action_code,
+           CASE WHEN a.due_for = 'stage' AND a.due_as = 'pause' THEN a.due_at END AS paused_until,
            d.kind AS device_kind, q.since AS away_since, q.until AS away_until,
            EXISTS (SELECT 1 FROM page p WHERE p.alert_id = a.id AND p.person_id = %(person)s) AS paged
     FROM alert a JOIN zone z ON z.id = a.zone_id
@@ -154,9 +156,25 @@ async def alert(connection: Connection, uid: UUID, sight: Sight) -> dict[str, An
     return await cursor.fetchone()
 
 
-async def timeline(connection: Connection, alert_id: int) -> list[dict[str, Any]]:
+async def linked(
+    connection: Connection, alert_id: int, follows: int | None, sight: Sight
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The alert that it follows, and the one that follows it, as far as the person may see them."""
     cursor = await connection.execute(
-        "SELECT at, given_at, code, params, actor_id FROM alert_entry WHERE alert_id = %s ORDER BY seq", (alert_id,)
+        f"""SELECT a.id, a.uid, a.raised_at, a.closed_at, a.cause, a.action FROM alert a
+            WHERE (a.id = %(follows)s OR a.follows_id = %(alert)s) AND {VISIBLE} ORDER BY a.id""",
+        sight.arguments(alert=alert_id, follows=follows),
+    )
+    found = {row["id"] == follows: row for row in await cursor.fetchall()}
+    return found.get(True), found.get(False)
+
+
+async def timeline(connection: Connection, alert_id: int) -> list[dict[str, Any]]:
+    """With what somebody wrote beside an entry."""
+    cursor = await connection.execute(
+        """SELECT e.at, e.given_at, e.code, e.params, e.actor_id, n.note FROM alert_entry e
+           LEFT JOIN alert_note n ON n.alert_id = e.alert_id AND n.seq = e.seq WHERE e.alert_id = %s ORDER BY e.seq""",
+        (alert_id,),
     )
     return await cursor.fetchall()
 

@@ -15,14 +15,19 @@ from gateway.trial.expect import NOTHING_SAID, SLACK, Answered, Must, Script, mu
 from gateway.trial.explain import Cause, cause
 from simulators.faults import Fault
 
-ANSWERED = frozenset({"claimed", "on_way", "arrived", "taken_over", "closing", "closed", "cleared", "confirmed"})
-LET_GO = frozenset({"released", "stage_lapsed", "hand_over_lapsed", "closing_undone"})
+ANSWERED = frozenset(
+    {"claimed", "on_way", "arrived", "taken_over", "closing", "closed", "cleared", "confirmed", "paused"}
+)
+LET_GO = frozenset({"released", "stage_lapsed", "not_kept", "pause_over", "closing_undone"})
 KEPT_AS: Mapping[str, frozenset[str]] = {
     "claim": frozenset({"claimed", "confirmed", "assisted"}),
     "on_way": frozenset({"on_way", "assisted"}),
     "arrived": frozenset({"arrived", "assisted"}),
     "need_help": frozenset({"help_wanted"}),
     "hand_over": frozenset({"handed_over"}),
+    "decline": frozenset({"declined"}),
+    "pause": frozenset({"paused"}),
+    "resume": frozenset({"resumed"}),
     "release": frozenset({"released"}),
     "close": frozenset({"closing"}),
 }

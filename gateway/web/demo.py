@@ -89,7 +89,9 @@ NEXT = {
     "repeat": N_("Next: {target} again, unless somebody answers"),
     "stage": N_("If nothing more is heard, the others are called"),
     "confirm": N_("If the new event is not confirmed, the others are called"),
-    "accept": N_("If the hand-over is not accepted, the others are called"),
+    "accept": N_("If the hand-over is not accepted, whoever has it is asked"),
+    "keep": N_("Unless whoever has it says so, the others are called"),
+    "pause": N_("When the pause is over, people are called from the first step"),
     "close": N_("It closes, unless somebody undoes that"),
 }
 STATES = {

@@ -30,6 +30,8 @@ SPOKEN = {"nb": "nb", "no": "nb", "nn": "nn", "en": "en"}
 
 JUST_NOW = N_("just now")
 MINUTES_AGO = N_("{minutes} min ago")
+LESS_THAN_A_MINUTE = N_("less than a minute left")
+MINUTES_LEFT = N_("{minutes} min left")
 HOURS_AGO = N_("{hours} h {minutes} min ago")
 
 
@@ -61,6 +63,13 @@ class Times:
         if minutes < 24 * 60:
             return self._gettext(HOURS_AGO).format(hours=minutes // 60, minutes=minutes % 60)
         return self.clock(moment)
+
+    def left(self, moment: datetime) -> str:
+        """How long until then, in minutes, rounded up."""
+        minutes = -int((self.now - moment).total_seconds() // 60)
+        if minutes < 1:
+            return self._gettext(LESS_THAN_A_MINUTE)
+        return self._gettext(MINUTES_LEFT).format(minutes=minutes)
 
     def span(self, seconds: int) -> str:
         """A duration, rounded down to minutes."""

@@ -22,19 +22,20 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from alerts.checkin import Presence
+from alerts.closing import cause_codes
 from alerts.model import Track
 from alerts.render import LANGUAGES, translations
-from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS
+from alerts.timeline import ACTIONS, CAUSES, COMMAND_REASONS, PAUSE_REASONS
 from gateway.access import AUDITORS, LEADERS, OVERSEERS, SESSION_COOKIE
-from gateway.api.schemas import AlertDetail, AnswerRequest, CommandRequest
+from gateway.api.schemas import AlertDetail
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
 from gateway.web import (
+    answerform,
     desk,
     devices,
     guard,
@@ -239,7 +240,7 @@ class Pages(
     async def answer(self, request: Request, uid: UUID) -> Response:
         try:
             who, form = await self._signed_form(request, back=f"/alerts/{uid}")
-            await self._front.answer(who, uid, _answer(form), form.get("key", "")[:MAX_KEY] or str(uuid4()))
+            await self._front.answer(who, uid, answerform.read(form), form.get("key", "")[:MAX_KEY] or str(uuid4()))
         except Problem as refused:
             if isinstance(refused, NotSignedIn) or refused.reason == "origin":
                 raise
@@ -249,7 +250,9 @@ class Pages(
     async def command(self, request: Request, uid: UUID) -> Response:
         try:
             who, form = await self._signed_form(request, back=f"/alerts/{uid}")
-            await self._front.command(who, uid, _command(form), form.get("key", "")[:MAX_KEY] or str(uuid4()))
+            await self._front.command(
+                who, uid, answerform.read_command(form), form.get("key", "")[:MAX_KEY] or str(uuid4())
+            )
         except Problem as refused:
             if isinstance(refused, NotSignedIn) or refused.reason == "origin":
                 raise
@@ -284,6 +287,9 @@ class Pages(
             "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,
             "causes": CAUSES,
             "actions": ACTIONS,
+            "cause_codes": cause_codes(detail.vkp_code),
+            "pause_reasons": PAUSE_REASONS,
+            "pauses": answerform.PAUSES,
         }
         return self._page(request, "alert.html", status, **shown)
 
@@ -338,25 +344,6 @@ async def form_of(request: Request) -> Form:
     """A form's texts; an empty one counts as not given."""
     async with request.form(max_files=0, max_fields=20) as form:
         return {name: value for name, value in form.items() if isinstance(value, str) and value}
-
-
-def _answer(form: Form) -> AnswerRequest:
-    given = {name: form[name] for name in ("answer", "to", "cause", "action", "version") if name in form}
-    try:
-        answer = AnswerRequest.model_validate(given)
-    except ValidationError as wrong:
-        raise Invalid("choose", "the form cannot be read") from wrong
-    needed = {"close": (answer.cause, answer.action), "hand_over": (answer.to,)}.get(answer.answer, ())
-    if None in needed:
-        raise Invalid("choose", "something has to be chosen first")
-    return answer
-
-
-def _command(form: Form) -> CommandRequest:
-    try:
-        return CommandRequest.model_validate({name: form.get(name) for name in ("device", "command", "reason")})
-    except ValidationError as wrong:
-        raise Invalid("choose", "the form cannot be read") from wrong
 
 
 def _nobody() -> NoReturn:

@@ -72,6 +72,12 @@ WRONG = {
     "unknown": N_("Nobody of these is there any more."),
     "missing": N_("This is missing."),
 }
+LIMIT_WORDS = {
+    "claimed": N_("Taken, minutes"),
+    "on_way": N_("On the way, minutes"),
+    "arrived": N_("On site, minutes"),
+    "accept": N_("A hand-over to be accepted, minutes"),
+}
 CANNOT_BE_READ = N_("This cannot be read.")
 
 
@@ -190,6 +196,7 @@ class PolicyPages(Part):
             "targets": {each: text for each, text in TARGETS.items() if each not in ("person", "team")},
             "tracks": TRACKS,
             "severities": SEVERITIES,
+            "limit_words": LIMIT_WORDS,
             "channels": CHANNELS,
             "wrong": _wrong(refused, who) if refused else {},
             "refused": _refusal(refused, who) if refused else None,

@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alerts.policy import DEFAULT_POLICIES, Policy, PolicyStep, Target
+from alerts.model import Severity
+from alerts.policy import DEFAULT_POLICIES, Policy, PolicyStep, StageLimits, Target
 from gateway.web.ruleform import Answers
 
 MOST_STEPS = 20
 Spec = dict[str, Any]
+LIMITS = tuple(StageLimits.model_fields)
+SEVERITIES = (Severity.CRITICAL, Severity.SERIOUS, Severity.MODERATE, Severity.NORMAL)
+"""Severities that can have limits of their own."""
 NEW_STEP = PolicyStep(target=Target.RESPONSE_CENTRE, wait_seconds=300).model_dump(mode="json")
 
 
@@ -42,8 +46,15 @@ def read(answers: Answers, before: Spec) -> Spec:
         "steps": steps,
         "rounds": _number(_one(answers, "rounds")),
         "repeat_seconds": _seconds(_one(answers, "repeat")),
-        "limits": {name: _seconds(_one(answers, f"limits.{name}")) for name in before["limits"]},
+        "limits": {name: _seconds(_one(answers, f"limits.{name}")) for name in LIMITS},
+        "severity_limits": [each for severity in SEVERITIES if (each := _limits_of(answers, severity))],
     }
+
+
+def limit_rows(spec: Spec) -> list[tuple[Severity, Mapping[str, Any]]]:
+    """The limits of each severity as a table has them; empty where it has none of its own."""
+    own = {each["severity"]: each for each in spec.get("severity_limits", ())}
+    return [(severity, own.get(severity, {})) for severity in SEVERITIES]
 
 
 def done(spec: Spec, what: str) -> Spec:
@@ -86,6 +97,15 @@ def _step(answers: Answers, number: int) -> Spec:
         "contacts": list(answers.get(f"steps.{number}.contacts", ())),
         "first_contact": f"steps.{number}.first_contact" in answers,
     }
+
+
+def _limits_of(answers: Answers, severity: Severity) -> Spec | None:
+    """What is filled in for a severity; a field that is left empty beside others is as it is for the rest."""
+    given = {name: _one(answers, f"severity_limits.{int(severity)}.{name}") for name in LIMITS}
+    if not any(given.values()):
+        return None
+    rest = {name: _one(answers, f"limits.{name}") for name in LIMITS}
+    return {"severity": int(severity), **{name: _seconds(given[name] or rest[name]) for name in LIMITS}}
 
 
 def _window(answers: Answers) -> Spec | None:

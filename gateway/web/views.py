@@ -46,6 +46,7 @@ FIRST_FOR_HOLDER: Mapping[Stage, tuple[AnswerName, ...]] = {
     Stage.CLOSING: ("undo_close",),
 }
 FIRST_FOR_OTHERS: tuple[AnswerName, ...] = ("claim", "on_way", "arrived", "take_over", "close")
+FIRST_WHEN_OFFERED: tuple[AnswerName, ...] = ("claim", "decline", "on_way", "arrived")
 
 LABELS: Mapping[AnswerName, str] = {
     "claim": N_("I take it"),
@@ -55,6 +56,9 @@ LABELS: Mapping[AnswerName, str] = {
     "close": N_("Done"),
     "undo_close": N_("Undo"),
     "hand_over": N_("Hand over"),
+    "decline": N_("Not me"),
+    "pause": N_("Pause"),
+    "resume": N_("End the pause"),
     "release": N_("I can't after all"),
     "need_help": N_("I need help"),
 }
@@ -151,7 +155,7 @@ class Place:
 
 def buttons(alert: AlertDetail, reader: UUID, language: str) -> Buttons:
     """The answers of an alert for whoever reads it."""
-    first = FIRST_FOR_HOLDER.get(alert.stage, ()) if _holds(alert, reader) else FIRST_FOR_OTHERS
+    first = _first(alert, reader)
     ordered = sorted(alert.answers, key=lambda answer: first.index(answer) if answer in first else len(first))
     made = [Button(answer, _label(answer, alert, reader, language), uuid4()) for answer in ordered]
     return Buttons(made[0] if made else None, tuple(made[1 : 1 + BESIDE]), tuple(made[1 + BESIDE :]))
@@ -206,9 +210,21 @@ def late(alert: AlertSummary) -> bool:
     return alert.late_seconds >= LATE_SECONDS
 
 
+def is_paused(alert: AlertSummary, now: datetime) -> bool:
+    """Whether nobody is called for a while, as somebody said why."""
+    return alert.paused_until is not None and alert.paused_until > now
+
+
 def answered_late(entry: TimelineEntry) -> bool:
     """Whether an answer reached us clearly later than it was given."""
     return entry.given_at is not None and (entry.at - entry.given_at).total_seconds() >= 60
+
+
+def _first(alert: AlertDetail, reader: UUID) -> tuple[AnswerName, ...]:
+    """What is likeliest, in order. A holder who is asked, or who has paused it, says first that they have it still."""
+    if _holds(alert, reader):
+        return ("resume", "claim", *FIRST_FOR_HOLDER.get(alert.stage, ()))
+    return FIRST_WHEN_OFFERED if _offered(alert, reader) else FIRST_FOR_OTHERS
 
 
 def _holds(alert: AlertDetail, reader: UUID) -> bool:

@@ -17,9 +17,9 @@ async def test_a_fall_is_taken_driven_to_and_closed_and_never_opens_again(migrat
         assert await town.news() == ["Kari"]
 
         assert (await town.answers("Kari", fall, "claim")).stage == "claimed"
-        await town.passes(minutes=5)
+        await town.passes(minutes=4)
         assert (await town.answers("Kari", fall, "on_way")).stage == "on_way"
-        await town.passes(minutes=20)
+        await town.passes(minutes=19)
         assert (await town.answers("Kari", fall, "arrived")).stage == "arrived"
         await town.passes(minutes=40)
         closing = await town.answers("Kari", fall, "close", cause="real", action="ambulance")
@@ -51,7 +51,7 @@ async def test_a_fall_is_taken_driven_to_and_closed_and_never_opens_again(migrat
         assert await town.news() == ["Kari"]
 
 
-@pytest.mark.parametrize(("stage", "minutes"), [("claim", 10), ("on_way", 30), ("arrived", 60)])
+@pytest.mark.parametrize(("stage", "minutes"), [("claim", 5), ("on_way", 20), ("arrived", 60)])
 async def test_who_answers_and_then_says_nothing_loses_it(
     migrated_url: str, broker: Broker, stage: AnswerName, minutes: int
 ) -> None:
@@ -74,7 +74,7 @@ async def test_who_answers_and_then_says_nothing_loses_it(
         await town.passes(minutes=1)
         assert await town.news() == ["Kari", "Ola"]
         assert (await town.answers("Ola", fall, "claim")).stage == "claimed"
-        await town.passes(minutes=9)
+        await town.passes(minutes=4)
         assert await town.news() == []
 
 
@@ -90,7 +90,7 @@ async def test_an_answer_to_a_climbing_alert_stops_it_at_every_step(migrated_url
             assert health == ("red" if steps == 15 else "ok")
             await town.answers(by, fall, "claim")
             assert await town.health() == ("ok", [])
-            await town.passes(minutes=9)
+            await town.passes(minutes=4)
             assert await town.news() == []
             await town.done(by, fall)
 
@@ -131,19 +131,36 @@ async def test_handing_over(migrated_url: str, broker: Broker) -> None:
         # Accepted: from then on it is Siri's.
         await town.answers("Kari", fall, "hand_over", to="Siri")
         assert await town.news() == ["Siri"]
-        await town.passes(seconds=119)
+        await town.passes(seconds=59)
         accepted = await town.answers("Siri", fall, "on_way")
         assert (accepted.stage, accepted.holder and accepted.holder.name) == ("on_way", "Siri")
-        await town.passes(minutes=29)
+        await town.passes(minutes=19)
         assert await town.news() == []
 
-        # Lapsed: nobody knows who has it, so the ladder begins.
+        # Declined: Siri has it still, is told at once, and says so.
         await town.answers("Siri", fall, "hand_over", to="Ola")
         assert await town.news() == ["Ola"]
-        await town.passes(minutes=2)
+        assert await town.refused("Kari", fall, "decline") == "not_offered"
+        declined = await town.answers("Ola", fall, "decline", note="Jeg er hos en annen")
+        assert (declined.stage, declined.holder and declined.holder.name) == ("on_way", "Siri")
+        assert await town.news() == ["Siri"]
+        (page,) = await town.rows("SELECT about FROM page ORDER BY id DESC LIMIT 1")
+        assert page["about"] == "declined"
+        await town.passes(seconds=50)
+        assert (await town.answers("Siri", fall, "claim")).stage == "on_way"
+        await town.passes(minutes=5)
+        assert await town.news() == []
+
+        # Lapsed: Siri is asked; as she does not say so either, nobody knows who has it, and the ladder begins.
+        await town.answers("Siri", fall, "hand_over", to="Ola")
+        assert await town.news() == ["Ola"]
+        await town.passes(minutes=1)
+        assert (await town.alert())["holder_id"] == town.staff["Siri"]
+        assert await town.news() == ["Siri"]
+        await town.passes(minutes=1)
         assert (await town.alert())["holder_id"] is None
         assert await town.news() == ["Kari"]
-        assert (await town.timeline(fall))[-2:] == ["hand_over_lapsed", "step_reached"]
+        assert (await town.timeline(fall))[-4:] == ["hand_over_lapsed", "asked_to_keep", "not_kept", "step_reached"]
 
 
 async def test_letting_go_pages_the_next_at_once(migrated_url: str, broker: Broker) -> None:

@@ -93,5 +93,7 @@ async def _answers(town: World, chance: Random) -> None:
         more = {"cause": "other", "action": "other"}
     elif answer == "hand_over":
         more = {"to": chance.choice(PEOPLE[:4])}
+    elif answer == "pause":
+        more = {"reason": "spoken_with", "minutes": chance.choice((1, 10, 30))}
     with suppress(NotFound, Conflict):  # not theirs to see, or not to be answered like this now
         await town.answers(chance.choice(PEOPLE), alert, answer, **more)

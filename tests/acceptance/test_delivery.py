@@ -111,7 +111,7 @@ async def test_an_answer_while_a_page_is_being_sent_stops_all_others(
         assert sent == slow.taken == 1
         noted = await town.rows("SELECT 1 FROM page WHERE handed_over_at IS NOT NULL")
         assert len(noted) == sent
-        await town.passes(minutes=9)
+        await town.passes(minutes=4)
         assert len(slow.messages) == sent
         assert await town.news() == ["Kari (email)"], "and nothing else"
 
@@ -144,7 +144,7 @@ async def test_a_page_that_is_leased_but_not_yet_sent_is_withdrawn(
         )
         await town.answers("Ola", fall, "claim")
         assert await town.states(fall) == [("Kari", "withdrawn")]
-        await town.passes(minutes=9)
+        await town.passes(minutes=4)
         assert smtp.messages == []
 
 

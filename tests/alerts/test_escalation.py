@@ -166,8 +166,8 @@ def test_a_holder_whose_page_failed_is_not_waited_for() -> None:
 def test_a_hand_over_whose_page_failed_falls_back_at_once() -> None:
     story = claimed().happens(HandOver(ANNE, BJARTE))
     story.happens(PagesFailed(story.alert.attempt), after=3)
-    assert story.alert.stage is Stage.OPEN
-    assert story.paged == [ANNE, ANNE]
+    assert (story.codes, story.paged) == (["attempt_failed", "hand_over_lapsed", "asked_to_keep"], [ANNE, ANNE])
+    assert (story.alert.holder, story.alert.due_for, story.due_in) == (ANNE, DueFor.KEEP, 60)
 
 
 def test_failed_calls_for_help_go_on_up() -> None:
@@ -378,9 +378,9 @@ def test_evidence_while_the_ladder_climbs_pages_the_holder_and_the_next_step_wit
 def test_evidence_while_it_is_on_offer_pages_both_and_does_not_wait_two_minutes() -> None:
     story = claimed().happens(HandOver(ANNE, BJARTE)).happens(EVIDENCE, after=5)
     assert story.paged == [ANNE, ANNE, BJARTE, BJARTE]
-    assert (story.alert.due_for, story.due_in) == (DueFor.ACCEPT, 60)
-    assert story.waits(60).paged == [ANNE, ANNE]
-    assert story.alert.stage is Stage.OPEN
+    assert (story.alert.due_for, story.due_in) == (DueFor.CONFIRM, 60)
+    assert story.waits(60).paged == [BJARTE, BJARTE], "the ladder, without whoever has it"
+    assert (story.alert.holder, story.alert.offered_to) == (ANNE, BJARTE)
 
 
 def test_evidence_for_a_holder_who_cannot_be_reached_goes_to_the_ladder_at_once() -> None:
@@ -421,9 +421,13 @@ def test_a_hand_over_pages_the_colleague_who_takes_it() -> None:
     assert (story.alert.holder, story.alert.stage, story.alert.offered_to) == (BJARTE, Stage.ON_WAY, None)
 
 
-def test_a_hand_over_that_nobody_accepts_falls_back_to_the_ladder() -> None:
+def test_a_hand_over_that_nobody_accepts_falls_back_to_whoever_has_it_and_then_to_the_ladder() -> None:
     story = claimed().happens(HandOver(ANNE, BJARTE))
-    assert story.waits(120).codes == ["hand_over_lapsed", "step_reached"]
+    assert story.waits(120).codes == ["hand_over_lapsed", "asked_to_keep"]
+    assert story.paged == [ANNE, ANNE]
+    assert (story.alert.stage, story.alert.holder, story.alert.offered_to) == (Stage.CLAIMED, ANNE, None)
+    assert story.waits(59).paged == []
+    assert story.waits(1).codes == ["not_kept", "step_reached"]
     assert (story.alert.stage, story.alert.holder, story.alert.offered_to) == (Stage.OPEN, None, None)
 
 

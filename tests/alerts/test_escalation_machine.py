@@ -23,6 +23,7 @@ from alerts.alert import (
     Close,
     CommandNotDone,
     Contact,
+    Decline,
     DueFor,
     Event,
     HandOver,
@@ -30,22 +31,27 @@ from alerts.alert import (
     NeedHelp,
     OnWay,
     PagesFailed,
+    Pause,
+    PauseReason,
     People,
     Raised,
     Refusal,
     Refused,
     Release,
     Repeated,
+    Resume,
     Stage,
     Step,
     TimePassed,
     UndoClose,
 )
+from alerts.answers import PAUSE_AT_MOST
 from alerts.checkin import Presence, Skipped
-from alerts.escalation import CONFIRM_WITHIN, step
+from alerts.escalation import step
 from alerts.ladder import climbing, wants_help
 from alerts.model import Entry, Severity, Track
-from alerts.policy import BY_ID, Policy, PolicyStep, StageLimits, Target
+from alerts.policy import BY_ID, Policy, PolicyStep, SeverityLimits, StageLimits, Target
+from alerts.stages import CONFIRM_WITHIN
 from alerts.timeline import LINES
 from tests.alerts.stories import START
 
@@ -53,6 +59,7 @@ PERSONS = st.integers(1, 5)
 SEVERITIES = st.sampled_from(Severity)
 WAITS = st.sampled_from((10, 60, 120, 600, 3600))
 LIMITS = st.sampled_from((60, 600, 3600))
+ACCEPT = st.sampled_from((30, 120, 600))
 TARGETS = [each for each in Target if each not in BY_ID]
 POLICIES = st.builds(
     Policy,
@@ -71,7 +78,12 @@ POLICIES = st.builds(
     ).map(tuple),
     rounds=st.sampled_from((1, 1, 2)),
     repeat_seconds=st.sampled_from((60, 300, 3600)),
-    limits=st.builds(StageLimits, claimed=LIMITS, on_way=LIMITS, arrived=LIMITS),
+    limits=st.builds(StageLimits, claimed=LIMITS, on_way=LIMITS, arrived=LIMITS, accept=ACCEPT),
+    severity_limits=st.lists(
+        st.builds(SeverityLimits, severity=SEVERITIES, claimed=LIMITS, on_way=LIMITS, arrived=LIMITS, accept=ACCEPT),
+        max_size=3,
+        unique_by=lambda each: each.severity,
+    ).map(tuple),
 )
 CONTACTS = {
     person: tuple(Contact(person * 10 + each, person, ("in_app", "sms")[each % 2]) for each in range(person % 3 + 1))
@@ -83,6 +95,12 @@ DUTY = st.one_of(st.just(FULL), st.dictionaries(st.sampled_from(TARGETS), st.lis
 REACHABLE = st.one_of(st.just(EVERYBODY), st.frozensets(PERSONS, min_size=3), st.frozensets(PERSONS, max_size=2))
 SKIPPED = st.one_of(st.just(frozenset[int]()), st.frozensets(PERSONS), st.just(EVERYBODY))
 CLAIMS = st.builds(Claim, by=PERSONS, take_over=st.booleans())
+PAUSES = st.builds(
+    Pause,
+    by=PERSONS,
+    reason=st.sampled_from(PauseReason),
+    time=st.integers(-1, 40).map(lambda each: timedelta(minutes=each)),
+)
 ANSWERS: st.SearchStrategy[Answer] = st.one_of(
     CLAIMS,
     st.builds(OnWay, by=PERSONS),
@@ -93,6 +111,9 @@ ANSWERS: st.SearchStrategy[Answer] = st.one_of(
     st.builds(HandOver, by=PERSONS, to=PERSONS),
     st.builds(HandOver, by=PERSONS, to=PERSONS),
     st.builds(UndoClose, by=PERSONS),
+    st.builds(Decline, by=PERSONS),
+    st.builds(Resume, by=PERSONS),
+    PAUSES,
 )
 ENDS: st.SearchStrategy[Answer] = st.builds(
     Close, by=PERSONS, cause=st.sampled_from(Cause), action=st.sampled_from(Action)
@@ -155,6 +176,42 @@ class Escalation(RuleBasedStateMachine):
     @precondition(lambda self: self._held())
     def the_holder_answers(self, answer: Answer) -> None:
         self._answer(replace(answer, by=self._alert().holder or 0))
+
+    @rule(pause=PAUSES, evidence=st.booleans())
+    @precondition(lambda self: self._held())
+    def the_holder_pauses(self, pause: Pause, *, evidence: bool) -> None:
+        before = self._alert()
+        self._answer(replace(pause, by=before.holder or 0))
+        after = self._alert()
+        if after == before:
+            return
+        assert after.due_for is DueFor.PAUSE
+        assert after.severity < Severity.CRITICAL
+        assert not wants_help(before)
+        if evidence:
+            self._joins(Severity.SERIOUS)
+            assert self._alert().due_for is not DueFor.PAUSE
+
+    @rule()
+    @precondition(lambda self: self._held() and self._alert().due_for is DueFor.PAUSE)
+    def a_pause_ends(self) -> None:
+        self.now = max(self.now, self._due_at())
+        self._happens(TimePassed())
+        assert self._alert().stage is Stage.OPEN
+        assert self._alert().holder is None
+
+    @rule()
+    @precondition(lambda self: self._held() and self._alert().offered_to is not None)
+    def the_offer_is_declined(self) -> None:
+        before = self._alert()
+        outcome = self._happens(Decline(before.offered_to or 0))
+        assert isinstance(outcome, Step)
+        after = outcome.alert
+        assert after.offered_to is None
+        assert after.holder in {before.holder, None}
+        assert outcome.pages or climbing(after) or not self._anybody(), "somebody hears of it, or is called already"
+        if after.holder is not None and not climbing(after):
+            assert self._due_at() <= self.now + CONFIRM_WITHIN
 
     @rule(answer=st.one_of(CLAIMS, st.builds(OnWay, by=PERSONS)))
     @precondition(lambda self: self._held() and self._alert().offered_to is not None)
@@ -257,23 +314,38 @@ class Escalation(RuleBasedStateMachine):
         assert alert.stage is not Stage.OPEN or alert.due_for is DueFor.STEP
         assert (alert.stage is Stage.CLOSING) == (alert.due_for is DueFor.CLOSE)
         assert alert.due_for is not DueFor.ACCEPT or alert.offered_to is not None
-        assert alert.due_for is not DueFor.STAGE or alert.step is None
+        assert alert.due_for not in (DueFor.STAGE, DueFor.KEEP, DueFor.PAUSE) or (
+            alert.step is None and alert.stage in HELD and alert.offered_to is None
+        )
 
     @invariant()
     def nobody_waits_longer_than_the_policy_says(self) -> None:
         alert = self.alert
         if alert is None or alert.due_at is None:
             return
-        limits, steps = alert.policy.limits, alert.policy.steps
-        longest = max(
-            600,
-            alert.policy.repeat_seconds,
-            limits.claimed,
-            limits.on_way,
-            limits.arrived,
-            *(each.wait_seconds for each in steps),
+        steps = alert.policy.steps
+        limits = [getattr(each, name) for each in self._limits(alert) for name in StageLimits.model_fields]
+        longest = timedelta(
+            seconds=max(600, alert.policy.repeat_seconds, *limits, *(each.wait_seconds for each in steps))
         )
-        assert alert.due_at <= self.now + timedelta(seconds=longest)
+        if alert.due_for is DueFor.PAUSE:
+            longest = PAUSE_AT_MOST
+        if alert.due_for is DueFor.KEEP:
+            longest = CONFIRM_WITHIN
+        assert alert.due_at <= self.now + longest
+
+    @invariant()
+    def nobody_is_silent_longer_than_the_severity_allows(self) -> None:
+        alert = self.alert
+        if alert is None or alert.due_at is None or alert.due_for is not DueFor.STAGE:
+            return
+        limits = self._limits(alert)
+        assert alert.due_at <= self.now + timedelta(seconds=max(getattr(each, alert.stage) for each in limits))
+
+    @staticmethod
+    def _limits(alert: Alert) -> list[StageLimits]:
+        """Those of the alert's severity, and of what it may have been when the stage began."""
+        return [alert.policy.limits_for(each) for each in Severity if each <= alert.severity]
 
     def teardown(self) -> None:
         """Silence from now on: somebody is paged within the longest wait, unless it is closed or nobody is there."""
@@ -334,11 +406,15 @@ class Escalation(RuleBasedStateMachine):
         outcome = self._happens(answer)
         if isinstance(outcome, Refused):
             return
+        if isinstance(answer, Pause):
+            assert timedelta() < answer.time <= PAUSE_AT_MOST
+            assert before.severity < Severity.CRITICAL
+            assert before.holder in {None, answer.by} or before.offered_to == answer.by
         assert outcome.alert.version > before.version
         assert outcome.entries, "the timeline tells of every answer"
         assert any(entry.actor_id == answer.by for entry in outcome.entries)
         if outcome.alert.stage in HELD and not climbing(outcome.alert) and outcome.alert.due_for is not DueFor.ACCEPT:
-            assert outcome.withdraw or isinstance(answer, UndoClose)
+            assert outcome.withdraw or isinstance(answer, UndoClose | Resume)
         if wants_help(before) and answer.by == before.holder and not isinstance(answer, Close | Release):
             assert wants_help(outcome.alert), "only somebody else ends a call for help"
         if isinstance(answer, Release):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from alerts.alert import Stage
+from alerts.alert import Action, Cause, Stage
 from alerts.command import Reason, State
 from alerts.looks import look_text
 from alerts.model import Severity, Track
@@ -382,11 +382,14 @@ def _in_language(alert: schemas.AlertDetail, language: str) -> schemas.AlertDeta
     return alert.model_copy(update=texts)
 
 
+AT_ANY_TIME: tuple[schemas.AnswerName, ...] = ("close", "need_help", "hand_over", "pause", "release")
 NEXT: dict[str, tuple[Stage, tuple[schemas.AnswerName, ...]]] = {
-    "claim": (Stage.CLAIMED, ("on_way", "arrived", "close", "need_help", "hand_over", "release")),
-    "take_over": (Stage.CLAIMED, ("on_way", "arrived", "close", "need_help", "hand_over", "release")),
-    "on_way": (Stage.ON_WAY, ("arrived", "close", "need_help", "hand_over", "release")),
-    "arrived": (Stage.ARRIVED, ("close", "need_help", "hand_over", "release")),
+    "claim": (Stage.CLAIMED, ("on_way", "arrived", *AT_ANY_TIME)),
+    "take_over": (Stage.CLAIMED, ("on_way", "arrived", *AT_ANY_TIME)),
+    "on_way": (Stage.ON_WAY, ("arrived", *AT_ANY_TIME)),
+    "arrived": (Stage.ARRIVED, AT_ANY_TIME),
+    "resume": (Stage.CLAIMED, ("on_way", "arrived", *AT_ANY_TIME)),
+    "pause": (Stage.CLAIMED, ("resume", "on_way", "arrived", "close", "need_help", "hand_over", "release")),
     "close": (Stage.CLOSING, ("undo_close",)),
 }
 
@@ -395,7 +398,8 @@ def _after(alert: schemas.AlertDetail, request: schemas.AnswerRequest) -> schema
     if request.answer not in NEXT:
         return alert
     stage, answers = NEXT[request.answer]
-    codes = {"claim": "claimed", "take_over": "claimed", "close": "closing"}
+    codes = {"claim": "claimed", "take_over": "claimed", "close": "closing", "pause": "paused", "resume": "resumed"}
+    due_at = NOW + timedelta(minutes=request.minutes or 15)
     said = entry(NOW, codes.get(request.answer, request.answer), actor=ME, cause=request.cause, action=request.action)
     now = {
         "stage": stage,
@@ -405,7 +409,8 @@ def _after(alert: schemas.AlertDetail, request: schemas.AnswerRequest) -> schema
         "offered_to": None,
         "unanswered_since": None,
         "version": alert.version + 1,
-        "due_at": NOW + timedelta(minutes=15),
+        "due_at": due_at,
+        "paused_until": due_at if request.answer == "pause" else None,
         "timeline": [*alert.timeline, said],
     }
     return alert.model_copy(update=now)
@@ -720,16 +725,65 @@ def offered() -> schemas.AlertDetail:
         offered_to=ME,
         mine=True,
         raised_at=ago(19),
+        answers=["claim", "decline", "on_way", "arrived"],
+    )
+
+
+def paused() -> schemas.AlertDetail:
+    """The dispenser that the reader has put off: a visit comes soon. It was the same an hour ago."""
+    return missed_dose().model_copy(
+        update={
+            "id": UUID(int=17),
+            "resident": "Gudrun Ree",
+            "stage": Stage.CLAIMED,
+            "holder": ME,
+            "mine": True,
+            "due_at": ago(-12),
+            "paused_until": ago(-12),
+            "answers": ["resume", "on_way", "arrived", "close", "hand_over", "need_help", "release"],
+            "timeline": [
+                entry(ago(9), "claimed", actor=ME),
+                entry(ago(8), "paused", actor=ME, why="visit_soon", minutes=20).model_copy(
+                    update={"note": "Kari er der uansett klokken elleve"}
+                ),
+            ],
+            "follows": schemas.AlertLink(
+                id=UUID(int=20), raised_at=ago(80), closed_at=ago(55), outcome_text="Reelt behov, Snakket med"
+            ),
+        }
+    )
+
+
+def closed() -> schemas.AlertDetail:
+    outcome = schemas.AlertOutcome(
+        cause=Cause.REAL,
+        cause_text="Reelt behov",
+        cause_code="4.1",
+        what_vkp_calls_the_cause="Fall",
+        action=Action.TALKED,
+        action_text="Snakket med",
+        action_code="8",
+        what_vkp_calls_the_action="samtale",
+    )
+    again = schemas.AlertLink(id=UUID(int=17), raised_at=ago(25), closed_at=None, outcome_text=None)
+    return alert(
+        20,
+        stage=Stage.CLOSED,
+        holder=KARI,
+        closed_at=ago(55),
+        raised_at=ago(80),
+        answers=[],
+        due_at=None,
+        outcome=outcome,
+        followed_by=again,
     )
 
 
 def night() -> FakeFront:
     """An ordinary bad night."""
     return FakeFront(
-        alerts=[alert(), offered(), late_button(), missed_dose(), out_of_doors(), battery()],
-        closed=[
-            alert(20, stage=Stage.CLOSED, holder=KARI, closed_at=ago(55), raised_at=ago(80), answers=[], due_at=None)
-        ],
+        alerts=[alert(), offered(), late_button(), missed_dose(), out_of_doors(), battery(), paused()],
+        closed=[closed()],
         site_views=[
             schemas.SiteView(name="stavanger-nord", zone="Eiganes og Tasta", heard_until=ago(0.1), deaf=False),
             schemas.SiteView(name="stavanger-vest", zone="Madla og Tjensvoll", heard_until=ago(42), deaf=True),

@@ -28,7 +28,18 @@ NO_PAGES = {
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "/alerts": ("/alerts", "/alerts?state=closed"),
     "/alerts/{uid}": (
-        *(f"/alerts/{each().id}" for each in (fake.alert, fake.late_button, fake.battery, fake.out_of_doors)),
+        *(
+            f"/alerts/{each().id}"
+            for each in (
+                fake.alert,
+                fake.late_button,
+                fake.battery,
+                fake.out_of_doors,
+                fake.paused,
+                fake.offered,
+                fake.closed,
+            )
+        ),
         f"/alerts/{UUID(int=404)}",
     ),
     "/desk": ("/desk", "/desk?state=closed&sort=raised"),

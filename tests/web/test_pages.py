@@ -152,7 +152,7 @@ async def test_the_list_says_in_words_what_each_alert_is(nurse: httpx.AsyncClien
         "stavanger-vest er ikke hørt siden 02:32",
     ):
         assert told in page
-    assert "<title>(6) Varsler" in page
+    assert "<title>(7) Varsler" in page
     assert (
         page.index("Til deg") < page.index("Bjørg Mæland") < page.index("Andre i sonene dine") < page.index("Torleif")
     )
@@ -221,8 +221,10 @@ async def test_a_desk_shows_who_has_what_and_who_is_on_duty(nurse: httpx.AsyncCl
         (False, True),
         (False, False),
         (False, False),
+        (False, False),
         (False, True),
     ]
+    assert "På pause til 03:26" in page
     for told in ("På vei siden 02:42", "Ingen har svart siden 03:08", "Ingen er på vakt her nå.", "Leder: Ole-Jakob"):
         assert told in page
 
@@ -388,6 +390,70 @@ async def test_done_needs_a_cause_and_an_action(nurse: httpx.AsyncClient, front:
     assert "du må velge noe først" in response.text
     await nurse.post(f"/alerts/{FALL}/answer", data={**given, "cause": "real", "action": "visited"})
     assert [(taken.cause, taken.action) for _, taken, _ in front.taken] == [("real", "visited")]
+
+
+async def test_done_may_say_more_exactly_what_it_was(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    codes = re.findall(r'<option value="([\d.]+)" lang="nb">', page)
+    assert codes[:2] == ["4", "4.1"], "those of the alert's own chapter first"
+    assert len(codes) == 65
+    given = form(page, "close") | {"cause": "false_by_user", "action": "talked"}
+    await nurse.post(f"/alerts/{FALL}/answer", data=given)
+    await nurse.post(f"/alerts/{FALL}/answer", data={**given, "cause_code": "4.13"})
+    assert [taken.cause_code for _, taken, _ in front.taken] == [None, "4.13"]
+
+
+async def test_a_closed_alert_says_what_it_was_and_that_it_happened_again(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get(f"/alerts/{fake.closed().id}")).text
+    assert '(VKP 4.1 <span lang="nb">Fall</span>)' in page
+    assert '(VKP 8 <span lang="nb">samtale</span>)' in page
+    assert f'<a href="/alerts/{fake.paused().id}">Det skjedde igjen 02:49</a>' in page
+
+
+async def test_pausing_needs_a_reason_and_a_time(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    front.alerts = [fake.alert(stage="claimed", holder=fake.ME, answers=["on_way", "pause"])]
+    given = form((await nurse.get(f"/alerts/{FALL}")).text, "pause")
+    for missing in ({"reason": "visit_soon"}, {"minutes": "10"}, {"reason": "visit_soon", "minutes": "31"}):
+        assert (await nurse.post(f"/alerts/{FALL}/answer", data={**given, **missing})).status_code == 422
+    said = {"reason": "visit_soon", "minutes": "10", "note": "Snakket med datteren"}
+    await nurse.post(f"/alerts/{FALL}/answer", data={**given, **said})
+    ((_, taken, _),) = front.taken
+    assert (taken.reason, taken.minutes, taken.note) == ("visit_soon", 10, "Snakket med datteren")
+    page = (await nurse.get(f"/alerts/{FALL}")).text
+    assert "På pause til 03:24" in page
+    assert "10 min igjen" in page
+    assert "Uten et ord fra deg" not in page
+
+
+async def test_a_pause_is_shown_with_its_reason_and_ended_before_its_time(
+    nurse: httpx.AsyncClient, front: fake.FakeFront
+) -> None:
+    uid = fake.paused().id
+    page = (await nurse.get(f"/alerts/{uid}")).text
+    for told in (
+        "På pause til 03:26",
+        "12 min igjen",
+        "Et besøk kommer snart",
+        "<q>Kari er der uansett klokken elleve</q>",
+    ):
+        assert told in page
+    assert f'<a href="/alerts/{fake.closed().id}">Det samme ble lukket 02:19: Reelt behov, Snakket med</a>' in page
+    first = re.search(r'<div class="first">.*?name="answer" value="(\w+)"', page, re.DOTALL)
+    assert first is not None
+    assert first[1] == "resume"
+    await nurse.post(f"/alerts/{uid}/answer", data=form(page, "resume"))
+    assert [taken.answer for _, taken, _ in front.taken] == ["resume"]
+    assert "På pause" not in (await nurse.get(f"/alerts/{uid}")).text
+
+
+async def test_an_offer_is_taken_or_declined(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    uid = fake.offered().id
+    page = (await nurse.get(f"/alerts/{uid}")).text
+    assert re.findall(r'name="answer" value="(\w+)"', page) == ["claim", "decline", "on_way", "arrived"]
+    assert "Ole-Jakob Tjensvoll har den fortsatt og får vite det med en gang." in page
+    await nurse.post(f"/alerts/{uid}/answer", data={**form(page, "decline"), "note": "Jeg er hos en annen"})
+    ((_, taken, _),) = front.taken
+    assert (taken.answer, taken.note) == ("decline", "Jeg er hos en annen")
 
 
 async def test_handing_over_names_a_colleague(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:

@@ -58,6 +58,27 @@ async def test_a_form_that_nobody_touched_says_the_policy_as_it_is(
     }
 
 
+async def test_a_severity_can_have_limits_of_its_own(nurse: httpx.AsyncClient, lead: fake.FakeFront) -> None:
+    form = fields((await nurse.get(EDIT)).text, FORM)
+    own = {"severity_limits.40.claimed": "2", "severity_limits.40.accept": "0,5", "limits.accept": "3", "do": "save"}
+    assert (await nurse.post("/policies/edit", data={**form, **own})).status_code == 303
+    (change,) = lead.policed.changed
+    base = fake_policies.NIGHT.limits
+    assert change.policy["limits"] == base.model_dump() | {"accept": 180}
+    assert change.policy["severity_limits"] == [
+        {"severity": 40, "claimed": 120, "on_way": base.on_way, "arrived": base.arrived, "accept": 30}
+    ]
+    broken = await nurse.post("/policies/edit", data={**form, "severity_limits.30.claimed": "soon", "do": "save"})
+    assert broken.status_code == 422
+    assert 'id="wrong-severity_limits"' in broken.text
+    assert 'value="soon"' in broken.text, "what was typed is kept"
+
+
+async def test_the_limits_are_told_in_words(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
+    page = text(await nurse.get("/how-it-works"))
+    assert "fra Kritisk: tatt 5 min, på vei 20 min, på stedet 1 t; 1 min til å ta imot en overlevering" in page
+
+
 async def test_steps_are_added_moved_and_removed_by_buttons_and_nothing_is_saved_by_them(
     nurse: httpx.AsyncClient, lead: fake.FakeFront
 ) -> None:

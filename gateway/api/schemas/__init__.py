@@ -1,7 +1,10 @@
 """What the API gives and takes; the pages are made from the same values. Times are UTC, ids are UUIDs."""
 
 from gateway.api.schemas.alerts import (
+    LONGEST_PAUSE,
     AlertDetail,
+    AlertLink,
+    AlertOutcome,
     AlertPage,
     AlertQuery,
     AlertSummary,
@@ -237,6 +240,7 @@ from gateway.api.schemas.technical import (
 )
 
 __all__ = [
+    "LONGEST_PAUSE",
     "AbsenceChange",
     "AbsenceRequest",
     "AbsenceView",
@@ -247,6 +251,8 @@ __all__ = [
     "ActivityQuery",
     "AlertDetail",
     "AlertLine",
+    "AlertLink",
+    "AlertOutcome",
     "AlertPage",
     "AlertQuery",
     "AlertStatistics",

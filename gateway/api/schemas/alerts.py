@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from alerts.alert import Action, Cause, Stage
+from alerts.alert import Action, Cause, PauseReason, Stage
+from alerts.answers import PAUSE_AT_MOST
 from alerts.model import Severity, Track
-from gateway.api.schemas.base import Code, Moment, Paged, PersonRef, Schema
+from gateway.api.schemas.base import Code, Filled, Moment, Paged, PersonRef, Schema
 from gateway.api.schemas.commands import LockView
 
 
@@ -20,7 +21,8 @@ class AlertSummary(Schema):
     ``title``: the condition in the reader's language. ``late_seconds``: how late the first message came, 0 when fresh.
     ``unanswered_since``: since when the whole ladder was climbed in vain. ``mine``: the reader holds it or it is
     offered to them. ``due_at``: when it climbs or falls back next. ``away_until``: when the resident, who is said to be away
-    now, is to be back; of an open alert, and for whoever sees care there.
+    now, is to be back; of an open alert, and for whoever sees care there. ``paused_until``: while nobody is called, as its holder
+    said that nobody need come.
     """
 
     id: UUID
@@ -47,6 +49,7 @@ class AlertSummary(Schema):
     mine: bool
     paged: bool
     away_until: datetime | None = None
+    paused_until: datetime | None = None
     version: int
 
 
@@ -122,7 +125,8 @@ class EvidenceView(Schema):
 
 
 class TimelineEntry(Schema):
-    """One line of the timeline. ``given_at``: when an answer was given, where it reached us later."""
+    """One line of the timeline. ``given_at``: when an answer was given, where it reached us later; ``note``: what whoever answered
+    wrote besides."""
 
     at: datetime
     given_at: datetime | None
@@ -131,17 +135,56 @@ class TimelineEntry(Schema):
     actor: PersonRef | None
     text: str
     vkp_event: str | None
+    note: str | None = None
 
 
 AnswerName = Literal[
-    "claim", "take_over", "on_way", "arrived", "close", "undo_close", "hand_over", "release", "need_help"
+    "claim",
+    "take_over",
+    "on_way",
+    "arrived",
+    "close",
+    "undo_close",
+    "hand_over",
+    "decline",
+    "pause",
+    "resume",
+    "release",
+    "need_help",
 ]
+LONGEST_PAUSE = int(PAUSE_AT_MOST / timedelta(minutes=1))
+"""In minutes."""
+
+
+class AlertOutcome(Schema):
+    """What an alert was and what was done about it. ``cause_code``: what it was more exactly, a VKP alert code; ``action_code``: the
+    VKP handling event that the action is; each with what the national list calls it."""
+
+    cause: Cause
+    cause_text: str
+    cause_code: str | None
+    what_vkp_calls_the_cause: str | None
+    action: Action
+    action_text: str
+    action_code: str | None
+    what_vkp_calls_the_action: str | None
+
+
+class AlertLink(Schema):
+    """An alert of the same thing in the same place, which followed this one within a day, or came before. ``outcome_text``: what it
+    was and what was done; None where nobody closed it."""
+
+    id: UUID
+    raised_at: datetime
+    closed_at: datetime | None
+    outcome_text: str | None
 
 
 class AlertDetail(AlertSummary):
     """An alert with all that whoever answers it needs. ``answers``: what the reader may answer now.
 
-    ``positions``: where to look, the newest first; of an open alert only.
+    ``positions``: where to look, the newest first; of an open alert only. ``outcome``: once somebody closes it. ``follows``: the
+    alert of the same that was closed within a day before; ``followed_by``: the next one.
     """
 
     what_vkp_calls_it: str | None
@@ -154,6 +197,9 @@ class AlertDetail(AlertSummary):
     timeline: list[TimelineEntry]
     answers: list[AnswerName]
     colleagues: list[PersonRef]
+    outcome: AlertOutcome | None = None
+    follows: AlertLink | None = None
+    followed_by: AlertLink | None = None
 
 
 class AlertPage(Schema):
@@ -185,8 +231,9 @@ class AnswerRequest(BaseModel):
     """An answer to an alert.
 
     ``given_at``: when the person gave it, where it reaches us later; ``version``: of the alert that they saw, to
-    refuse an answer to something that has changed since. ``cause`` and ``action`` go with ``close``, ``to`` with
-    ``hand_over``.
+    refuse an answer to something that has changed since. ``cause`` and ``action`` go with ``close``, and ``cause_code`` where
+    a VKP alert code tells more exactly what it was; ``to`` goes with ``hand_over``; ``reason`` and ``minutes`` with ``pause``,
+    ``note`` (free text about a person: it can be erased) with ``pause`` and ``decline``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -197,6 +244,13 @@ class AnswerRequest(BaseModel):
     action: Action | None = None
     given_at: AwareDatetime | None = None
     version: Annotated[int, Field(ge=0)] | None = None
+    cause_code: Annotated[str, Field(max_length=16)] | None = None
+    reason: PauseReason | None = None
+    minutes: Annotated[int, Field(ge=1, le=LONGEST_PAUSE)] | None = None
+    note: Annotated[Filled, Field(max_length=500)] | None = None
+
+    NEWER: ClassVar[frozenset[str]] = frozenset({"cause_code", "reason", "minutes", "note"})
+    """Fields that the first release does not know: an answer without them is the same answer to both."""
 
 
 class AnswerReply(Schema):

@@ -24,7 +24,8 @@ class LadderStep(Schema):
 
 class Ladder(Schema):
     """How alerts of a track, from a severity on, climb while nobody answers; and after how many seconds without a word
-    whoever has one loses it again. ``zone``: what it is for, empty for everywhere; ``applies``: which alerts."""
+    whoever has one loses it again. ``zone``: what it is for, empty for everywhere; ``applies``: which alerts; ``limits``: those times in
+    words, for all severities, then from which one on otherwise."""
 
     zone: str
     applies: str
@@ -35,6 +36,7 @@ class Ladder(Schema):
     claimed_seconds: int
     on_way_seconds: int
     arrived_seconds: int
+    limits: list[str]
 
 
 class DeskQuery(BaseModel):

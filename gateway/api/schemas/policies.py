@@ -38,11 +38,13 @@ class PolicyScopeRequest(Taken):
 
 
 class PolicyWords(Schema):
-    """A policy in the reader's language: what it is called, which alerts it is for, each of its steps."""
+    """A policy in the reader's language: what it is called, which alerts it is for, each of its steps, and how long somebody who
+    has answered may say nothing (for all severities, then from which one on otherwise)."""
 
     title: str
     applies: str
     steps: list[str]
+    limits: list[str]
 
 
 class PolicyVersion(Schema):

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from alerts.alert import Cause
+from alerts.alert import Action, Cause
 from alerts.model import Severity, Track
 from gateway.api.schemas.base import Code, Day, Named, Schema, Taken
 
 Step = Literal["hour", "day", "hour_of_day", "all"]
-Per = Literal["zone", "condition", "kind", "severity", "track", "cause"]
+Per = Literal["zone", "condition", "kind", "severity", "track", "cause", "cause_code", "action", "action_code"]
 Codes = Annotated[tuple[Code, ...], Field(max_length=50)]
 
 
@@ -78,7 +78,8 @@ class ActivityMap(Schema):
 class AlertStatisticsQuery(Taken):
     """Alerts that are closed, by when they were raised: the days from ``since`` (by default a quarter, 92 days, ago) to ``until`` (by
     default today), both included. ``zone``: with all below it, None for all that you lead. ``step``: a line for each hour, each day,
-    each hour of the day (of all days together), or none of them; ``per`` (may be repeated): and for each of these."""
+    each hour of the day (of all days together), or none of them; ``per`` (may be repeated): and for each of these. ``cause_code`` and ``action_code`` are VKP
+    codes, where somebody gave them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -86,13 +87,13 @@ class AlertStatisticsQuery(Taken):
     since: Day | None = None
     until: Day | None = None
     step: Step = "day"
-    per: Annotated[tuple[Per, ...], Field(max_length=6)] = ()
+    per: Annotated[tuple[Per, ...], Field(max_length=9)] = ()
     track: Track | None = None
     conditions: Annotated[Codes, Field(alias="condition")] = ()
 
 
 class AlertLine(Schema):
-    """What is asked for tells which of the first eight are there; a ``cause`` of None: it was over by itself.
+    """What is asked for tells which of the first eleven are there; a ``cause`` of None: it was over by itself.
 
     ``false_alarms``: by device or user; ``answered``: by a person, of these so many within 60 and 180 seconds; ``on_site``: somebody
     arrived, of these so many within 30 minutes. The seconds are sums over those, from raising: a mean is their sum by their number."""
@@ -105,6 +106,9 @@ class AlertLine(Schema):
     severity: Severity | None = None
     track: Track | None = None
     cause: Cause | None = None
+    cause_code: str | None = None
+    action: Action | None = None
+    action_code: str | None = None
     count: int
     false_alarms: int
     answered: int

@@ -180,6 +180,11 @@ function tick() {
     const told = fill(text, { hours: Math.floor(minutes / 60), minutes: minutes < 60 ? minutes : minutes % 60 });
     if (time.textContent !== told) time.textContent = told;
   }
+  for (const time of document.querySelectorAll("time[data-left]")) {
+    const minutes = Math.ceil((new Date(time.dateTime) - (Date.now() - clockAhead)) / 60_000);
+    const told = minutes < 1 ? words.lessLeft : fill(words.minutesLeft, { minutes });
+    if (time.textContent !== told) time.textContent = told;
+  }
   for (const part of document.querySelectorAll("[data-shows-at]"))
     part.hidden = Date.now() - clockAhead < new Date(part.dataset.showsAt);
 }

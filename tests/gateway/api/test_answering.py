@@ -10,6 +10,8 @@ from gateway.embedded import Broker
 from tests.gateway.served import Served, problem, served
 
 DONE = {"cause": "real", "action": "visited"}
+PAUSED: dict[str, Any] = {"reason": "visit_soon", "minutes": 5}
+MORE: dict[str, dict[str, Any]] = {"close": DONE, "pause": PAUSED}
 
 
 async def taken(it: Served, name: str, alert: Any, answer: str, **more: Any) -> tuple[str, str | None]:
@@ -62,7 +64,13 @@ async def test_what_is_offered_as_an_answer_is_taken(migrated_url: str, broker: 
     """Each answer that the detail lists, tried on an alert of its own; and none that it leaves out."""
     async with served(migrated_url, broker) as it:
         ola = await it.uid("Ola")
-        for before in ((), ("claim",), ("claim", "on_way", "arrived"), ("claim", "close")):
+        for severity, before in (
+            (40, ()),
+            (30, ("claim",)),
+            (30, ("claim", "pause")),
+            (40, ("claim", "on_way", "arrived")),
+            (30, ("claim", "close")),
+        ):
             possible = None
             for answer in (
                 "claim",
@@ -72,19 +80,56 @@ async def test_what_is_offered_as_an_answer_is_taken(migrated_url: str, broker: 
                 "close",
                 "undo_close",
                 "hand_over",
+                "decline",
+                "pause",
+                "resume",
                 "release",
                 "need_help",
             ):
                 fall = await it.fall()
+                await it.town.rows("UPDATE alert SET severity = 30 WHERE uid = %s AND %s", fall, severity < 40)
                 for each in before:
-                    await it.answer("Kari", fall, each, **(DONE if each == "close" else {}))
+                    await it.answer("Kari", fall, each, **MORE.get(each, {}))
                 detail = await it.detail("Kari", fall)
                 assert possible in (None, detail["answers"])
                 possible = detail["answers"]
-                more = {"to": ola} if answer == "hand_over" else DONE if answer == "close" else {}
+                more = {"to": ola} if answer == "hand_over" else MORE.get(answer, {})
                 reply = await it.answer("Kari", fall, answer, **more)
                 if answer in possible:
                     assert reply.status_code == 200, (before, answer, reply.text)
+                elif answer in ("decline", "pause", "resume"):
+                    assert reply.status_code == 409, (before, answer, reply.text)
+            assert ("pause" in (possible or ())) == (severity < 40 and before == ("claim",))
+            assert ("resume" in (possible or ())) == ("pause" in before)
+
+
+async def test_an_offer_is_declined_with_a_word_that_is_nowhere_else(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        fall = await it.fall()
+        await it.answer("Kari", fall, "claim")
+        await it.answer("Kari", fall, "hand_over", to=await it.uid("Ola"))
+        assert "decline" in (await it.detail("Ola", fall))["answers"]
+        assert "decline" not in (await it.detail("Kari", fall))["answers"]
+        assert await taken(it, "Ola", fall, "decline", note="Er hos Solveig") == ("claimed", "Kari")
+        (declined,) = [each for each in (await it.detail("Kari", fall))["timeline"] if each["code"] == "declined"]
+        assert (declined["note"], declined["actor"]["name"]) == ("Er hos Solveig", "Ola")
+        assert "claim" in (await it.detail("Kari", fall))["answers"], "that they have it still"
+        problem(await it.answer("Ola", fall, "decline"), 409, "not_offered")
+        for table in ("audit", "alert_entry", "answer"):
+            rows = await it.town.rows(f"SELECT t::text AS told FROM {table} t")
+            assert not any("Solveig" in each["told"] for each in rows), table
+
+
+async def test_of_the_same_again_everybody_sees_what_is_theirs(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        first, second = await it.fall(), await it.fall("Øy")
+        await it.town.rows(
+            "UPDATE alert SET follows_id = (SELECT id FROM alert WHERE uid = %s) WHERE uid = %s", first, second
+        )
+        (ada, liv) = (await it.detail("Ada", second), await it.detail("Liv", second))
+        assert (ada["follows"]["id"], liv["follows"]) == (str(first), None)
+        assert (await it.detail("Ada", first))["followed_by"]["id"] == str(second)
+        assert (await it.detail("Kari", first))["followed_by"] is None
 
 
 async def test_an_alert_is_handed_to_colleagues_only(migrated_url: str, broker: Broker) -> None:

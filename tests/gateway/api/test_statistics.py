@@ -44,13 +44,21 @@ BEATS = """
 
 
 async def closed(
-    it: Served, zone: str, raised: datetime, cause: str | None, answer: int | None, times: int = 1
+    it: Served,
+    zone: str,
+    raised: datetime,
+    cause: str | None,
+    answer: int | None,
+    times: int = 1,
+    codes: tuple[str | None, str | None, str | None] = (None, None, None),
 ) -> None:
+    """``codes``: of the cause, the action, and its own."""
     await it.town.rows(
-        """INSERT INTO alert_fact (raised_at, closed_at, zone_id, condition, kind, severity, track, cause, answer_seconds, close_seconds)
-           SELECT at, at, %s, 'fall', 'fall_alarm', 40, 'care', %s, %s, 3600
+        """INSERT INTO alert_fact (raised_at, closed_at, zone_id, condition, kind, severity, track, cause, cause_code, action,
+                                   action_code, answer_seconds, close_seconds)
+           SELECT at, at, %s, 'fall', 'fall_alarm', 40, 'care', %s, %s, %s, %s, %s, 3600
            FROM generate_series(1, %s), LATERAL (SELECT date_trunc('hour', %s::timestamptz, 'UTC') AS at) a""",
-        it.town.zones[zone], cause, answer, times, raised,
+        it.town.zones[zone], cause, *codes, answer, times, raised,
     )  # fmt: skip
 
 
@@ -219,3 +227,52 @@ async def test_the_fleet_is_counted_as_the_list_of_devices_has_it(migrated_url: 
         (line,) = (await siri.alert_statistics(query)).lines
         assert (line.condition, line.count, line.answered, line.cause) == ("fall", 1, 1, Cause.REAL)
         assert line.close_seconds > line.answer_seconds > 3600
+
+
+async def test_what_alerts_were_in_the_national_codes(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        monday = datetime(2026, 3, 2, 0, 10, tzinfo=OSLO)
+        await closed(it, "Sone", monday, "real", 50, 3, ("4.1", "talked", "8"))
+        await closed(it, "Sone", monday + timedelta(hours=23), "real", 200, 1, ("4.12", "visited", "9"))
+        await closed(it, "Sone", monday + timedelta(hours=25), "false_by_user", 20, 1, (None, "nothing", None))
+        await closed(it, "Øy", monday, "real", 50, 1, ("4.1", "talked", "8"))
+        await reckon(it, monday + timedelta(days=3))
+        siri = await it.client("Siri")
+        days: Any = {"since": monday.date(), "until": monday.date() + timedelta(days=1)}
+
+        async def lines(**asked: Any) -> list[dict[str, Any]]:
+            found = await siri.alert_statistics(schemas.AlertStatisticsQuery(**days, **asked))
+            return [each.model_dump(mode="json", exclude_unset=True) for each in found.lines]
+
+        by_code = await lines(step="all", per=("cause", "cause_code"))
+        assert [(each["cause"], each["cause_code"], each["count"]) for each in by_code] == [
+            ("false_by_user", None, 1), ("real", "4.1", 3), ("real", "4.12", 1),
+        ]  # fmt: skip
+        assert (by_code[1]["answered_in_60_s"], by_code[1]["answer_seconds"], by_code[2]["answered_in_60_s"]) == (
+            3,
+            150,
+            0,
+        )
+        by_day = await lines(step="day", per=("action", "action_code"))
+        assert [(each["begin"][:16], each["action"], each["action_code"], each["count"]) for each in by_day] == [
+            ("2026-03-01T23:00", "talked", "8", 3),
+            ("2026-03-01T23:00", "visited", "9", 1),
+            ("2026-03-02T23:00", "nothing", None, 1),
+        ]
+        hours = await lines(step="hour_of_day", per=("action",))
+        assert [(each["hour"], each["action"], each["count"]) for each in hours] == [
+            (0, "talked", 3), (1, "nothing", 1), (23, "visited", 1),
+        ]  # fmt: skip
+
+        # Counted from facts or from rollups, it comes to the same.
+        for step in ("hour", "day", "hour_of_day", "all"):
+            told = await lines(step=step, per=("cause", "severity"))
+            counted = await lines(step=step, per=("cause", "severity", "action_code"))
+            for name in ("count", "false_alarms", "answered", "answered_in_180_s", "answer_seconds", "close_seconds"):
+                assert sum(each[name] for each in told) == sum(each[name] for each in counted), (step, name)
+        table = list(csv.DictReader(io.StringIO(await siri.alert_statistics_csv(
+            schemas.AlertStatisticsQuery(**days, step="all", per=("cause_code", "action_code"))))))  # fmt: skip
+        assert list(table[0])[:3] == ["cause_code", "action_code", "count"]
+        assert {(each["cause_code"], each["action_code"]): each["count"] for each in table} == {
+            ("4.1", "8"): "3", ("4.12", "9"): "1", ("", ""): "1",
+        }  # fmt: skip

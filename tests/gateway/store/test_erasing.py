@@ -260,7 +260,7 @@ def test_two_who_note_at_once_lose_no_line(tmp_path: Path) -> None:
 NOT_SEARCHED = {
     "codes: ours, of the kinds of device, or as a rule has to be named": """
         absence.kind alert.key alert.condition alert.vkp_code alert.track alert.stage alert.due_for alert.before_closing
-        alert.cause alert.action alert_entry.code assignment.role audit.action audit.object command.name command.reason
+        alert.cause alert.cause_code alert.action alert.action_code alert.due_as alert_entry.code assignment.role audit.action audit.object command.name command.reason
         command.state command.outcome contact.channel device.ecosystem device.kind device_part.part device_part.type
         held_back.key held_back.condition held_back.vkp_code held_back.track held_back.outcome home_word.word page.state
         page.about planned_shift.role planned_shift.source planned_shift.event position.source quarantine.reason

@@ -165,6 +165,8 @@ async def test_alerts_and_audit_go_years_later_and_in_one_way_only(migrated_url:
     async with place(migrated_url) as town:
         old, young = await closed(town, NOW - 1200 * DAY), await closed(town, NOW - 1000 * DAY)
         await town.raise_(town.raising(town.homes[0], NOW - 2000 * DAY), now=NOW - 2000 * DAY)
+        await town.rows("UPDATE alert SET follows_id = %s WHERE id = %s", old, young)
+        await town.rows("INSERT INTO alert_note (alert_id, seq, note) VALUES (%s, 1, 'x'), (%s, 1, 'y')", old, young)
         for statement in (
             "DELETE FROM audit",
             "DELETE FROM alert_entry",
@@ -175,10 +177,10 @@ async def test_alerts_and_audit_go_years_later_and_in_one_way_only(migrated_url:
         ):
             assert await town.refuses(statement, psycopg.errors.RaiseException), statement
         await Forgetting(town.database, Keep(audit=1100), controlled=True).run_once(NOW)
-        left = await town.rows("SELECT id, closed_at IS NULL AS open FROM alert ORDER BY id")
+        left = await town.rows("SELECT id, closed_at IS NULL AS open, follows_id FROM alert ORDER BY id")
         assert [each["open"] for each in left] == [False, True], "what is open never goes"
-        assert left[0]["id"] == young
-        for table in ("page", "answer", "alert_entry"):
+        assert (left[0]["id"], left[0]["follows_id"]) == (young, None)
+        for table in ("page", "answer", "alert_note", "alert_entry"):
             rows = await town.rows(f"SELECT DISTINCT alert_id AS id FROM {table}")
             assert {each["id"] for each in rows} - {left[1]["id"]} == {young}, table
         lines = await town.rows(
@@ -212,7 +214,7 @@ async def test_of_every_table_it_is_decided_what_becomes_of_its_rows(migrated_ur
     } == goes | stays
     assert not goes & stays
     async with place(migrated_url) as town:
-        for name, known in (("alert", {*store.OF_ALERT, "held_back"}), ("silence", set(store.OF_SILENCE))):
+        for name, known in (("alert", {*store.OF_ALERT, "held_back", "alert"}), ("silence", set(store.OF_SILENCE))):
             rows = await town.rows(
                 """SELECT conrelid::regclass::text AS name FROM pg_constraint
                    WHERE contype = 'f' AND confrelid = %s::regclass""", name
