@@ -37,6 +37,7 @@ from gateway.store.db import DatabaseGone
 from gateway.web import (
     desk,
     devices,
+    figures,
     guard,
     how,
     lists,
@@ -52,6 +53,7 @@ from gateway.web import (
 )
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
+from gateway.web.figures import FigurePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
@@ -98,6 +100,7 @@ KEPT = frozenset(
         "day",
         "condition",
         "at",
+        "period",
     ]
 )
 """What of an address leads back to the same page."""
@@ -125,7 +128,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, policies, desk, devices, how, quarantine, residents, rosters, silences)
+    parts = (rules, policies, desk, devices, figures, how, quarantine, residents, rosters, silences)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -144,6 +147,7 @@ class Pages(
     PolicyPages,
     DevicePages,
     DeskPages,
+    FigurePages,
     HowPages,
     QuarantinePages,
     ResidentPages,

@@ -21,6 +21,7 @@ from gateway.api import schemas
 from gateway.desk import ladders
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
 from tests.web import fake_policies, fake_said
+from tests.web.fake_figures import FakeFigures
 from tests.web.fake_policies import FakePolicies
 from tests.web.fake_rosters import FakeRosters
 from tests.web.fake_rules import FakeRules
@@ -57,7 +58,7 @@ class SignedIn:
 
 
 @dataclass
-class FakeFront(FakeRosters):
+class FakeFront(FakeRosters, FakeFigures):
     """The gateway in memory. ``taken``: answers in the order in which they were given; ``refuse``: why to refuse."""
 
     alerts: list[schemas.AlertDetail] = field(default_factory=list)

@@ -32,6 +32,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/alerts/{UUID(int=404)}",
     ),
     "/desk": ("/desk", "/desk?state=closed&sort=raised"),
+    "/figures": ("/figures", "/figures?period=week&day=2025-06-02", "/figures?period=quarter&day=2026-08-02"),
     "/how-it-works": ("/how-it-works", "/how-it-works?guest"),
     "/quarantine": ("/quarantine", "/quarantine?decoded=3&unreadable=1&rest=1", "/quarantine?state=decoded"),
     "/rules": ("/rules?kind=fall_alarm", "/rules?kind=door_sensor"),

@@ -231,6 +231,7 @@ from gateway.api.schemas.statistics import (
     FleetQuery,
     Frequency,
     FrequencyQuery,
+    PerAnswer,
     ResidentFrequencies,
     ResidentFrequency,
 )
@@ -372,6 +373,7 @@ __all__ = [
     "Paged",
     "Part",
     "PartView",
+    "PerAnswer",
     "Period",
     "PersonRef",
     "PolicyChange",

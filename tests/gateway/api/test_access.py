@@ -181,6 +181,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/silences/{uid}/end"): PAGE,
     ("POST", "/silences/{uid}/extend"): PAGE,
     ("POST", "/silences/{uid}/consent"): PAGE,
+    ("GET", "/figures"): PAGE,
     ("GET", "/devices"): PAGE,
     ("GET", "/devices/{uid}"): PAGE,
     ("GET", "/rosters"): PAGE,
