@@ -48,6 +48,7 @@ from gateway.web import (
     rosters,
     rules,
     silences,
+    teams,
     views,
     words,
 )
@@ -65,6 +66,7 @@ from gateway.web.rosterview import PRESENCE
 from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
 from gateway.web.silences import ABOUT_SILENCES, SilencePages
+from gateway.web.teams import TeamPages
 
 log = structlog.get_logger()
 
@@ -101,6 +103,7 @@ KEPT = frozenset(
         "condition",
         "at",
         "period",
+        "team",
     ]
 )
 """What of an address leads back to the same page."""
@@ -128,7 +131,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, policies, desk, devices, figures, how, quarantine, residents, rosters, silences)
+    parts = (rules, policies, desk, devices, figures, how, quarantine, residents, rosters, silences, teams)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -153,6 +156,7 @@ class Pages(
     ResidentPages,
     RosterPages,
     SilencePages,
+    TeamPages,
 ):
     """Every page; each method answers one request."""
 

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from gateway.clock import ControlledClock
 from gateway.settings import load
 from gateway.web import demo, pages
-from tests.web import fake, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences
+from tests.web import fake, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences, fake_teams
 
 NO_PAGES = {
     "/": "leads to the list",
@@ -42,6 +42,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
     "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
+    "/teams/edit": (f"/teams/edit?team={fake_teams.NIGHT.id}", f"/teams/edit?zone={fake_policies.ZONE.id}"),
+    "/teams/{uid}": (f"/teams/{fake_teams.NIGHT.id}", f"/teams/{UUID(int=404)}"),
     "/policies/edit": (f"/policies/edit?policy={fake_policies.NIGHT_ID}",),
     "/policies/{uid}": (f"/policies/{fake_policies.NIGHT_ID}",),
     "/rehearsal": (f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",),
