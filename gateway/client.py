@@ -403,6 +403,16 @@ class Client:
     async def add_rotation(self, uid: UUID, body: schemas.RotationRequest) -> schemas.RotationView:
         return await self._call(schemas.RotationView, "POST", f"/rosters/{uid}/rotations", body)
 
+    async def add_pattern(self, uid: UUID, body: schemas.PatternRequest) -> list[schemas.ShiftView]:
+        return await self._call(list[schemas.ShiftView], "POST", f"/rosters/{uid}/patterns", body)
+
+    async def end_pattern(self, uid: UUID, body: schemas.PatternEnd) -> schemas.RosterView:
+        return await self._call(schemas.RosterView, "POST", f"/rosters/{uid}/patterns/end", body)
+
+    async def preview_plan(self, uid: UUID, body: schemas.PlanPreview) -> schemas.DutyView:
+        """Who would be on duty; nothing is set."""
+        return await self._call(schemas.DutyView, "POST", f"/rosters/{uid}/preview", body)
+
     async def end_rotation(self, uid: UUID, body: schemas.EndRequest) -> schemas.RotationView:
         return await self._call(schemas.RotationView, "POST", f"/rotations/{uid}/end", body)
 

@@ -106,6 +106,7 @@ from gateway.api.schemas.observations import (
     Type,
     WhoseQuery,
 )
+from gateway.api.schemas.patterns import MOST_WEEKS, PatternEnd, PatternRequest, PatternShift, PlanPreview
 from gateway.api.schemas.policies import (
     CalledPerson,
     ConditionView,
@@ -155,6 +156,7 @@ from gateway.api.schemas.rosters import (
     RosterView,
     RotationRequest,
     RotationView,
+    Seen,
     Serves,
     ShiftRequest,
     ShiftView,
@@ -246,6 +248,7 @@ from gateway.api.schemas.technical import (
 )
 
 __all__ = [
+    "MOST_WEEKS",
     "AbsenceChange",
     "AbsenceRequest",
     "AbsenceView",
@@ -373,9 +376,13 @@ __all__ = [
     "Paged",
     "Part",
     "PartView",
+    "PatternEnd",
+    "PatternRequest",
+    "PatternShift",
     "PerAnswer",
     "Period",
     "PersonRef",
+    "PlanPreview",
     "PolicyChange",
     "PolicyDetail",
     "PolicyOptions",
@@ -431,6 +438,7 @@ __all__ = [
     "ScopeName",
     "ScopeOption",
     "ScopeRequest",
+    "Seen",
     "Serves",
     "Serving",
     "SessionView",
