@@ -42,6 +42,7 @@ from gateway.web import (
     how,
     lists,
     live,
+    patterns,
     policies,
     quarantine,
     residents,
@@ -58,6 +59,7 @@ from gateway.web.figures import FigurePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.patterns import PatternPages
 from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.residents import ResidentPages
@@ -104,6 +106,8 @@ KEPT = frozenset(
         "at",
         "period",
         "team",
+        "pattern",
+        "rotation",
     ]
 )
 """What of an address leads back to the same page."""
@@ -131,7 +135,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, policies, desk, devices, figures, how, quarantine, residents, rosters, silences, teams)
+    parts = (rules, policies, desk, devices, figures, how, quarantine, residents, rosters, patterns, silences, teams)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -155,6 +159,7 @@ class Pages(
     QuarantinePages,
     ResidentPages,
     RosterPages,
+    PatternPages,
     SilencePages,
     TeamPages,
 ):

@@ -44,6 +44,14 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
     "/teams/edit": (f"/teams/edit?team={fake_teams.NIGHT.id}", f"/teams/edit?zone={fake_policies.ZONE.id}"),
     "/teams/{uid}": (f"/teams/{fake_teams.NIGHT.id}", f"/teams/{UUID(int=404)}"),
+    "/rosters/patterns/edit": (
+        "/rosters/patterns/edit",
+        f"/rosters/patterns/edit?pattern={fake_rosters.SHIFT}",
+    ),
+    "/rosters/rotations/edit": (
+        "/rosters/rotations/edit",
+        f"/rosters/rotations/edit?rotation={fake_rosters.ROTATION}",
+    ),
     "/policies/edit": (f"/policies/edit?policy={fake_policies.NIGHT_ID}",),
     "/policies/{uid}": (f"/policies/{fake_policies.NIGHT_ID}",),
     "/rehearsal": (f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",),
