@@ -280,16 +280,16 @@ class PatternPages(Part):
     async def _planner(self, request: Request) -> tuple[Who, Place]:
         """Whoever plans, and the zone that is asked for, else one of theirs."""
         who: Who = await self._signed_in(request)
-        return who, await self._place(who, await self._planned(who), request.query_params)
+        return who, await self._place(who, await self._planned_zones(who), request.query_params)
 
     async def _planner_of(self, who: Who, form: Mapping[str, str]) -> Place:
         """The zone that a form is for. NotFound for one that is not theirs: nothing is set elsewhere instead."""
-        zones = [each for each in await self._planned(who) if str(each.id) == form.get("zone")]
+        zones = [each for each in await self._planned_zones(who) if str(each.id) == form.get("zone")]
         if not zones:
             raise NotFound("zone", "there is no such zone, or you do not plan its roster", "choose one that you lead")
         return await self._place(who, zones, form)
 
-    async def _planned(self, who: Who) -> list[ZoneOption]:
+    async def _planned_zones(self, who: Who) -> list[ZoneOption]:
         zones = [
             each for each in rosterview.zone_options(await self._front.zones(who)) if each.roles & {"lead", "admin"}
         ]
