@@ -378,6 +378,24 @@ class Client:
     async def alert_statistics_csv(self, query: schemas.AlertStatisticsQuery | None = None) -> str:
         return (await self._send("GET", "/statistics/alerts.csv", query=query)).text
 
+    async def answer_times(self, query: schemas.AnswerTimesQuery | None = None) -> schemas.AnswerTimes:
+        return await self._call(schemas.AnswerTimes, "GET", "/statistics/answers", query=query)
+
+    async def answer_times_csv(self, query: schemas.AnswerTimesQuery | None = None) -> str:
+        return (await self._send("GET", "/statistics/answers.csv", query=query)).text
+
+    async def device_frequency(self, query: schemas.FrequencyQuery | None = None) -> schemas.DeviceFrequencies:
+        return await self._call(schemas.DeviceFrequencies, "GET", "/statistics/devices", query=query)
+
+    async def device_frequency_csv(self, query: schemas.FrequencyQuery | None = None) -> str:
+        return (await self._send("GET", "/statistics/devices.csv", query=query)).text
+
+    async def resident_frequency(self, query: schemas.FrequencyQuery | None = None) -> schemas.ResidentFrequencies:
+        return await self._call(schemas.ResidentFrequencies, "GET", "/statistics/residents", query=query)
+
+    async def resident_frequency_csv(self, query: schemas.FrequencyQuery | None = None) -> str:
+        return (await self._send("GET", "/statistics/residents.csv", query=query)).text
+
     # Rosters --------------------------------------------------------------------------------------------------------
 
     async def roster(self, uid: UUID) -> schemas.RosterView:
@@ -399,6 +417,16 @@ class Client:
 
     async def add_rotation(self, uid: UUID, body: schemas.RotationRequest) -> schemas.RotationView:
         return await self._call(schemas.RotationView, "POST", f"/rosters/{uid}/rotations", body)
+
+    async def add_pattern(self, uid: UUID, body: schemas.PatternRequest) -> list[schemas.ShiftView]:
+        return await self._call(list[schemas.ShiftView], "POST", f"/rosters/{uid}/patterns", body)
+
+    async def end_pattern(self, uid: UUID, body: schemas.PatternEnd) -> schemas.RosterView:
+        return await self._call(schemas.RosterView, "POST", f"/rosters/{uid}/patterns/end", body)
+
+    async def preview_plan(self, uid: UUID, body: schemas.PlanPreview) -> schemas.DutyView:
+        """Who would be on duty; nothing is set."""
+        return await self._call(schemas.DutyView, "POST", f"/rosters/{uid}/preview", body)
 
     async def end_rotation(self, uid: UUID, body: schemas.EndRequest) -> schemas.RotationView:
         return await self._call(schemas.RotationView, "POST", f"/rotations/{uid}/end", body)

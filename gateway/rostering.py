@@ -44,8 +44,8 @@ async def add_shift(
     connection: Connection, who: Who, uid: UUID, request: schemas.ShiftRequest, now: datetime
 ) -> schemas.ShiftView:
     """A shift that recurs in a zone of the planner's."""
-    zone = await _planned_zone(connection, who, uid)
-    person = await _colleague(connection, zone, request.role, request.person, now, "person")
+    zone = await planned_zone(connection, who, uid)
+    person = await colleague(connection, zone, request.role, request.person, now, "person")
     same = request.model_dump(include={"role", "weekday", "weeks", "week", "position", "from_date", "to_date"})
     times = {"start_time": request.start, "end_time": request.end, "anchor": request.anchor or request.from_date}
     days = {"on_days": list(request.on_days) or None}
@@ -69,8 +69,8 @@ async def add_rotation(
     connection: Connection, who: Who, uid: UUID, request: schemas.RotationRequest, now: datetime
 ) -> schemas.RotationView:
     """Persons who take turns in a zone of the planner's."""
-    zone = await _planned_zone(connection, who, uid)
-    persons = [await _colleague(connection, zone, request.role, each, now, "persons") for each in request.persons]
+    zone = await planned_zone(connection, who, uid)
+    persons = [await colleague(connection, zone, request.role, each, now, "persons") for each in request.persons]
     same = request.model_dump(include={"name", "role", "first_day", "hand_over", "turn_days", "position", "to_date"})
     times = {"start_time": request.start, "end_time": request.end, "weekdays": list(request.weekdays)}
     inner, made = await rosters.add(connection, "rotation", {**same, **times, "zone_id": zone["id"]})
@@ -116,14 +116,14 @@ async def add_override(
     connection: Connection, who: Who, uid: UUID, request: schemas.OverrideRequest, now: datetime, local: ZoneInfo
 ) -> schemas.OverrideView:
     """One on duty more, less, or by another. Conflict where that makes no sense."""
-    zone = await _planned_zone(connection, who, uid)
+    zone = await planned_zone(connection, who, uid)
     _still_to_come(request.ends, now, "ends")
     at = max(request.begins, now)
     leaves = comes = None
     if request.leaves is not None:
-        leaves = await _colleague(connection, zone, request.role, request.leaves, at, "leaves")
+        leaves = await colleague(connection, zone, request.role, request.leaves, at, "leaves")
     if request.comes is not None:
-        comes = await _colleague(connection, zone, request.role, request.comes, at, "comes")
+        comes = await colleague(connection, zone, request.role, request.comes, at, "comes")
     part = Part(leaves, comes, request.begins, request.ends)
     await _check(connection, zone, request.role, Change(Layer.OVERRIDE, (part,), request.position), local)
     inner, made = await rosters.add(
@@ -177,8 +177,8 @@ async def propose_swap(
             "not_yours", "others' shifts are swapped by themselves, or by a lead", "propose one of your own"
         )
     _still_to_come(min(request.mine.begins, request.theirs.begins), now, "begins")
-    asks = await _colleague(connection, zone, request.role, request.asks or who.uid, request.mine.begins, "asks")
-    gives = await _colleague(connection, zone, request.role, request.other, request.theirs.begins, "other")
+    asks = await colleague(connection, zone, request.role, request.asks or who.uid, request.mine.begins, "asks")
+    gives = await colleague(connection, zone, request.role, request.other, request.theirs.begins, "other")
     mine, theirs = (request.mine.begins, request.mine.ends), (request.theirs.begins, request.theirs.ends)
     await _check(connection, zone, request.role, _swap(asks, gives, mine, theirs), local)
     inner, made = await rosters.add(
@@ -241,7 +241,7 @@ async def set_check_in(
     connection: Connection, who: Who, uid: UUID, request: schemas.CheckInSetting, now: datetime, local: ZoneInfo
 ) -> schemas.RosterView:
     """Whether whoever serves in a zone, and below it, has to check in."""
-    zone = await _planned_zone(connection, who, uid)
+    zone = await planned_zone(connection, who, uid)
     await rosters.set_grace(connection, zone["id"], request.minutes, now)
     told: dict[str, Any] = {"minutes": request.minutes}
     await note(connection, who, "roster.check_in_set", "zone", zone["id"], zone["id"], now, **told)
@@ -251,7 +251,7 @@ async def set_check_in(
 # Parts ----------------------------------------------------------------------------------------------------------------
 
 
-async def _planned_zone(connection: Connection, who: Who, uid: UUID) -> dict[str, Any]:
+async def planned_zone(connection: Connection, who: Who, uid: UUID) -> dict[str, Any]:
     """A zone that they plan, locked, else NotFound."""
     row = await zones.find(connection, uid)
     if row is None or not duties.plans_in(who, row["id"]):
@@ -286,7 +286,7 @@ def _with_zone(row: Row, zone: Row) -> dict[str, Any]:
     return {**row, "zone_uid": zone["uid"], "zone": zone["name"]}
 
 
-async def _colleague(connection: Connection, zone: Row, role: str, uid: UUID, at: datetime, field: str) -> int:
+async def colleague(connection: Connection, zone: Row, role: str, uid: UUID, at: datetime, field: str) -> int:
     """Somebody who has the role in a zone or around it at a time. Invalid for anybody else."""
     for each in await people.colleagues(connection, zone["id"], (role,), at, reachable=False):
         if each.uid == uid:
@@ -306,7 +306,11 @@ async def _check(connection: Connection, zone: Row, role: str, change: Change, l
 async def change(connection: Connection, table: str, row: Row, version: int, values: Mapping[str, Any]) -> None:
     """Conflict where a row is not as it was in that version."""
     if not await rosters.change(connection, table, row["id"], version, values):
-        raise Conflict("stale", "somebody else has changed it since you looked", "look at it again")
+        raise stale()
+
+
+def stale() -> Conflict:
+    return Conflict("stale", "somebody else has changed it since you looked", "look at it again")
 
 
 def _still_to_come(at: datetime, now: datetime, field: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from gateway import absences, checking, duties, feeding, rostering
+from gateway import absences, checking, duties, feeding, patterning, rostering
 from gateway.access import ANYBODY, PLANNERS, RESPONDERS, Who
 from gateway.api import schemas
 from gateway.front.calls import Calls
@@ -44,13 +44,34 @@ class RosterCalls(Calls):
 
     async def add_rotation(self, who: Who, zone: UUID, request: schemas.RotationRequest) -> schemas.RotationView:
         who.require(PLANNERS)
-        now = self._clock.now()
-        return await self._database.run(lambda each: rostering.add_rotation(each, who, zone, request, now))
+        now, local = self._clock.now(), self._cache.local
+        return await self._database.run(lambda each: patterning.add_rotation(each, who, zone, request, now, local))
 
     async def end_rotation(self, who: Who, uid: UUID, request: schemas.EndRequest) -> schemas.RotationView:
         who.require(PLANNERS)
         now = self._clock.now()
         return await self._database.run(lambda each: rostering.end_rotation(each, who, uid, request, now))
+
+    async def add_pattern(self, who: Who, zone: UUID, request: schemas.PatternRequest) -> list[schemas.ShiftView]:
+        who.require(PLANNERS)
+        now, local = self._clock.now(), self._cache.local
+        return await self._database.run(lambda each: patterning.add_pattern(each, who, zone, request, now, local))
+
+    async def end_pattern(self, who: Who, zone: UUID, request: schemas.PatternEnd) -> schemas.RosterView:
+        who.require(PLANNERS)
+        now, local = self._clock.now(), self._cache.local
+
+        async def work(connection: Connection) -> schemas.RosterView:
+            await patterning.end_pattern(connection, who, zone, request, now, local)
+            return await duties.roster(connection, who, zone, now, local)
+
+        return await self._database.run(work)
+
+    async def preview_plan(self, who: Who, zone: UUID, request: schemas.PlanPreview) -> schemas.DutyView:
+        """Who would be on duty; nothing is set."""
+        who.require(PLANNERS)
+        now, local = self._clock.now(), self._cache.local
+        return await self._database.run(lambda each: patterning.preview(each, who, zone, request, now, local))
 
     async def import_calendar(self, who: Who, zone: UUID, request: schemas.ImportRequest) -> schemas.ImportView:
         who.require(PLANNERS)

@@ -315,6 +315,18 @@ async def change(connection: Connection, table: str, id_: int, version: int, val
     return cursor.rowcount == 1
 
 
+async def remove(connection: Connection, table: str, id_: int, version: int) -> bool:
+    """A recurring plan that has not begun is taken back. Whether it still was as it is in that version."""
+    if table == "rotation":
+        await connection.execute(
+            """DELETE FROM rotation_person t USING rotation r
+               WHERE t.rotation_id = r.id AND r.id = %s AND r.version = %s""",
+            (id_, version),
+        )
+    cursor = await connection.execute(f"DELETE FROM {table} WHERE id = %s AND version = %s".encode(), (id_, version))
+    return cursor.rowcount == 1
+
+
 def _place(value: object) -> str:
     return "tstzrange(%s, %s)" if isinstance(value, tuple) else "%s"
 

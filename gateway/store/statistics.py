@@ -6,7 +6,7 @@ Days and hours of the day are those in Oslo, as the rollups have them (:mod:`gat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,23 +16,24 @@ from gateway.store.rollups import ALERT_COUNTS, FACT_COUNTS
 from gateway.store.said import Stretch, Wanted, stretched
 
 _LOCAL = "(bucket AT TIME ZONE 'Europe/Oslo')"
-_STEPS = {
-    "hour": ("alert_hourly", "bucket AS begin"),
-    "day": ("alert_daily", "bucket AS begin"),
-    "hour_of_day": ("alert_hourly", f"extract(hour FROM {_LOCAL})::integer AS hour"),
-    "all": ("alert_daily", ""),
+_HOUR = f"extract(hour FROM {_LOCAL})::integer"
+_STEPS: Mapping[str, tuple[Any, ...]] = {
+    "hour": ("alert_hourly", ("bucket", "bucket AS begin")),
+    "day": ("alert_daily", ("bucket", "bucket AS begin")),
+    "hour_of_day": ("alert_hourly", (_HOUR, f"{_HOUR} AS hour")),
+    "all": ("alert_daily",),
 }
-_OF_FACT = {
-    **{step: at for step, (_, at) in _STEPS.items()},
-    "day": "date_trunc('day', bucket, 'Europe/Oslo') AS begin",
-}
-_PER = {"zone": "zone_id"}
+"""Of each step: the rollup, and by what its lines are, if by anything: the key, and what is shown of it."""
+_DAY = "date_trunc('day', bucket, 'Europe/Oslo')"
+_OF_FACT = {**{step: at for step, (_, *at) in _STEPS.items()}, "day": [(_DAY, f"{_DAY} AS begin")]}
+ZONE = "(SELECT json_build_object('id', z.uid, 'name', z.name) FROM zone z WHERE z.id = a.zone_id) AS zone"
+_PER = {"zone": ("a.zone_id", ZONE)}
 OF_FACTS = frozenset({"cause_code", "action", "action_code"})
 """What rollups do not tell apart: it is counted from the facts themselves, of which there are some ten thousand a year."""
 _FACTS = f"""(
     SELECT raised_at AS bucket, zone_id, condition, kind, severity, track, cause, cause_code, action, action_code, {FACT_COUNTS}
     FROM alert_fact WHERE zone_id = ANY(%(zones)s) AND raised_at >= %(since)s AND raised_at < %(until)s
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10) f"""
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ async def activity(
     return await cursor.fetchall()
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines that the database has written down as JSON, an array of objects: thousands of them cost nobody else's time here."""
+
+    count: int
+    json: str
+
+
 async def alerts(
     connection: Connection,
     span: Span,
@@ -72,25 +81,34 @@ async def alerts(
     track: str | None,
     conditions: Collection[str],
     limit: int,
-) -> list[dict[str, Any]]:
+) -> Lines:
     """What closed alerts came to, by a step of time and by what they were. ``per``: zone, condition, kind, severity, track or
     cause, and of ``OF_FACTS``."""
-    table, at = _STEPS[step]
+    table, *at = _STEPS[step]
     if OF_FACTS & set(per):
         table, at = _FACTS, _OF_FACT[step]
-    by = [at] if at else []
-    by += [_PER.get(name, name) for name in dict.fromkeys(per)]
+    by = [*at, *(_PER.get(name, (name, name)) for name in dict.fromkeys(per))]
+    shown = "".join(f"{each}, " for _, each in by)
     counts = ", ".join(f"sum({name})::bigint AS {name}" for name in ALERT_COUNTS)
-    places = ", ".join(str(number + 1) for number in range(len(by)))
-    cursor = await connection.execute(
-        f"""SELECT {"".join(f"{each}, " for each in by)}{counts} FROM {table}
+    keys = ", ".join(key for key, _ in by)
+    return await _written(
+        connection,
+        f"""SELECT {shown}{counts} FROM {table} a
             WHERE zone_id = ANY(%(zones)s) AND bucket >= %(since)s AND bucket < %(until)s
               AND (%(track)s::text IS NULL OR track = %(track)s)
               AND (%(conditions)s::text[] IS NULL OR condition = ANY(%(conditions)s))
-            {f"GROUP BY {places} ORDER BY {places}" if by else "HAVING count(*) > 0"} LIMIT %(limit)s""",
+            {f"GROUP BY {keys} ORDER BY {keys}" if by else "HAVING count(*) > 0"} LIMIT %(limit)s""",
         {**span.arguments, "track": track, "conditions": sorted(conditions) or None, "limit": limit},
     )
-    return await cursor.fetchall()
+
+
+async def _written(connection: Connection, query: str, arguments: Mapping[str, Any]) -> Lines:
+    """The rows of a query, in its order."""
+    cursor = await connection.execute(
+        f"SELECT count(*) AS count, coalesce(json_agg(q)::text, '[]') AS json FROM ({query}) q".encode(), arguments
+    )
+    row = await cursor.fetchone() or {"count": 0, "json": "[]"}
+    return Lines(row["count"], row["json"])
 
 
 TABLES = {"hour": "hourly", "day": "daily"}

@@ -38,24 +38,29 @@ from gateway.web import (
     answerform,
     desk,
     devices,
+    figures,
     guard,
     how,
     lists,
     live,
+    patterns,
     policies,
     quarantine,
     residents,
     rosters,
     rules,
     silences,
+    teams,
     views,
     words,
 )
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
+from gateway.web.figures import FigurePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.patterns import PatternPages
 from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.residents import ResidentPages
@@ -64,6 +69,7 @@ from gateway.web.rosterview import PRESENCE
 from gateway.web.rules import RulePages
 from gateway.web.seam import Front, Who
 from gateway.web.silences import ABOUT_SILENCES, SilencePages
+from gateway.web.teams import TeamPages
 
 log = structlog.get_logger()
 
@@ -99,6 +105,10 @@ KEPT = frozenset(
         "day",
         "condition",
         "at",
+        "period",
+        "team",
+        "pattern",
+        "rotation",
     ]
 )
 """What of an address leads back to the same page."""
@@ -126,7 +136,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, policies, desk, devices, how, quarantine, residents, rosters, silences)
+    parts = (rules, policies, desk, devices, figures, how, quarantine, residents, rosters, patterns, silences, teams)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -145,11 +155,14 @@ class Pages(
     PolicyPages,
     DevicePages,
     DeskPages,
+    FigurePages,
     HowPages,
     QuarantinePages,
     ResidentPages,
     RosterPages,
+    PatternPages,
     SilencePages,
+    TeamPages,
 ):
     """Every page; each method answers one request."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from alerts.model import Severity
 from alerts.policy import DEFAULT_POLICIES, Policy, PolicyStep, StageLimits, Target
+from gateway.web import formlist
 from gateway.web.ruleform import Answers
 
 MOST_STEPS = 20
@@ -58,18 +59,8 @@ def limit_rows(spec: Spec) -> list[tuple[Severity, Mapping[str, Any]]]:
 
 
 def done(spec: Spec, what: str) -> Spec:
-    """The data after a button: ``add``, or ``up:N``, ``down:N``, ``remove:N``."""
-    verb, _, which = what.partition(":")
-    steps, number = list(spec["steps"]), int(which) if which.isdigit() else -1
-    if verb == "add" and len(steps) < MOST_STEPS:
-        steps.append(NEW_STEP)
-    elif verb == "remove" and 0 <= number < len(steps) and len(steps) > 1:
-        del steps[number]
-    elif verb in ("up", "down"):
-        other = number + (1 if verb == "down" else -1)
-        if 0 <= number < len(steps) and 0 <= other < len(steps):
-            steps[number], steps[other] = steps[other], steps[number]
-    return {**spec, "steps": steps}
+    """The data after a button of its steps, of which there is always one."""
+    return {**spec, "steps": formlist.done(spec["steps"], what, NEW_STEP, MOST_STEPS, least=1)}
 
 
 def minutes(seconds: Any) -> str:

@@ -96,7 +96,7 @@ class RosterPages(Part):
             if isinstance(refused, NotSignedIn):
                 raise
             return await self._roster_page(request, who, form, refused)
-        return RedirectResponse(_address(form), SEE_OTHER)
+        return RedirectResponse(address_of(ROSTERS, form), SEE_OTHER)
 
     async def _roster_page(
         self, request: Request, who: Who, asked: Form | Mapping[str, str], refused: Problem | None = None
@@ -104,8 +104,8 @@ class RosterPages(Part):
         zones, now = rosterview.zone_options(await self._front.zones(who)), self._now()
         if not zones:
             raise NotFound("not_found", "there is no zone of yours")
-        zone = _chosen(zones, asked.get("zone", ""))
-        role = _role(asked.get("role"))
+        zone = chosen_zone(zones, asked.get("zone", ""))
+        role = role_of(asked.get("role"))
         roster = await self._front.roster(who, zone.id)
         clock = ZoneInfo(roster.time_zone)
         monday = rosterview.week_of(asked.get("week"), now, clock)
@@ -127,7 +127,9 @@ class RosterPages(Part):
             gaps=gaps,
             only_one=only_one,
             monday=monday,
-            link=lambda weeks: _address({"zone": str(zone.id), "role": role, "week": str(monday + weeks * A_WEEK)}),
+            link=lambda weeks: address_of(
+                ROSTERS, {"zone": str(zone.id), "role": role, "week": str(monday + weeks * A_WEEK)}
+            ),
             stretch=lambda each: rosterview.stretch(each, who.language, clock),
             field=lambda each: rosterview.field(each, clock),
             now_field=rosterview.field(now, clock),
@@ -173,7 +175,7 @@ class RosterPages(Part):
                 schemas.ImportRequest,
                 {
                     **{name: form.get(name, "") for name in ("calendar", "source", "since", "until")},
-                    "role": _role(form.get("role")),
+                    "role": role_of(form.get("role")),
                     "apply": form.get("do") == "apply",
                 },
             )
@@ -183,7 +185,7 @@ class RosterPages(Part):
                 raise
             return await self._import_page(request, who, form, None, refused)
         if done.applied:
-            return RedirectResponse(_address({**form, "week": form.get("since", "")}), SEE_OTHER)
+            return RedirectResponse(address_of(ROSTERS, {**form, "week": form.get("since", "")}), SEE_OTHER)
         return await self._import_page(request, who, form, done)
 
     async def _import_page(
@@ -199,14 +201,14 @@ class RosterPages(Part):
         ]
         if not zones:
             raise NotFound("not_found", "there is no zone whose roster you plan")
-        zone, today = _chosen(zones, asked.get("zone", "")), self._now().date()
+        zone, today = chosen_zone(zones, asked.get("zone", "")), self._now().date()
         return self._page(
             request,
             "roster_import.html",
             refused.status if refused else 200,
             zones=zones,
             zone=zone,
-            role=_role(asked.get("role")),
+            role=role_of(asked.get("role")),
             roles=ROLES,
             given={name: asked.get(name, "") for name in ("calendar", "source")},
             since=asked.get("since") or today.isoformat(),
@@ -325,7 +327,7 @@ def _override(form: Form, clock: ZoneInfo) -> schemas.OverrideRequest:
     return _made(
         schemas.OverrideRequest,
         {
-            "role": _role(form.get("role")),
+            "role": role_of(form.get("role")),
             "leaves": form.get("leaves"),
             "comes": form.get("comes"),
             "begins": rosterview.moment(form.get("begins"), clock, "begins"),
@@ -370,7 +372,7 @@ def _swap(form: Form) -> tuple[UUID, schemas.SwapRequest]:
     return _uuid(zone), _made(
         schemas.SwapRequest,
         {
-            "role": _role(role),
+            "role": role_of(role),
             "other": other,
             "mine": {"begins": mine[0], "ends": mine[1]},
             "theirs": {"begins": begins, "ends": ends},
@@ -403,18 +405,19 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 10 else 0
 
 
-def _role(text: str | None) -> schemas.Serving:
+def role_of(text: str | None) -> schemas.Serving:
     return "technical" if text == "technical" else "responder"
 
 
-def _chosen(zones: list[ZoneOption], text: str) -> ZoneOption:
+def chosen_zone(zones: list[ZoneOption], text: str) -> ZoneOption:
     """The zone that is asked for; else the innermost of the reader's first ones: there people are on duty."""
     asked = [each for each in zones if str(each.id) == text]
     return asked[0] if asked else max(zones, key=lambda each: each.depth)
 
 
-def _address(asked: Mapping[str, str]) -> str:
-    return f"{ROSTERS}?{urlencode({name: asked[name] for name in ('zone', 'role', 'week') if asked.get(name)})}"
+def address_of(path: str, asked: Mapping[str, str]) -> str:
+    """A page of this zone, role and week."""
+    return f"{path}?{urlencode({name: asked[name] for name in ('zone', 'role', 'week') if asked.get(name)})}"
 
 
 def _refusal(refused: Problem | None, language: str) -> str | None:

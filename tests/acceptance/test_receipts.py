@@ -274,7 +274,7 @@ async def test_an_answer_marks_ones_own_pages_and_takes_everybody_elses_back(mig
         assert mine["answered_at"] == town.now
         assert {each.address for each in town.push.recalled} == {"kari-phone", "ola-phone"}
         assert await town.rows("SELECT 1 FROM page WHERE recall_at IS NOT NULL") == []
-        await town.passes(minutes=9)
+        await town.passes(minutes=4)
         assert len(town.voice.sent) == 1, "what waited of the chain was withdrawn"
 
 

@@ -21,10 +21,12 @@ from gateway.api import schemas
 from gateway.desk import ladders
 from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
 from tests.web import fake_policies, fake_said
+from tests.web.fake_figures import FakeFigures
 from tests.web.fake_policies import FakePolicies
 from tests.web.fake_rosters import FakeRosters
 from tests.web.fake_rules import FakeRules
 from tests.web.fake_silences import DOOR, FakeSilences
+from tests.web.fake_teams import FakeTeams
 
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)  # 03:14 in Oslo
 ME = schemas.PersonRef(id=UUID(int=1), name="Ingrid Aase")
@@ -57,7 +59,7 @@ class SignedIn:
 
 
 @dataclass
-class FakeFront(FakeRosters):
+class FakeFront(FakeRosters, FakeFigures, FakeTeams):
     """The gateway in memory. ``taken``: answers in the order in which they were given; ``refuse``: why to refuse."""
 
     alerts: list[schemas.AlertDetail] = field(default_factory=list)

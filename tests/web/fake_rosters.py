@@ -23,7 +23,7 @@ STAFF = [
 NIGHT = datetime(2026, 11, 21, 21, tzinfo=UTC)
 """22:00 in Oslo, four hours before the pages' now."""
 DAY = timedelta(days=1)
-ABSENCE, OVERRIDE, SWAP, FEED = (UUID(int=number) for number in (601, 602, 603, 604))
+ABSENCE, OVERRIDE, SWAP, FEED, ROTATION, SHIFT = (UUID(int=number) for number in (601, 602, 603, 604, 605, 610))
 PLAN = Plan(
     shifts=[
         *(Shift(1, day, time(22), time(7)) for day in range(7)),
@@ -55,8 +55,8 @@ class FakeRosters:
         return schemas.RosterView(
             zone=ZONE,
             time_zone=OSLO.key,
-            shifts=[],
-            rotations=[],
+            shifts=_shifts(),
+            rotations=[_rotation()],
             overrides=[
                 schemas.OverrideView(
                     id=OVERRIDE, version=1, zone=ZONE, role="responder", leaves=STAFF[0], comes=STAFF[1],
@@ -115,6 +115,28 @@ class FakeRosters:
         there = Presence.CHECKED_IN if ("check_in", None) in self.rostered else Presence.NOT_CHECKED_IN
         due = schemas.CheckInView(zone=ZONE, presence=there, since=NIGHT, due_at=NIGHT + timedelta(minutes=10))
         return [due] if self.checks_in else []
+
+    # Plans ------------------------------------------------------------------------------------------------------------
+
+    async def add_pattern(self, who: Any, zone: UUID, request: schemas.PatternRequest) -> list[schemas.ShiftView]:
+        self._asked("pattern", request)
+        return _shifts()
+
+    async def end_pattern(self, who: Any, zone: UUID, request: schemas.PatternEnd) -> schemas.RosterView:
+        self._asked("end_pattern", request)
+        return await self.roster(who, zone)
+
+    async def add_rotation(self, who: Any, zone: UUID, request: schemas.RotationRequest) -> schemas.RotationView:
+        self._asked("rotation", request)
+        return _rotation()
+
+    async def end_rotation(self, who: Any, uid: UUID, request: schemas.EndRequest) -> schemas.RotationView:
+        self._asked("end_rotation", request)
+        return _rotation()
+
+    async def preview_plan(self, who: Any, zone: UUID, request: schemas.PlanPreview) -> schemas.DutyView:
+        self._asked("preview", request)
+        return await self.duty(who, zone, schemas.DutyQuery(since=request.since, until=request.until))
 
     # Changing ---------------------------------------------------------------------------------------------------------
 
@@ -200,3 +222,55 @@ def _swap(answers: list[Any]) -> schemas.SwapView:
 
 
 A_WEEK_WITH_A_HOLIDAY = date(2026, 12, 24)
+
+
+def _shifts() -> list[schemas.ShiftView]:
+    """Ingrid's two weeks, an evening of the municipality's, and Christmas."""
+    same: dict[str, Any] = {
+        "version": 3,
+        "role": "responder",
+        "position": 0,
+        "from_date": date(2026, 3, 2),
+        "to_date": None,
+    }
+
+    def shift(
+        number: int, who: int, week: int, weekday: int | None, times: tuple[int, int], **more: Any
+    ) -> schemas.ShiftView:
+        given = {"zone": ZONE, "weeks": 2, "anchor": date(2026, 3, 2), "on_days": [], **same, **more}
+        return schemas.ShiftView(
+            id=UUID(int=610 + number),
+            person=STAFF[who],
+            week=week,
+            weekday=weekday,
+            start=time(times[0]),
+            end=time(times[1]),
+            **given,
+        )
+
+    return [
+        shift(0, 0, 0, 0, (22, 7)),
+        shift(1, 0, 1, 4, (7, 15)),
+        shift(2, 1, 0, 6, (15, 22), zone=schemas.Named(id=UUID(int=500), name="Stavanger"), weeks=1),
+        shift(3, 2, 0, None, (8, 16), weeks=1, on_days=["christmas_eve", "holiday"], to_date=date(2027, 1, 1)),
+        shift(4, 2, 0, 2, (8, 16), weeks=1, to_date=date(2026, 11, 20)),
+    ]
+
+
+def _rotation() -> schemas.RotationView:
+    return schemas.RotationView(
+        id=ROTATION,
+        version=2,
+        name="Bakvakt",
+        zone=ZONE,
+        role="responder",
+        persons=[STAFF[1], STAFF[2]],
+        first_day=date(2026, 11, 2),
+        hand_over=time(8),
+        turn_days=7,
+        start=None,
+        end=None,
+        weekdays=list(range(7)),
+        position=5,
+        to_date=None,
+    )

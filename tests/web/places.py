@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from gateway.clock import ControlledClock
 from gateway.settings import load
 from gateway.web import demo, pages
-from tests.web import fake, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences
+from tests.web import fake, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences, fake_teams
 
 NO_PAGES = {
     "/": "leads to the list",
@@ -43,6 +43,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/alerts/{UUID(int=404)}",
     ),
     "/desk": ("/desk", "/desk?state=closed&sort=raised"),
+    "/figures": ("/figures", "/figures?period=week&day=2025-06-02", "/figures?period=quarter&day=2026-08-02"),
     "/how-it-works": ("/how-it-works", "/how-it-works?guest"),
     "/quarantine": ("/quarantine", "/quarantine?decoded=3&unreadable=1&rest=1", "/quarantine?state=decoded"),
     "/rules": ("/rules?kind=fall_alarm", "/rules?kind=door_sensor"),
@@ -52,6 +53,16 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "/rules/{uid}": (f"/rules/{fake_rules.OVERRIDE}",),
     "/rosters": ("/rosters", f"/rosters?week={fake_rosters.A_WEEK_WITH_A_HOLIDAY}"),
+    "/teams/edit": (f"/teams/edit?team={fake_teams.NIGHT.id}", f"/teams/edit?zone={fake_policies.ZONE.id}"),
+    "/teams/{uid}": (f"/teams/{fake_teams.NIGHT.id}", f"/teams/{UUID(int=404)}"),
+    "/rosters/patterns/edit": (
+        "/rosters/patterns/edit",
+        f"/rosters/patterns/edit?pattern={fake_rosters.SHIFT}",
+    ),
+    "/rosters/rotations/edit": (
+        "/rosters/rotations/edit",
+        f"/rosters/rotations/edit?rotation={fake_rosters.ROTATION}",
+    ),
     "/policies/edit": (f"/policies/edit?policy={fake_policies.NIGHT_ID}",),
     "/policies/{uid}": (f"/policies/{fake_policies.NIGHT_ID}",),
     "/rehearsal": (f"/rehearsal?resident={fake_policies.RESIDENT.id}&q=sol&at=2026-11-22T03:10",),

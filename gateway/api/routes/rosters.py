@@ -51,6 +51,26 @@ async def add_rotation(uid: UUID, body: schemas.RotationRequest, who: Planner, f
     return await front.add_rotation(who, uid, body)
 
 
+@router.post("/rosters/{uid}/patterns", status_code=201, tags=["rosters"])
+async def add_pattern(
+    uid: UUID, body: schemas.PatternRequest, who: Planner, front: TheFront
+) -> list[schemas.ShiftView]:
+    """All shifts of a person in a pattern of one or several weeks, at once; and instead of others, where it replaces some."""
+    return await front.add_pattern(who, uid, body)
+
+
+@router.post("/rosters/{uid}/patterns/end", tags=["rosters"])
+async def end_pattern(uid: UUID, body: schemas.PatternEnd, who: Planner, front: TheFront) -> schemas.RosterView:
+    """Until when several shifts recur: all of them, or none."""
+    return await front.end_pattern(who, uid, body)
+
+
+@router.post("/rosters/{uid}/preview", tags=["rosters"])
+async def preview_plan(uid: UUID, body: schemas.PlanPreview, who: Planner, front: TheFront) -> schemas.DutyView:
+    """Who would be on duty with a pattern or a rotation that is not set yet. It is refused as setting it would be."""
+    return await front.preview_plan(who, uid, body)
+
+
 @router.post("/rotations/{uid}/end", tags=["rosters"])
 async def end_rotation(uid: UUID, body: schemas.EndRequest, who: Planner, front: TheFront) -> schemas.RotationView:
     """Until when a rotation goes round."""

@@ -132,8 +132,16 @@ class RotationView(Schema):
     to_date: date | None
 
 
+class Seen(Taken):
+    """Something of a roster, and the version that you saw."""
+
+    id: UUID
+    version: Version
+
+
 class RotationRequest(Taken):
-    """A new rotation. The weekday of ``first_day`` is that of the hand-over."""
+    """A new rotation. The weekday of ``first_day`` is that of the hand-over. ``replaces``: one of the same role, which ends on the
+    day before; if it has not begun by then, and not today, it is as if it had never been."""
 
     name: Filled
     role: Serving = "responder"
@@ -146,6 +154,7 @@ class RotationRequest(Taken):
     weekdays: Weekdays = tuple(range(7))
     position: Position = 0
     to_date: Day | None = None
+    replaces: Seen | None = None
 
     @model_validator(mode="after")
     def _both(self) -> Self:

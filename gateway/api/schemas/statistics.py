@@ -1,4 +1,4 @@
-"""Statistics: how the fleet is now, when things happen in a zone, and what alerts came to. No names, and nobody's home."""
+"""Statistics: how the fleet is now, when things happen in a zone, what alerts came to, how long answers took, and who has many."""
 
 from __future__ import annotations
 
@@ -128,3 +128,100 @@ class AlertStatistics(Schema):
     until: date
     counted_until: datetime | None
     lines: list[AlertLine]
+
+
+# Figures --------------------------------------------------------------------------------------------------------------
+
+PerAnswer = Literal["zone", "hour", "cause", "condition"]
+
+
+class AnswerTimesQuery(Taken):
+    """Alerts that are closed, by when they were raised: the days from ``since`` (by default four weeks ago) to ``until`` (by
+    default today), both included. ``zone``: with all below it, None for all that you lead. ``per`` (may be repeated): a line for
+    each zone, hour of the day, cause or condition; without it one of all."""
+
+    zone: UUID | None = None
+    since: Day | None = None
+    until: Day | None = None
+    per: Annotated[tuple[PerAnswer, ...], Field(max_length=4)] = ()
+    track: Track | None = None
+
+
+class AnswerLine(Schema):
+    """What is asked for tells which of the first four are there; a ``cause`` of None: it was over by itself.
+
+    ``answered``: by a person, the others were over before; of these so many within 60 and 180 seconds, half of them within the
+    median and nine in ten within the 90th percentile. ``on_site``: somebody arrived. All from raising."""
+
+    zone: Named | None = None
+    hour: int | None = None
+    cause: Cause | None = None
+    condition: str | None = None
+    alerts: int
+    false_alarms: int
+    answered: int
+    answered_in_60_s: int
+    answered_in_180_s: int
+    answer_median_seconds: int | None
+    answer_p90_seconds: int | None
+    on_site: int
+    on_site_in_30_min: int
+    on_site_median_seconds: int | None
+    on_site_p90_seconds: int | None
+
+
+class AnswerTimes(Schema):
+    """Lines in order of what they are for."""
+
+    since: date
+    until: date
+    lines: list[AnswerLine]
+
+
+class FrequencyQuery(Taken):
+    """Alerts by when they were raised, open ones too: the days from ``since`` (by default four weeks ago) to ``until`` (by default
+    today), both included. ``zone``: with all below it, None for all of yours. ``marked``: only what has too many."""
+
+    zone: UUID | None = None
+    since: Day | None = None
+    until: Day | None = None
+    track: Track | None = None
+    marked: bool = False
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+class Frequency(Schema):
+    """``zone``: of the newest alert. Of ``closed`` ones so many were ``false_alarms``, by device or user. ``most_in_a_month``: in the
+    busiest of the months that the days are in, each counted whole; ``marked``: that is too many."""
+
+    zone: Named
+    alerts: int
+    closed: int
+    false_alarms: int
+    most_in_a_month: int
+    marked: bool
+
+
+class DeviceFrequency(Frequency):
+    device: Named
+    kind: str
+
+
+class ResidentFrequency(Frequency):
+    resident: Named
+
+
+class Frequencies(Schema):
+    """Whoever has the most alerts first. ``many_a_month``: more are marked."""
+
+    since: date
+    until: date
+    many_a_month: int
+
+
+class DeviceFrequencies(Frequencies):
+    lines: list[DeviceFrequency]
+
+
+class ResidentFrequencies(Frequencies):
+    lines: list[ResidentFrequency]

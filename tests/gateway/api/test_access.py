@@ -97,6 +97,9 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", f"{API}/rosters/{{uid}}/shifts"): PLANNERS,
     ("POST", f"{API}/shifts/{{uid}}/end"): PLANNERS,
     ("POST", f"{API}/rosters/{{uid}}/rotations"): PLANNERS,
+    ("POST", f"{API}/rosters/{{uid}}/patterns"): PLANNERS,
+    ("POST", f"{API}/rosters/{{uid}}/patterns/end"): PLANNERS,
+    ("POST", f"{API}/rosters/{{uid}}/preview"): PLANNERS,
     ("POST", f"{API}/rotations/{{uid}}/end"): PLANNERS,
     ("POST", f"{API}/rosters/{{uid}}/overrides"): PLANNERS,
     ("POST", f"{API}/overrides/{{uid}}/withdraw"): PLANNERS,
@@ -136,6 +139,12 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", f"{API}/callbacks/{{channel}}/status"): PUBLIC,
     ("POST", f"{API}/callbacks/{{channel}}/inbound"): PUBLIC,
     ("POST", f"{API}/callbacks/{{channel}}/pressed"): PUBLIC,
+    ("GET", f"{API}/statistics/answers"): LEADERS,
+    ("GET", f"{API}/statistics/answers.csv"): LEADERS,
+    ("GET", f"{API}/statistics/devices"): OVERSEERS,
+    ("GET", f"{API}/statistics/devices.csv"): OVERSEERS,
+    ("GET", f"{API}/statistics/residents"): LEADERS,
+    ("GET", f"{API}/statistics/residents.csv"): LEADERS,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/contracts"): PUBLIC,
@@ -173,6 +182,11 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/policies/edit"): PAGE,
     ("GET", "/policies/{uid}"): PAGE,
     ("POST", "/policies/{uid}/withdraw"): PAGE,
+    ("GET", "/teams"): PAGE,
+    ("GET", "/teams/edit"): PAGE,
+    ("POST", "/teams/edit"): PAGE,
+    ("GET", "/teams/{uid}"): PAGE,
+    ("POST", "/teams/{uid}/withdraw"): PAGE,
     ("GET", "/reach"): PAGE,
     ("GET", "/rehearsal"): PAGE,
     ("GET", "/silences"): PAGE,
@@ -182,10 +196,17 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/silences/{uid}/end"): PAGE,
     ("POST", "/silences/{uid}/extend"): PAGE,
     ("POST", "/silences/{uid}/consent"): PAGE,
+    ("GET", "/figures"): PAGE,
     ("GET", "/devices"): PAGE,
     ("GET", "/devices/{uid}"): PAGE,
     ("GET", "/rosters"): PAGE,
     ("POST", "/rosters"): PAGE,
+    ("GET", "/rosters/patterns"): PAGE,
+    ("POST", "/rosters/patterns"): PAGE,
+    ("GET", "/rosters/patterns/edit"): PAGE,
+    ("POST", "/rosters/patterns/edit"): PAGE,
+    ("GET", "/rosters/rotations/edit"): PAGE,
+    ("POST", "/rosters/rotations/edit"): PAGE,
     ("GET", "/rosters/import"): PAGE,
     ("POST", "/rosters/import"): PAGE,
     ("GET", "/my-shifts"): PAGE,
@@ -197,6 +218,11 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
 RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall_alarm", "button_pressed")}
 STRETCH = {"begins": "2026-06-01T08:00:00Z", "ends": "2026-06-01T16:00:00Z"}
 SHIFT = {"weekday": 0, "start": "08:00", "end": "16:00", "from_date": "2026-06-01"}
+PATTERN = {
+    "person": str(uuid4()),
+    "from_date": "2026-06-01",
+    "shifts": [{"weekday": 0, "start": "08:00", "end": "16:00"}],
+}
 BODIES: dict[str, dict[str, Any]] = {
     f"{API}/me/language": {"json": {"language": "nb"}},
     f"{API}/observations": {"params": {"device": str(uuid4())}},
@@ -229,6 +255,11 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{API}/rosters/{{uid}}/rotations": {
         "json": {"name": "Natt", "persons": [str(uuid4())], "first_day": "2026-06-01", "hand_over": "08:00"}
     },
+    f"{API}/rosters/{{uid}}/patterns": {"json": PATTERN},
+    f"{API}/rosters/{{uid}}/patterns/end": {
+        "json": {"shifts": [{"id": str(uuid4()), "version": 1}], "last_day": "2026-06-01"}
+    },
+    f"{API}/rosters/{{uid}}/preview": {"json": {"pattern": PATTERN}},
     f"{API}/rotations/{{uid}}/end": {"json": {"last_day": "2026-06-01", "version": 1}},
     f"{API}/rosters/{{uid}}/overrides": {"json": {**STRETCH, "leaves": str(uuid4())}},
     f"{API}/overrides/{{uid}}/withdraw": {"json": {"version": 1}},
