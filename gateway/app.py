@@ -18,9 +18,10 @@ from functools import partial
 
 import structlog
 
-from alerts.channels import load_channel
+from alerts.channels import Channel, load_channel
+from alerts.vapid import fresh_key, public_key
 from devices.model import Lane
-from gateway import canary
+from gateway import canary, push
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
@@ -35,6 +36,7 @@ from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
 from gateway.store import commands, gateways, migrate, observations, outlook, pages, rosters, silences, sites, watches
+from gateway.store import push as push_store
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -85,6 +87,7 @@ class Gateway:
             settings.keeping,
             controlled=self.controlled is not None,
         )
+        self.channels: dict[str, Channel] = {}
         self.auditor = Auditor(self.database, self.clock, self.cache)
         self.dispatcher = self._dispatcher()
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
@@ -130,15 +133,23 @@ class Gateway:
     # Making ---------------------------------------------------------------------------------------------------------
 
     def _dispatcher(self) -> Dispatcher:
-        channels = {name: load_channel(name, config) for name, config in self.settings.channel_settings.items()}
+        self.channels |= {name: load_channel(name, config) for name, config in self.settings.channel_settings.items()}
         url = str(self.settings.public_url).rstrip("/")
         dispatching = Dispatching(self.holder, url, self.settings.local)
-        return Dispatcher(self.database, self.clock, self.cache, channels, dispatching)
+        return Dispatcher(self.database, self.clock, self.cache, self.channels, dispatching)
 
     async def _prepare(self, connection: Connection) -> None:
         changed = await install_defaults(connection, self.clock.now())
         if changed:
             log.info("defaults.installed", changed=changed)
+        await self._prepare_push(connection)
+
+    async def _prepare_push(self, connection: Connection) -> None:
+        """The key that pushes are signed with is the setting's, else the database's, where it is made once."""
+        config = self.settings.channel_settings[push_store.CHANNEL]
+        key = config["private_key"] or await push_store.private_key(connection, fresh_key(), self.clock.now())
+        self.channels[push_store.CHANNEL] = load_channel(push.CHANNEL, {**config, "private_key": key})
+        self.front.pushing = push.Pushing(public_key(key), self.settings.push_private_endpoints)
 
     def _start_lane(self, site: sites.Site, lane: Lane) -> LaneWorker:
         settings = LaneSettings(

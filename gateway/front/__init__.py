@@ -23,6 +23,7 @@ from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
 from gateway.front.policies import PolicyCalls
+from gateway.front.push import PushCalls
 from gateway.front.rosters import RosterCalls
 from gateway.front.rules import RuleCalls
 from gateway.front.silences import SilenceCalls
@@ -63,6 +64,7 @@ class Front(
     RosterCalls,
     SilenceCalls,
     StatisticsCalls,
+    PushCalls,
 ):
     """What people can do with the gateway."""
 

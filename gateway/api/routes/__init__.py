@@ -11,6 +11,7 @@ from gateway.api.routes import (
     homes,
     observations,
     policies,
+    push,
     rosters,
     rules,
     sessions,
@@ -36,5 +37,6 @@ for each in (
     rosters,
     silences,
     statistics,
+    push,
 ):
     router.include_router(each.router)

@@ -121,6 +121,9 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", f"{API}/teams/{{uid}}"): LEADERS,
     ("PUT", f"{API}/teams/{{uid}}"): POLICY_MAKERS,
     ("POST", f"{API}/teams/{{uid}}/withdraw"): POLICY_MAKERS,
+    ("GET", f"{API}/push/key"): ANYBODY,
+    ("PUT", f"{API}/push/subscription"): ANYBODY,
+    ("DELETE", f"{API}/push/subscription/{{uid}}"): ANYBODY,
     ("GET", f"{API}/commands"): ANYBODY,
     ("GET", f"{API}/commands/{{uid}}"): ANYBODY,
     ("GET", f"{API}/statistics/fleet"): OVERSEERS,
@@ -192,6 +195,7 @@ STRETCH = {"begins": "2026-06-01T08:00:00Z", "ends": "2026-06-01T16:00:00Z"}
 SHIFT = {"weekday": 0, "start": "08:00", "end": "16:00", "from_date": "2026-06-01"}
 BODIES: dict[str, dict[str, Any]] = {
     f"{API}/me/language": {"json": {"language": "nb"}},
+    f"{API}/push/subscription": {"json": {"endpoint": "https://p.example", "keys": {"p256dh": "AA", "auth": "AA"}}},
     f"{API}/observations": {"params": {"device": str(uuid4())}},
     f"{API}/observations/buckets": {"params": {"device": str(uuid4())}},
     f"{API}/observations/counted": {"params": {"device": str(uuid4())}},
