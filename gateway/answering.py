@@ -140,7 +140,9 @@ def _given_at(request: schemas.AnswerRequest, now: datetime) -> datetime | None:
 
 
 def _fingerprint(uid: UUID, request: schemas.AnswerRequest) -> bytes:
-    return hashlib.sha256(f"{uid} {request.model_dump_json()}".encode()).digest()
+    """When it was given is not part of it: an answer of which the reply was lost is kept, and told with its time later."""
+    asked = request.model_copy(update={"given_at": None})
+    return hashlib.sha256(f"{uid} {asked.model_dump_json()}".encode()).digest()
 
 
 def _again(before: Taken, asked: bytes) -> schemas.AnswerReply:

@@ -19,6 +19,7 @@ from functools import partial
 import structlog
 
 from alerts.channels import Channel, load_channel
+from alerts.channels.web_push import WebPush
 from alerts.vapid import fresh_key, public_key
 from devices.model import Lane
 from gateway import canary, push
@@ -148,8 +149,9 @@ class Gateway:
         """The key that pushes are signed with is the setting's, else the database's, where it is made once."""
         config = self.settings.channel_settings[push_store.CHANNEL]
         key = config["private_key"] or await push_store.private_key(connection, fresh_key(), self.clock.now())
-        self.channels[push_store.CHANNEL] = load_channel(push.CHANNEL, {**config, "private_key": key})
-        self.front.pushing = push.Pushing(public_key(key), self.settings.push_private_endpoints)
+        channel = WebPush(WebPush.Config(**{**config, "private_key": key}))
+        self.channels[push_store.CHANNEL] = channel
+        self.front.pushing = push.Pushing(public_key(key), channel, self.settings.push_private_endpoints)
 
     def _start_lane(self, site: sites.Site, lane: Lane) -> LaneWorker:
         settings = LaneSettings(

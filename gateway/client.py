@@ -441,6 +441,9 @@ class Client:
     async def push_unsubscribe(self, uid: UUID) -> None:
         await self._send("DELETE", f"/push/subscription/{uid}")
 
+    async def push_test(self, uid: UUID) -> None:
+        await self._send("POST", f"/push/subscription/{uid}/test")
+
     # Quarantine and trials ------------------------------------------------------------------------------------------
 
     async def quarantine(

@@ -12,8 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
+from alerts.channels import Outgoing
+from alerts.delivery import SendResult
+from alerts.model import Severity
+from alerts.render import PUSH_TEST, translations
 from alerts.subscription import Subscription, begins, check
 from gateway.access import Who
 from gateway.api import schemas
@@ -28,11 +33,20 @@ MOST_PHONES = 10
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+class Tries(Protocol):
+    """A channel that can be tried."""
+
+    async def test(self, outgoing: Outgoing) -> SendResult:
+        """Say on the phone that it can be reached."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pushing:
-    """``public_key``: what browsers subscribe with. ``private_endpoints``: hosts of this network are taken, too."""
+    """``public_key``: what browsers subscribe with. ``channel``: what pushes. ``private_endpoints``: hosts of this network are
+    taken, too."""
 
     public_key: str
+    channel: Tries
     private_endpoints: bool = False
 
 
@@ -100,6 +114,20 @@ async def unsubscribe(connection: Connection, who: Who, uid: UUID, now: datetime
     if found.active:
         await _drop(connection, who, [found.id], now)
         await audit.announce(connection, Changed(persons=frozenset({who.person_id})))
+
+
+async def own_phone(connection: Connection, who: Who, uid: UUID) -> Phone:
+    """A phone that they are reached on, else NotFound."""
+    found = next((each for each in await store.phones(connection, who.person_id) if each.uid == uid), None)
+    if found is None or not found.active:
+        raise NotFound("phone", "there is no such phone of yours", "open the app on it, signed in")
+    return found
+
+
+def trial_of(phone: Phone, language: str) -> Outgoing:
+    """What is pushed to a phone to try it."""
+    title, text = (translations(language).gettext(each) for each in PUSH_TEST)
+    return Outgoing(f"test-{phone.uid}", phone.address, title, text, Severity.MODERATE, language=language)
 
 
 async def _drop(connection: Connection, who: Who, ids: Sequence[int], now: datetime) -> None:

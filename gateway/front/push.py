@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from alerts.delivery import Failed
 from gateway import push
 from gateway.access import ANYBODY, Who
 from gateway.api import schemas
-from gateway.errors import NotFound
+from gateway.errors import Conflict, NotFound
 from gateway.front.calls import Calls
 from gateway.push import Pushing
 
@@ -31,6 +32,14 @@ class PushCalls(Calls):
         who.require(ANYBODY)
         now = self._clock.now()
         await self._database.run(lambda each: push.unsubscribe(each, who, uid, now))
+
+    async def push_test(self, who: Who, uid: UUID) -> None:
+        """Conflict where the push service does not take it. Not within a transaction: it can take seconds."""
+        who.require(ANYBODY)
+        phone = await self._database.run(lambda each: push.own_phone(each, who, uid))
+        result = await self._pushes().channel.test(push.trial_of(phone, who.language))
+        if isinstance(result, Failed):
+            raise Conflict("push", result.reason, "open the app on this phone again, and look whether it has a network")
 
     def _pushes(self) -> Pushing:
         if self.pushing is None:

@@ -41,6 +41,7 @@ from gateway.web import (
     how,
     lists,
     live,
+    phone,
     policies,
     quarantine,
     residents,
@@ -55,6 +56,7 @@ from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.phone import PhonePages
 from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.residents import ResidentPages
@@ -125,7 +127,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, policies, desk, devices, how, quarantine, residents, rosters, silences)
+    parts = (rules, policies, desk, devices, how, phone, quarantine, residents, rosters, silences)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -145,6 +147,7 @@ class Pages(
     DevicePages,
     DeskPages,
     HowPages,
+    PhonePages,
     QuarantinePages,
     ResidentPages,
     RosterPages,
@@ -382,6 +385,7 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
         "sees_looks": who is not None and bool(who.roles & AUDITORS),
         "translate": translations(language).gettext,
         "words": words,
+        "phone_words": phone.words(language),
         "views": views,
         "lists": lists,
     }

@@ -124,6 +124,20 @@ async def test_turned_off_by_its_person_and_by_nobody_else(it: Served, service: 
     ]
 
 
+async def test_a_phone_is_tried_by_its_person(it: Served, service: PushService) -> None:
+    phone = service.phone()
+    uid = (await subscribes(it, "Kari", phone)).json()["id"]
+    path = f"{API}/push/subscription/{uid}/test"
+    assert (await it.http.post(path, headers=await it.bearer("Kari"))).status_code == 204
+    assert (service.told[0]["kind"], service.told[0]["page"]) == ("test", "")
+    assert "varsler om alarmer" in service.told[0]["title"]
+    problem(await it.http.post(path, headers=await it.bearer("Ola")), 404, "phone")
+    service.answers = [410]
+    told = problem(await it.http.post(path, headers=await it.bearer("Kari")), 409, "push")
+    assert "410" in told["detail"]
+    assert "open the app" in told["mend"]
+
+
 async def test_nobody_has_more_phones_than_ten(it: Served, service: PushService) -> None:
     phones = [service.phone() for _ in range(MOST_PHONES + 2)]
     for phone in phones:

@@ -29,3 +29,9 @@ async def push_subscribe(body: schemas.PushRequest, who: Anybody, front: TheFron
 async def push_unsubscribe(uid: UUID, who: Anybody, front: TheFront) -> None:
     """You are not reached on this phone any more."""
     await front.push_unsubscribe(who, uid)
+
+
+@router.post("/push/subscription/{uid}/test", status_code=204, tags=["phones"])
+async def push_test(uid: UUID, who: Anybody, front: TheFront) -> None:
+    """A push to this phone of yours, that says that it can be reached. 409 where its push service does not take it."""
+    await front.push_test(who, uid)
