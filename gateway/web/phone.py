@@ -49,8 +49,7 @@ WORDS = {
 CLAIMS = {
     "held_by_other": N_("A colleague has it. Nothing more is needed."),
     "closed": REFUSALS["closed"],
-    "gone": REFUSALS["closed"],
-    "410": REFUSALS["closed"],
+    "over": REFUSALS["closed"],
 }
 """Why a page was not taken, by a problem's reason."""
 

@@ -40,6 +40,19 @@ async function activate() {
   await self.clients.claim();
 }
 
+// One after the other ---------------------------------------------------------------------------------------------------
+
+// Asking a browser for its notifications while one is being shown can lose the one (seen in Chromium). Nothing waits for
+// longer than a moment.
+const A_MOMENT = 2_000;
+let turn = Promise.resolve();
+
+function inTurn(work) {
+  const before = turn.catch(() => undefined);
+  turn = Promise.race([before, new Promise((done) => setTimeout(done, A_MOMENT))]).then(work);
+  return turn;
+}
+
 // Pushes ----------------------------------------------------------------------------------------------------------------
 
 self.addEventListener("push", (event) => event.waitUntil(pushed(read(event.data))));
@@ -58,7 +71,7 @@ function read(data) {
 async function pushed(told) {
   const receiving = report(told, "received");
   try {
-    await shown(told);
+    await inTurn(() => shown(told));
     await Promise.allSettled([receiving, report(told, "shown")]);
   } finally {
     await Promise.allSettled([receiving, list(), flush()]);
@@ -158,8 +171,8 @@ async function take(notification, page) {
   const words = await wordsFor(language);
   const entry = outbox.claim(page, { label: words.take, title: notification.title, path: url }, Date.now());
   const result = await outbox.send(entry);
-  if (result.outcome === "waits") return note(told, words.kept, { requireInteraction: true });
-  return note(told, outcome(result, words));
+  if (result.outcome === "waits") return inTurn(() => note(told, words.kept, { requireInteraction: true }));
+  return inTurn(() => note(told, outcome(result, words)));
 }
 
 function outcome(result, words) {
@@ -171,8 +184,8 @@ async function open(path) {
   const shown = await windows();
   const there = shown.find((each) => new URL(each.url).pathname === path) ?? shown[0];
   if (!there) return self.clients.openWindow(path);
-  const focused = await there.focus();
-  return new URL(focused.url).pathname === path ? focused : focused.navigate(path).catch(() => self.clients.openWindow(path));
+  await there.focus().catch(() => undefined);
+  if (new URL(there.url).pathname !== path) await there.navigate(path).catch(() => self.clients.openWindow(path));
 }
 
 // What waited -----------------------------------------------------------------------------------------------------------
@@ -189,7 +202,8 @@ async function flush() {
   for (const each of results) {
     const words = await wordsFor();
     const text = each.kind === "claim" ? outcome(each, words) : answered(each, words);
-    await note({ title: `${each.label} · ${each.title}`, url: each.path }, text, { requireInteraction: each.outcome === "refused" });
+    const told = { title: `${each.label} · ${each.title}`, url: each.path };
+    await inTurn(() => note(told, text, { requireInteraction: each.outcome === "refused" }));
   }
 }
 
@@ -252,6 +266,8 @@ async function fragment(event) {
   return response;
 }
 
+const keptList = () => caches.match(LIST_AT, { cacheName: LIST });
+
 async function keepList(response) {
   const text = await response.text();
   const headers = new Headers(response.headers);
@@ -261,7 +277,7 @@ async function keepList(response) {
 }
 
 async function renewList(response) {
-  const kept = await (await caches.open(LIST)).match(LIST_AT);
+  const kept = await keptList();
   const fresh = await response.text();
   if (!kept || !fresh.includes("<main")) return;
   const whole = (await kept.text()).replace(/<main[\s\S]*<\/main>/, () => fresh.trim());
@@ -274,7 +290,7 @@ const forget = () => Promise.allSettled([caches.delete(LIST), outbox.forget()]);
 
 // The list as it last was, marked with the time it is from; nothing after twelve hours.
 async function list() {
-  const kept = await (await caches.open(LIST)).match(LIST_AT);
+  const kept = await keptList();
   if (!kept) return null;
   const asOf = kept.headers.get("X-As-Of");
   const age = Date.now() - new Date(asOf);
