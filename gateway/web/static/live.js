@@ -38,7 +38,7 @@ const hhmm = (moment) =>
 function connect() {
   source?.close();
   source = new EventSource("/events");
-  source.addEventListener("open", () => { heard(); refresh(); });
+  source.addEventListener("open", () => { heard(); refresh(); document.dispatchEvent(new Event("connected")); });
   source.addEventListener("ping", heard);
   source.addEventListener("changed", () => { heard(); refresh(); });
   source.addEventListener("ended", () => location.reload());

@@ -3,7 +3,7 @@
 // Rules
 //   Nobody is asked for leave to ring but by a button. Where leave was given, every opening of the app renews what the gateway knows
 //   of this phone, silently; where it was turned off here, it stays off.
-//   What waits is tried whenever the app is opened, comes to the front, or the network returns.
+//   What waits is tried whenever the app is opened, comes to the front, or the network or the gateway returns.
 
 const own = document.getElementById("phone").dataset;
 const words = JSON.parse(own.words);
@@ -173,6 +173,7 @@ function ok(id) {
 }
 
 window.addEventListener("online", flush);
+document.addEventListener("connected", flush);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) flush(); });
 document.addEventListener("submit", (event) => {
   if (event.target.getAttribute("action") === "/sign-out") navigator.serviceWorker?.controller?.postMessage("signed out");
