@@ -80,16 +80,16 @@ class Settings(BaseModel):
     listen_port: Port = 8080
     public_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8080")
     time_zone: str = "Europe/Oslo"
+    push_private_key: SecretStr | None = None
+    push_subject: str | None = None
+    push_ttl_seconds: Annotated[int, BeforeValidator(_number), Field(ge=60, le=24 * 3600)] = 3600
+    push_private_endpoints: bool = False
     smtp_host: str | None = None
     smtp_port: Port = 25
     smtp_security: Literal["none", "starttls", "tls"] = "none"
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
     smtp_sender: str = "hjemmevakt@localhost"
-    push_private_key: SecretStr | None = None
-    push_subject: str | None = None
-    push_ttl_seconds: Annotated[int, BeforeValidator(_number), Field(ge=60, le=24 * 3600)] = 3600
-    push_private_endpoints: bool = False
     canary_seconds: Annotated[float, Field(ge=0.1, le=60)] = 5
     deaf_seconds: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 60
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
@@ -235,7 +235,7 @@ class Settings(BaseModel):
     @property
     def channel_settings(self) -> dict[str, dict[str, Any]]:
         """The channels that are set up, by name."""
-        channels: dict[str, dict[str, Any]] = {"in_app": {}, "web_push": self._push}
+        channels: dict[str, dict[str, Any]] = {"in_app": {}}
         if self.smtp_host is not None:
             channels["email"] = {
                 "host": self.smtp_host,
@@ -245,6 +245,7 @@ class Settings(BaseModel):
                 "password": _reveal(self.smtp_password),
                 "sender": self.smtp_sender,
             }
+        channels["web_push"] = self._push
         return channels
 
     @property

@@ -231,6 +231,7 @@ async def test_without_a_network_the_page_says_since_when_and_an_answer_is_kept_
     await nurse.get_by_role("button", name="Jeg tar den").tap()
     await expect(nurse.locator("#unsent")).to_contain_text("Lagret på denne telefonen.")
     await expect(nurse.locator("#outbox")).to_contain_text(re.compile(r"Gitt \d\d:\d\d, venter på nett"))
+    await expect(nurse.locator("#outbox .waits strong")).to_be_in_viewport(ratio=1)
     await nurse.screenshot(path=screenshots / "waiting.png")
     assert await nurse.evaluate(CONTRAST) == []
     assert (await nurse.title()).startswith("Ingen forbindelse – Fall")
@@ -275,6 +276,7 @@ async def test_what_a_colleague_did_meanwhile_is_told_plainly(
     await nurse.context.set_offline(False)
     await expect(nurse.locator("#outbox .refused")).to_contain_text("En kollega har dette varselet.")
     await expect(nurse.locator("#standing")).to_contain_text("Kari")
+    await expect(nurse.locator("#outbox .refused strong")).to_be_in_viewport(ratio=1)
     await nurse.screenshot(path=screenshots / "conflict.png")
     assert await nurse.evaluate(CONTRAST) == []
 

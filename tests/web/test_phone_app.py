@@ -148,6 +148,34 @@ async def test_receipts_are_of_no_interest_after_a_day(app: Ringing, gateway: Ga
     assert await app.worker.evaluate("outbox.waiting()") == []
 
 
+async def test_after_a_day_an_answer_is_not_sent_and_told(app: Ringing, gateway: Gateway) -> None:
+    await app.worker.evaluate(
+        "outbox.keep(outbox.claim('k', { label: 'Jeg tar den', title: 'Fall', path: '/alerts' }, Date.now() - 25 * 3600_000))"
+    )
+    await app.page.reload()
+    await expect(app.page.locator("#outbox .refused")).to_contain_text("Svaret ditt ble ikke tatt imot.")
+    assert gateway.heard == []
+
+
+async def test_what_cannot_be_done_now_holds_up_nothing_else(app: Ringing, gateway: Gateway) -> None:
+    gateway.claim = (500, "bug")
+    keep = "(key, hours) => outbox.keep(outbox.claim(key, { label: 'x', title: 'x', path: '/' }, Date.now() - hours * 3600_000))"
+    await app.worker.evaluate(f"({keep})('first', 2)")
+    await app.worker.evaluate("outbox.keep(outbox.receipt('second', 'shown', Date.now()))")
+    await app.worker.evaluate("outbox.flush()")
+    assert [(key, what) for key, what, _ in gateway.heard] == [("first", "claim"), ("second", "shown")]
+
+
+async def test_nobody_sends_what_somebody_else_has_answered(app: Ringing, front: fake.FakeFront) -> None:
+    shown = "{ label: 'Jeg tar den', title: 'Fall', path: '/alerts' }"
+    answer = f"outbox.answer('{fake.alert().id}', {{ answer: 'claim' }}, 'a-key', 'somebody else', {shown}, Date.now())"
+    await app.worker.evaluate(f"outbox.keep({answer})")
+    await app.page.reload()
+    await app.page.wait_for_timeout(500)
+    assert front.taken == []
+    await expect(app.page.locator("#outbox")).to_be_hidden()
+
+
 async def test_one_notification_an_alert(app: Ringing) -> None:
     await app.push(PUSH)
     await app.shows(TITLE)

@@ -220,7 +220,7 @@ async function answered(form, response) {
   if (signedOut(response)) { location.assign(response.url); return; }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   if (response.status >= 500 || !page.getElementById("main")) throw new Error(String(response.status));
-  await outbox.settle({ id: new FormData(form).get("key") }, {}, { tell: false });
+  await outbox.settle({ id: new FormData(form).get("key") }, {}, { tell: false }).catch(() => undefined);
   sent(() => true);
   for (const part of document.querySelectorAll("#answers details[open], .door details[open]")) part.open = false;
   show(page);

@@ -5,7 +5,9 @@
 //   said, and sent again: when the network is back, when the app is opened, when the browser wakes us.
 //   An answer has its Idempotency-Key from the beginning: sent twice, it is one answer. It is sent for whoever gave it and for nobody
 //   else who signs in here later.
-//   What became of an answer is kept until somebody has seen it. Receipts are of no interest after a day.
+//   What the gateway cannot do now holds up nothing else that waits.
+//   What became of an answer is kept until somebody has seen it. After a day nothing is sent any more: the gateway takes no answer
+//   that old, and a receipt is of no interest.
 //
 // Stores: "waiting", what is to be sent; "told", what became of answers; "known", what the pages tell the service worker.
 
@@ -110,14 +112,15 @@ self.outbox = (() => {
     const problem = await response.json().catch(() => ({}));
     const signedOut = response.status === 401 || problem.reason === "csrf";
     if (entry.kind === "answer" && signedOut) return { outcome: "waits", reason: "sign_in" };
-    if (response.status >= 500 || LATER.has(response.status)) return { outcome: "waits", reason: "network" };
+    if (response.status >= 500 || LATER.has(response.status)) return { outcome: "waits", reason: "busy" };
     return { outcome: "refused", reason: problem.reason ?? String(response.status) };
   }
 
   async function keep(entry) {
     await put("waiting", entry.id, entry);
     news.postMessage("changed");
-    await self.registration?.sync?.register("outbox").catch(() => undefined);
+    const registration = self.registration ?? (await navigator.serviceWorker?.getRegistration());
+    await registration?.sync?.register("outbox").catch(() => undefined);
   }
 
   // Gone from what waits; where `tell`, what became of it is kept until somebody has seen it.
@@ -133,11 +136,8 @@ self.outbox = (() => {
     return alone(async () => {
       const results = [];
       for (const entry of await waiting()) {
-        if (entry.kind === "receipt" && Date.now() - entry.at > A_DAY) {
-          await remove("waiting", entry.id);
-          continue;
-        }
-        const result = await attempt(entry);
+        const old = Date.now() - entry.at > A_DAY;
+        const result = old ? { outcome: "refused", reason: "old" } : await attempt(entry);
         if (result.reason === "network") break;
         if (result.outcome === "waits") continue;
         await settle(entry, result, { tell: true });

@@ -3,12 +3,14 @@
 // Rules
 //   Nobody is asked for leave to ring but by a button. Where leave was given, every opening of the app renews what the gateway knows
 //   of this phone, silently; where it was turned off here, it stays off.
+//   What was refused is shown until somebody has seen it; that something was taken goes by itself.
 //   What waits is tried whenever the app is opened, comes to the front, or the network or the gateway returns.
 
 const own = document.getElementById("phone").dataset;
 const words = JSON.parse(own.words);
 const section = document.getElementById("outbox");
 const RENEWED_FOR = 10 * 60_000;
+const GLAD = 20_000;
 const able = "serviceWorker" in navigator;
 const rings = able && "PushManager" in window && "Notification" in window;
 
@@ -17,6 +19,8 @@ const hhmm = (moment) =>
   new Intl.DateTimeFormat("nb", { hour: "2-digit", minute: "2-digit", timeZone: "Europe/Oslo" }).format(moment);
 
 async function start() {
+  const before = await outbox.known("person");
+  if (before && before !== own.person) await self.caches?.delete("hjemmevakt-list");
   await outbox.know("person", own.person);
   await outbox.know("csrf", own.csrf);
   await outbox.know("language", document.documentElement.lang);
@@ -135,7 +139,8 @@ async function flush() {
 
 // What waits and what became of it, on every page; live.js looks, too.
 async function look() {
-  const [waiting, told] = [(await outbox.waiting()).filter((each) => each.kind !== "receipt" && mine(each)), await outbox.told()];
+  const waiting = (await outbox.waiting()).filter((each) => each.kind !== "receipt" && mine(each));
+  const told = (await outbox.told()).filter(mine);
   section.replaceChildren(...waiting.map((each) => line(each, "waits")), ...told.map((each) => line(each, each.outcome)));
   section.hidden = !section.childElementCount;
   document.dispatchEvent(new CustomEvent("outbox", { detail: waiting.map((each) => each.id) }));
@@ -155,6 +160,7 @@ function line(each, outcome) {
   how.textContent = said(each, outcome);
   made.append(how, what);
   if (outcome !== "waits") made.append(ok(each.id));
+  if (outcome === "taken") setTimeout(() => seen(each.id), GLAD);
   return made;
 }
 
@@ -168,8 +174,13 @@ function ok(id) {
   const button = document.createElement("button");
   button.className = "button plain";
   button.textContent = words.seen;
-  button.addEventListener("click", async () => { await outbox.seen(id); await look(); });
+  button.addEventListener("click", () => seen(id));
   return button;
+}
+
+async function seen(id) {
+  await outbox.seen(id);
+  await look();
 }
 
 window.addEventListener("online", flush);
@@ -178,4 +189,4 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) flus
 document.addEventListener("submit", (event) => {
   if (event.target.getAttribute("action") === "/sign-out") navigator.serviceWorker?.controller?.postMessage("signed out");
 });
-await start();
+await start().catch((error) => console.warn("this phone keeps nothing:", error.message));
