@@ -385,7 +385,7 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
         "sees_looks": who is not None and bool(who.roles & AUDITORS),
         "translate": translations(language).gettext,
         "words": words,
-        "phone_words": phone.words(language),
+        "phone_words_at": phone.words_address(language),
         "views": views,
         "lists": lists,
     }

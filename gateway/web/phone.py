@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -25,6 +25,7 @@ from gateway.web.words import REFUSALS
 
 ROUTES = (
     ("GET", "/sw.js", "service_worker"),
+    ("GET", "/words.js", "phone_words"),
     ("GET", "/manifest.webmanifest", "manifest"),
     ("GET", "/offline", "offline"),
     ("GET", "/phone", "phone"),
@@ -66,9 +67,21 @@ def words(language: str) -> dict[str, Any]:
 
 
 @cache
+def words_module(language: str) -> str:
+    """The same as a module for the pages' scripts, which a phone keeps."""
+    return f"export default {json.dumps(words(language), ensure_ascii=False)};\n"
+
+
+@cache
+def words_address(language: str) -> str:
+    """Where that module is; the address changes with its content."""
+    return f"/words.js?language={language}&v={sha256(words_module(language).encode()).hexdigest()[:12]}"
+
+
+@cache
 def worker() -> str:
     """The service worker as browsers get it."""
-    shell = [static(name) for name in SHELL]
+    shell = [*(static(name) for name in SHELL), *(words_address(language) for language in LANGUAGES)]
     told = {
         "SHELL": shell,
         "OUTBOX": static("outbox.js"),
@@ -128,6 +141,10 @@ class PhonePages(Part):
 
     async def service_worker(self) -> Response:
         return Response(worker(), media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+    async def phone_words(self, language: Literal["nb", "nn", "en"] = "nb") -> Response:
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(words_module(language), media_type="text/javascript", headers=headers)
 
     async def manifest(self, request: Request) -> Response:
         headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language, Cookie"}

@@ -24,6 +24,7 @@ NO_PAGES = {
     "/alerts/{uid}/command": "leads back to the alert",
     "/calendar/{token}.ics": "a calendar",
     "/sw.js": "the service worker",
+    "/words.js": "what scripts say",
     "/manifest.webmanifest": "for whoever installs the app",
 }
 

@@ -7,7 +7,7 @@
 //   What waits is tried whenever the app is opened, comes to the front, or the network or the gateway returns.
 
 const own = document.getElementById("phone").dataset;
-const words = JSON.parse(own.words);
+const words = (await import(own.words)).default;
 const section = document.getElementById("outbox");
 const RENEWED_FOR = 10 * 60_000;
 const GLAD = 20_000;

@@ -234,7 +234,7 @@ self.addEventListener("fetch", (event) => {
   if (url.origin !== self.location.origin) return;
   if (request.mode === "navigate" && request.method === "POST" && url.pathname === "/sign-out") event.waitUntil(forget());
   if (request.method !== "GET") return;
-  if (url.pathname.startsWith("/static/") && url.search) event.respondWith(file(request));
+  if ((url.pathname.startsWith("/static/") || url.pathname === "/words.js") && url.search) event.respondWith(file(request));
   else if (request.mode === "navigate") event.respondWith(page(event, url));
   else if (url.pathname === LIST_AT && url.search === "?fragment=1") event.respondWith(fragment(event));
 });

@@ -191,6 +191,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", "/calendar/{token}.ics"): PUBLIC,
     ("GET", "/residents/{uid}/access-log"): PAGE,
     ("GET", "/sw.js"): PUBLIC,
+    ("GET", "/words.js"): PUBLIC,
     ("GET", "/manifest.webmanifest"): PUBLIC,
     ("GET", "/offline"): PUBLIC,
     ("GET", "/phone"): PAGE,
