@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from playwright.async_api import Browser, Page, expect
 
 from gateway.web import phone
-from gateway.web.html import STATIC
+from gateway.web.html import STATIC, static
 from tests.support.ringing import Ringing, ringing
 from tests.web import fake
 from tests.web.browsing import PHONE, open_page
@@ -426,4 +426,4 @@ async def test_the_service_worker_is_looked_for_anew_and_changes_with_the_app(ap
     assert reply.headers["content-type"].startswith("text/javascript")
     text = await reply.text()
     for name in phone.SHELL:
-        assert phone.static(name) in text
+        assert static(name) in text
