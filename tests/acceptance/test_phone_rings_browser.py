@@ -7,6 +7,7 @@ encrypted, is handed to the service worker as the browser would.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -153,7 +154,7 @@ async def test_a_phone_that_changes_hands_rings_for_its_new_owner_alone(
         await turned_on(page, address)
         await page.get_by_text("Meny").tap()
         await page.get_by_role("button", name="Logg ut").tap()
-        await expect(page).to_have_url(f"{address}/sign-in")
+        await expect(page).to_have_url(re.compile("/sign-in"))
         assert await contacts(town) == [("Kari", True)], "alarms reach a phone whose session has ended"
         await _sign_in(page, address, "Ola")
         for _ in range(200):

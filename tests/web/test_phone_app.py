@@ -141,17 +141,17 @@ async def until_kept(app: Ringing, count: int) -> None:
 
 
 async def test_receipts_are_of_no_interest_after_a_day(app: Ringing, gateway: Gateway) -> None:
-    await app.worker.evaluate("outbox.keep(outbox.receipt('old', 'shown', Date.now() - 25 * 3600_000))")
-    await app.worker.evaluate("outbox.keep(outbox.receipt('new', 'shown', Date.now() - 23 * 3600_000))")
+    for page, hours in (("old", 25), ("new", 23)):
+        said = f"{{ ...outbox.receipt('{page}', 'shown', Date.now()), kept: Date.now() - {hours} * 3600_000 }}"
+        await app.worker.evaluate(f"outbox.keep({said})")
     await app.worker.evaluate("outbox.flush()")
     assert [key for key, *_ in gateway.heard] == ["new"]
     assert await app.worker.evaluate("outbox.waiting()") == []
 
 
 async def test_after_a_day_an_answer_is_not_sent_and_told(app: Ringing, gateway: Gateway) -> None:
-    await app.worker.evaluate(
-        "outbox.keep(outbox.claim('k', { label: 'Jeg tar den', title: 'Fall', path: '/alerts' }, Date.now() - 25 * 3600_000))"
-    )
+    claim = "outbox.claim('k', { label: 'Jeg tar den', title: 'Fall', path: '/alerts' }, Date.now())"
+    await app.worker.evaluate(f"outbox.keep({{ ...{claim}, kept: Date.now() - 25 * 3600_000 }})")
     await app.page.reload()
     await expect(app.page.locator("#outbox .refused")).to_contain_text("Svaret ditt ble ikke tatt imot.")
     assert gateway.heard == []

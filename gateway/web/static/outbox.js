@@ -116,8 +116,9 @@ self.outbox = (() => {
     return { outcome: "refused", reason: problem.reason ?? String(response.status) };
   }
 
+  // `kept`: by this phone's clock, which may be wrong; `at` is as near to the gateway's as we know it. The first time counts.
   async function keep(entry) {
-    await put("waiting", entry.id, entry);
+    if (!(await get("waiting", entry.id))) await put("waiting", entry.id, { kept: Date.now(), ...entry });
     news.postMessage("changed");
     const registration = self.registration ?? (await navigator.serviceWorker?.getRegistration());
     await registration?.sync?.register("outbox").catch(() => undefined);
@@ -136,7 +137,7 @@ self.outbox = (() => {
     return alone(async () => {
       const results = [];
       for (const entry of await waiting()) {
-        const old = Date.now() - entry.at > A_DAY;
+        const old = Date.now() - entry.kept > A_DAY;
         const result = old ? { outcome: "refused", reason: "old" } : await attempt(entry);
         if (result.reason === "network") break;
         if (result.outcome === "waits") continue;
