@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alerts.checkin import Skipped
 from alerts.model import Entry, Severity
 from alerts.policy import Policy
+from alerts.schedule import Window
 
 
 class Stage(StrEnum):
@@ -83,11 +84,13 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A way to reach a person. ``kind``: its channel."""
+    """A way to reach a person. ``kind``: its channel. ``quiet``: when it is not to be disturbed; ``resting``: it is so now."""
 
     id: int
     person_id: int
     kind: str = ""
+    quiet: Window | None = None
+    resting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +111,17 @@ class People:
 @dataclass(frozen=True, slots=True)
 class Page:
     """A wish to reach one contact; unique by attempt and contact within the alert. ``about``: a code of
-    ``alerts.render.ABOUT``, where it tells more than that there is an alert."""
+    ``alerts.render.ABOUT``, where it tells more than that there is an alert. ``after``: how much later it is due (``alerts.chain``)."""
 
     attempt: int
     contact: Contact
     about: str | None = None
+    after: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What became of an alert. ``withdraw``: pages that are not yet handed over are to be withdrawn."""
+    """What became of an alert. ``withdraw``: whatever it has paged before is of no interest any more."""
 
     alert: Alert
     entries: tuple[Entry, ...] = ()

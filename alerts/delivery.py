@@ -15,6 +15,7 @@ Theory
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -50,7 +51,38 @@ RECEIPT_WITHIN = {
 }
 """How long a responder's next contact waits for word that the one before it was received. Proposals, no source gives them."""
 
+
+class Noted(StrEnum):
+    """Why what is heard of a page moves it nowhere; its time is noted all the same."""
+
+    AS_FAR = "as_far"
+    OVER = "over"
+    TRIED_AGAIN = "tried_again"
+
+
+_ON_ITS_WAY = (PageState.QUEUED, PageState.LEASED, PageState.HANDED_OVER)
+HEARD: Mapping[Receipt, tuple[PageState, frozenset[PageState]]] = {
+    Receipt.RECEIVED: (PageState.RECEIVED, frozenset(_ON_ITS_WAY)),
+    Receipt.SHOWN: (PageState.SHOWN, frozenset({*_ON_ITS_WAY, PageState.RECEIVED})),
+    Receipt.FAILED: (PageState.FAILED, frozenset({PageState.LEASED, PageState.HANDED_OVER})),
+}
+"""Where a receipt moves a page, and from which states. One that waits for another try is not failed by word of the last."""
+OVER = frozenset({PageState.ANSWERED, PageState.FAILED, PageState.WITHDRAWN})
+
+
+def heard(state: PageState, receipt: Receipt) -> PageState | Noted:
+    """The state that a page moves to by what is heard of it, or why it stays."""
+    to, before = HEARD[receipt]
+    if state in before:
+        return to
+    if state in OVER:
+        return Noted.OVER
+    return Noted.TRIED_AGAIN if state is PageState.QUEUED else Noted.AS_FAR
+
+
 MAX_TRIES = 5
+RECALL_TRIES = 3
+"""A page is taken back as often as that; a phone that is off shows it until it is back."""
 FIRST_BACK_OFF = timedelta(seconds=2)
 LONGEST_BACK_OFF = timedelta(seconds=60)
 
@@ -95,13 +127,13 @@ class GiveUp:
 Verdict = HandedOver | Retry | GiveUp
 
 
-def settle(result: SendResult, tries: int) -> Verdict:
-    """What follows the ``tries``-th attempt (from 1)."""
+def settle(result: SendResult, tries: int, most: int = MAX_TRIES) -> Verdict:
+    """What follows the ``tries``-th attempt (from 1) of at ``most`` so many."""
     match result:
         case HandedOver():
             return result
         case Failed(reason=reason, permanent=True):
             return GiveUp(reason, result.contact_broken)
-        case Failed(reason=reason) if tries >= MAX_TRIES:
+        case Failed(reason=reason) if tries >= most:
             return GiveUp(reason, contact_broken=False)
     return Retry(min(FIRST_BACK_OFF * 2 ** (tries - 1), LONGEST_BACK_OFF))

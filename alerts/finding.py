@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from alerts import chain
 from alerts.alert import Contact, People
 from alerts.checkin import Skipped
 from alerts.model import Track
@@ -129,10 +130,10 @@ def find(step: PolicyStep, track: Track, staff: Staff, at: datetime) -> Found:
 def people(policy: Policy, staff: Staff, at: datetime, persons: Iterable[int] = ()) -> People:
     """Who can be reached for an alert that climbs a policy; and how these persons can be."""
     targets, unskipped = (
-        {step.whom: _contacts(call(step, policy.track, staff, at), staff) for step in dict.fromkeys(policy.steps)}
+        {step.whom: _contacts(call(step, policy.track, staff, at), staff, at) for step in dict.fromkeys(policy.steps)}
         for call in (_called, _called_unskipped)
     )
-    known = {person: staff.contacts.get(person, ()) for person in persons}
+    known = {person: _contacts((person,), staff, at) for person in persons}
     return People(targets, known, staff.skipped, unskipped if unskipped != targets else {})
 
 
@@ -163,8 +164,8 @@ def by_kind(step: PolicyStep, contacts: Sequence[Contact]) -> tuple[Contact, ...
     return tuple(each for each in contacts if first.get(each.person_id) == each)
 
 
-def _contacts(persons: Iterable[int], staff: Staff) -> tuple[Contact, ...]:
-    return tuple(each for person in persons for each in staff.contacts.get(person, ()))
+def _contacts(persons: Iterable[int], staff: Staff, at: datetime) -> tuple[Contact, ...]:
+    return tuple(chain.at(each, at, staff.local) for person in persons for each in staff.contacts.get(person, ()))
 
 
 def _called(step: PolicyStep, track: Track, staff: Staff, at: datetime) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ Rules
     Who is on duty and has not checked in is passed over, with an entry, as long as the step reaches others (``alerts.checkin``);
     so is who leads and is away. Where it does not – one has the alert, others have no such contact – they are called all the
     same, with an entry.
-    Each attempt has a number of its own, and pages each contact once.
+    Each attempt has a number of its own, and pages each contact once: of each person one after the other (``alerts.chain``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.alert import Alert, Contact, DueFor, Page, People, Step
+from alerts.chain import awake, chained
 from alerts.finding import by_kind
 from alerts.model import Entry
 from alerts.policy import PolicyStep
@@ -145,7 +146,8 @@ def page(alert: Alert, contacts: tuple[Contact, ...], code: str, params: Mapping
     """A new attempt at these contacts, each once."""
     attempt = alert.attempt + 1
     once = {each.id: each for each in contacts}
-    pages = tuple(Page(attempt, contact) for contact in once.values())
+    wanted = awake(tuple(once.values()), alert.severity)
+    pages = tuple(Page(attempt, contact, after=after) for contact, after in chained(wanted, alert.severity))
     return Step(replace(alert, attempt=attempt), (Entry(code, {**params, "attempt": attempt}),), pages)
 
 
@@ -159,10 +161,12 @@ def also_page(step: Step, contacts: tuple[Contact, ...], code: str) -> Step:
     if not step.pages:
         alone = page(step.alert, others, code, told)
         return replace(alone, entries=(*step.entries, *alone.entries))
-    attempt = step.alert.attempt
+    attempt, severity = step.alert.attempt, step.alert.severity
     entry = Entry(code, {**told, "attempt": attempt})
-    pages = (*step.pages, *(Page(attempt, contact) for contact in {each.id: each for each in others}.values()))
-    return replace(step, entries=(*step.entries, entry), pages=pages)
+    before = [page.contact for page in step.pages]
+    wanted = awake(tuple({each.id: each for each in others}.values()), severity, before)
+    added = (Page(attempt, contact, after=after) for contact, after in chained(wanted, severity, before))
+    return replace(step, entries=(*step.entries, entry), pages=(*step.pages, *added))
 
 
 def persons_of(contacts: tuple[Contact, ...]) -> list[int]:

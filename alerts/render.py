@@ -35,6 +35,7 @@ CONDITIONS = {
     "uninterpretable_alarm": N_("Alarm that could not be read"),
     "not_checked_in": N_("Somebody on duty has not checked in"),
     "reach_gap": N_("Too few people to call"),
+    "contact_broken": N_("A way to reach somebody does not work any more"),
     "silences_in_force": N_("What is silenced here today"),
     "silence_consent": N_("A silence waits for your consent"),
     "silence_ends": N_("A silence ends soon"),

@@ -49,6 +49,7 @@ LINES: Mapping[str, Line] = {
     "nobody_reachable": Line(N_("Nobody at all can be reached; trying again every minute")),
     "attempt_failed": Line(N_("No page of this attempt got through; going on at once")),
     "page_failed": Line(N_("A page to {persons} did not get through ({channel})")),
+    "contact_broken": Line(N_("{persons} cannot be reached this way any more ({channel}); another one is needed")),
     "holder_paged": Line(N_("{persons} paged about the new event")),
     "evidence_unconfirmed": Line(N_("The new event was not answered within 60 seconds; calling the others")),
     "claimed": Line(N_("{actor} takes it"), "3"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from alerts.alert import (
@@ -24,7 +25,7 @@ from alerts.alert import (
     Release,
     UndoClose,
 )
-from gateway.access import Who, may_be_handed
+from gateway.access import may_be_handed
 from gateway.api import schemas
 from gateway.engine import advance
 from gateway.errors import Conflict, Invalid, NotFound
@@ -34,6 +35,7 @@ from gateway.store import answers, audit, people, views
 from gateway.store.alerts import StoredAlert
 from gateway.store.answers import Taken
 from gateway.store.db import Connection
+from gateway.store.views import Sight
 
 OLDEST_ANSWER = timedelta(days=1)
 NEEDS_THE_LATEST = frozenset({"close", "take_over", "hand_over"})
@@ -58,9 +60,18 @@ REFUSALS = {
 }
 
 
+class Answerer(Protocol):
+    """Whoever answers, and what they may see."""
+
+    @property
+    def person_id(self) -> int: ...
+    @property
+    def sight(self) -> Sight: ...
+
+
 async def answer(
     connection: Connection,
-    who: Who,
+    who: Answerer,
     uid: UUID,
     request: schemas.AnswerRequest,
     key: str,
@@ -109,7 +120,7 @@ def event_of(request: schemas.AnswerRequest, by: int, to: int | None) -> Answer:
     return HandOver(by, to)
 
 
-async def _locked(connection: Connection, who: Who, uid: UUID) -> StoredAlert:
+async def _locked(connection: Connection, who: Answerer, uid: UUID) -> StoredAlert:
     visible = await views.alert(connection, uid, who.sight)
     stored = await alert_store.lock(connection, uid) if visible else None
     if stored is None:

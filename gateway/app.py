@@ -11,7 +11,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -61,10 +61,18 @@ ALL_ROLES: tuple[Role, ...] = ("ingest", "engine", "web")
 
 
 class Gateway:
-    """One gateway process, made from settings and a database URL."""
+    """One gateway process, made from settings and a database URL. ``channels``: besides those that are set up."""
 
-    def __init__(self, settings: Settings, database_url: str, roles: Iterable[Role] = ALL_ROLES) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database_url: str,
+        roles: Iterable[Role] = ALL_ROLES,
+        channels: Mapping[str, Channel] | None = None,
+    ) -> None:
         self.settings = settings
+        set_up = {name: load_channel(name, config) for name, config in settings.channel_settings.items()}
+        self._channels = {**set_up, **(channels or {})}
         self.roles = frozenset(roles)
         # Containers can share names and numbers; the chance part keeps two processes from taking each other for one.
         self.holder = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -77,7 +85,7 @@ class Gateway:
         self.controlled = ControlledClock(start) if start else None
         self.clock: Clock = self.controlled or SystemClock()
         self.started_at = self.clock.now()
-        self.cache = RulebookCache(settings.local, tuple(settings.channel_settings))
+        self.cache = RulebookCache(settings.local, tuple(self._channels))
         self.live = Live(self.database)
         self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
         self.timekeeper = Timekeeper(
@@ -88,7 +96,6 @@ class Gateway:
             settings.keeping,
             controlled=self.controlled is not None,
         )
-        self.channels: dict[str, Channel] = {}
         self.auditor = Auditor(self.database, self.clock, self.cache)
         self.dispatcher = self._dispatcher()
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
@@ -134,10 +141,9 @@ class Gateway:
     # Making ---------------------------------------------------------------------------------------------------------
 
     def _dispatcher(self) -> Dispatcher:
-        self.channels |= {name: load_channel(name, config) for name, config in self.settings.channel_settings.items()}
         url = str(self.settings.public_url).rstrip("/")
         dispatching = Dispatching(self.holder, url, self.settings.local)
-        return Dispatcher(self.database, self.clock, self.cache, self.channels, dispatching)
+        return Dispatcher(self.database, self.clock, self.cache, self._channels, dispatching)
 
     async def _prepare(self, connection: Connection) -> None:
         changed = await install_defaults(connection, self.clock.now())
@@ -150,7 +156,7 @@ class Gateway:
         config = self.settings.channel_settings[push_store.CHANNEL]
         key = config["private_key"] or await push_store.private_key(connection, fresh_key(), self.clock.now())
         channel = WebPush(WebPush.Config(**{**config, "private_key": key}))
-        self.channels[push_store.CHANNEL] = channel
+        self._channels[push_store.CHANNEL] = channel
         self.front.pushing = push.Pushing(public_key(key), channel, self.settings.push_private_endpoints)
 
     def _start_lane(self, site: sites.Site, lane: Lane) -> LaneWorker:

@@ -144,6 +144,21 @@ class Client:
     async def command(self, uid: UUID) -> schemas.CommandItem:
         return await self._call(schemas.CommandItem, "GET", f"/commands/{uid}")
 
+    # Pages, by their keys -------------------------------------------------------------------------------------------
+
+    async def page(self, key: str) -> schemas.PageView:
+        return await self._call(schemas.PageView, "GET", f"/pages/{key}")
+
+    async def page_received(self, key: str) -> schemas.PageView:
+        return await self._call(schemas.PageView, "POST", f"/pages/{key}/received")
+
+    async def page_shown(self, key: str) -> schemas.PageView:
+        return await self._call(schemas.PageView, "POST", f"/pages/{key}/shown")
+
+    async def claim_page(self, key: str, body: schemas.PageClaim) -> schemas.PageClaimed:
+        """Take the page's alert, in the name of its person."""
+        return await self._call(schemas.PageClaimed, "POST", f"/pages/{key}/claim", body)
+
     # Homes ----------------------------------------------------------------------------------------------------------
 
     async def residents(self, query: schemas.ResidentQuery | None = None) -> schemas.ResidentPage:

@@ -76,9 +76,10 @@ async def _heard(worker: LaneWorker) -> None:
 
 
 async def _pages_settled(gateway: Gateway) -> int:
-    """Every page that is due has been handed over or given up, back-off included. How many sendings that took."""
+    """Every page that is due has been handed over or given up, back-off included, and taken back where it is to be. How many
+    sendings that took."""
     sent = 0
-    while await gateway.database.read(partial(pages.unsent, now=gateway.clock.now())):
+    while await gateway.database.read(partial(pages.unsettled, now=gateway.clock.now())):
         leased = await gateway.dispatcher.run_once()
         await gateway.dispatcher.settled()
         sent += leased

@@ -1,33 +1,29 @@
 """The dispatcher: pages leave the outbox, each by the channel of its contact.
 
 Lease (severest first) → is it still wanted? → render → send → settle. Pages are sent side by side, so that a slow
-channel holds up nobody. Retry is decided in ``alerts.delivery`` and nowhere else; an attempt of which every page has
-failed sends the alert on at once.
+channel holds up nobody. Retry is decided in ``alerts.delivery`` and nowhere else; what follows a page that is given up is in
+``gateway.receipts``. What phones show and is of no interest any more is taken back in the same way.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from alerts.alert import PagesFailed
-from alerts.channels import TIME_OUT, Channel, Outgoing
-from alerts.delivery import Failed, GiveUp, HandedOver, Retry, SendResult, settle
-from alerts.model import Entry
+from alerts.channels import TIME_OUT, Channel, Outgoing, Recalls
+from alerts.delivery import RECALL_TRIES, Failed, GiveUp, HandedOver, Retry, SendResult, settle
 from alerts.render import page_text
+from gateway import receipts
 from gateway.clock import Clock, pause
-from gateway.engine import advance
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
-from gateway.store import alerts as alert_store
-from gateway.store import audit, outlook, pages
-from gateway.store.audit import Audited, Changed
-from gateway.store.db import Connection, Database, DatabaseGone
+from gateway.store import pages
+from gateway.store.db import Database, DatabaseGone
 from gateway.store.pages import LeasedPage
 from gateway.tasks import end
 
@@ -35,9 +31,13 @@ log = structlog.get_logger()
 
 SLOTS = 64
 """Pages that are sent side by side."""
+RECALL_SLOTS = 16
+"""Those that are taken back, besides: a server that hangs while pages are sent holds up none of them."""
 LEASE_SECONDS = 8.0
 """How long a page waits for a process that was killed while it sent it; who is alive renews the lease."""
 RENEW_SECONDS = 0.5
+RECALL_SECONDS = 2 * TIME_OUT + 5
+"""How long nobody else takes back what a process takes back, which nobody renews."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +66,37 @@ class Dispatcher:
         self._channels = channels
         self._settings = settings
         self._sending: set[asyncio.Task[None]] = set()
+        self._recalling: set[asyncio.Task[None]] = set()
 
     async def run_once(self) -> int:
-        """Start to send what is due, as far as slots are free. How many."""
-        free = SLOTS - len(self._sending)
-        if free <= 0:
-            return 0
+        """Start to send what is due, as far as slots are free, and then to take back what is to be. How many."""
         now, holder = self._clock.now(), self._settings.holder
-        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free))
+        started = 0
+        if (free := SLOTS - len(self._sending)) > 0:
+            leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free))
+            started += self._start(leased, self._send_and_settle, self._sending)
+        if (left := RECALL_SLOTS - len(self._recalling)) > 0:
+            recalled = await self._database.run(lambda each: pages.lease_recalls(each, now, RECALL_SECONDS, left))
+            started += self._start(recalled, self._recall_and_settle, self._recalling)
+        return started
+
+    def _start(
+        self, leased: list[LeasedPage], work: Callable[[LeasedPage], Awaitable[None]], doing: set[asyncio.Task[None]]
+    ) -> int:
         for page in leased:
-            task = asyncio.create_task(self._deliver(page))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            task = asyncio.create_task(self._deliver(page, work))
+            doing.add(task)
+            task.add_done_callback(doing.discard)
         return len(leased)
 
     async def settled(self) -> None:
-        """Wait for all that is being sent."""
-        while self._sending:
-            await asyncio.wait(self._sending)
+        """Wait for all that is being sent or taken back."""
+        while doing := self._sending | self._recalling:
+            await asyncio.wait(doing)
 
-    async def _deliver(self, page: LeasedPage) -> None:
+    async def _deliver(self, page: LeasedPage, work: Callable[[LeasedPage], Awaitable[None]]) -> None:
         try:
-            await self._send_and_settle(page)
+            await work(page)
         except Exception:  # its lease runs out, and it is sent again
             log.exception("page.not_settled", page=str(page.uid))
 
@@ -104,13 +113,39 @@ class Dispatcher:
             case HandedOver(detail=detail):
                 await self._handed_over(page, detail)
             case Retry(after=after):
-                reason = result.reason if isinstance(result, Failed) else ""
-                await self._database.run(lambda each: pages.retry(each, page.id, holder, reason, after.total_seconds()))
-                METRICS.page(page.channel, "retried")
+                reason, seconds = result.reason if isinstance(result, Failed) else "", after.total_seconds()
+                again = await self._database.run(lambda each: pages.retry(each, page.id, holder, reason, seconds))
+                METRICS.page(page.channel, "retried" if again else "not_needed")
             case GiveUp():
-                await self._database.run(lambda each: self._give_up(each, page, verdict))
-                METRICS.page(page.channel, "failed")
-                log.error("page.failed", page=str(page.uid), channel=page.channel, broken=verdict.contact_broken)
+                await self._give_up(page, verdict)
+
+    async def _give_up(self, page: LeasedPage, verdict: GiveUp) -> None:
+        now, holder, cache = self._clock.now(), self._settings.holder, self._cache
+        reason, broken = verdict.reason, verdict.contact_broken
+        failed = await self._database.run(
+            lambda each: receipts.given_up(each, page, holder, reason, now, cache, contact_broken=broken)
+        )
+        if failed:
+            METRICS.page(page.channel, "failed")
+            log.error("page.failed", page=str(page.uid), channel=page.channel, broken=broken)
+
+    async def _recall_and_settle(self, page: LeasedPage) -> None:
+        channel = self._channels.get(page.channel)
+        if not isinstance(channel, Recalls):
+            await self._database.run(lambda each: pages.recalled(each, page, None))
+            return
+        result = await self._within_time(page, channel.recall)
+        now, verdict = self._clock.now(), settle(result, page.recall_tries, RECALL_TRIES)
+        match verdict:
+            case Retry(after=after):
+                await self._database.run(lambda each: pages.recall_again(each, page, after.total_seconds()))
+            case GiveUp(reason=reason):
+                await self._database.run(lambda each: pages.recalled(each, page, None))
+                METRICS.page(page.channel, "not_recalled")
+                log.warning("page.not_recalled", page=str(page.uid), channel=page.channel, why=reason)
+            case HandedOver():
+                await self._database.run(lambda each: pages.recalled(each, page, now))
+                METRICS.page(page.channel, "recalled")
 
     async def _send_while_wanted(self, page: LeasedPage) -> SendResult | None:
         """None when an answer has withdrawn the page meanwhile: sending is broken off."""
@@ -135,46 +170,38 @@ class Dispatcher:
         channel = self._channels.get(page.channel)
         if channel is None:
             return Failed(f"this gateway has no channel {page.channel!r} set up")
+        return await self._within_time(page, channel.send)
+
+    async def _within_time(self, page: LeasedPage, work: Callable[[Outgoing], Awaitable[SendResult]]) -> SendResult:
         try:
             async with asyncio.timeout(2 * TIME_OUT):
-                return await channel.send(self._outgoing(page))
+                return await work(self._outgoing(page))
         except Exception as error:
             log.exception("channel.failed", channel=page.channel)
             return Failed(f"{type(error).__name__}: {error}")
 
     def _outgoing(self, page: LeasedPage) -> Outgoing:
-        url = f"{self._settings.public_url}/alerts/{page.alert_uid}"
-        local = self._settings.local
+        base_url, local = self._settings.public_url, self._settings.local
+        url = f"{base_url}/alerts/{page.alert_uid}"
         text = page_text(page.language, page.severity, page.zone, page.raised_at, url, local, page.about)
-        return Outgoing(str(page.uid), page.address, text.subject, text.text, page.severity)
+        return Outgoing(
+            page_id=str(page.uid),
+            address=page.address,
+            subject=text.subject,
+            text=text.text,
+            severity=page.severity,
+            url=url,
+            base_url=base_url,
+            page_key=page.key,
+            language=page.language,
+        )
 
     async def _handed_over(self, page: LeasedPage, detail: str) -> None:
         now, holder = self._clock.now(), self._settings.holder
-        done = await self._database.run(lambda each: pages.handed_over(each, page.id, holder, detail, now))
+        recalls = isinstance(self._channels.get(page.channel), Recalls)
+        done = await self._database.run(
+            lambda each: pages.handed_over(each, page.id, holder, detail, now, recalls=recalls)
+        )
         METRICS.page(page.channel, "handed_over" if done else "late")
-        if done and page.attempt == 1:
+        if done and page.attempt == 1 and page.at_once:
             METRICS.first_page(page.severity, page.channel, (now - page.raised_at).total_seconds())
-
-    async def _give_up(self, connection: Connection, page: LeasedPage, verdict: GiveUp) -> None:
-        """Say so on the timeline, break the contact where it is to blame, and go on when nobody else was reached.
-
-        The server's own words may name the address: they stay with the page and the contact, which can be erased.
-        """
-        now = self._clock.now()
-        stored = await alert_store.lock_id(connection, page.alert_id)
-        if stored is None or not await pages.failed(connection, page.id, self._settings.holder, verdict.reason):
-            return
-        if verdict.contact_broken:
-            await pages.break_contact(connection, page.contact_id, verdict.reason)
-            broken = Audited("contact.broken", "contact", page.contact_id, params={"channel": page.channel})
-            await audit.add(connection, now, (broken,))
-        told = Entry("page_failed", {"persons": [page.person_id], "channel": page.channel})
-        await alert_store.add_entries(connection, page.alert_id, (told,), now)
-        changed = Changed(frozenset({stored.zone_id}))
-        if stored.alert.closed_at is None and await pages.attempt_failed(connection, page.alert_id, page.attempt):
-            book = await self._cache.read(connection)
-            _, _, what = await advance(connection, stored, PagesFailed(page.attempt), now, book)
-            changed |= what
-        if verdict.contact_broken:
-            await outlook.look_at(connection, now)
-        await audit.announce(connection, changed)

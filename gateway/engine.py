@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alerts.alert import Alert, Cleared, Event, Joined, People, Raised, Refused, Repeated, Step
+from alerts.alert import Alert, Answer, Cleared, Event, Joined, People, Raised, Refused, Repeated, Step
 from alerts.choosing import Case, choose
 from alerts.escalation import step
 from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
@@ -18,7 +18,7 @@ from alerts.rulebook import Rulebook
 from alerts.silence_ends import NOTICE
 from gateway import holding
 from gateway.store import alerts as alert_store
-from gateway.store import audit, facts, pages, reachable
+from gateway.store import audit, facts, pages, reachable, receipts
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
@@ -115,7 +115,9 @@ async def advance(
     outcome = step(stored.alert, event, now, gathered)
     if isinstance(outcome, Refused):
         return outcome, stored, Changed()
+    recalls = isinstance(event, Answer) and await receipts.answered(connection, stored.id, event.by, now)
     after, changed = await _apply(connection, stored, outcome, now, evidence, given_at)
+    changed = replace(changed, pages=changed.pages or recalls)
     return outcome, after, changed
 
 
@@ -138,8 +140,7 @@ async def _apply(
 ) -> tuple[StoredAlert, Changed]:
     after = replace(stored, alert=decided.alert)
     entries = _with_evidence(decided.entries, evidence)
-    if decided.withdraw:
-        await pages.withdraw(connection, stored.id)
+    recalls = decided.withdraw and await pages.withdraw(connection, stored.id, now)
     if decided.alert != stored.alert:
         await alert_store.save(connection, stored.id, decided.alert)
     await alert_store.add_entries(connection, stored.id, entries, now, given_at)
@@ -152,7 +153,7 @@ async def _apply(
     if decided.alert.closed_at is not None:  # whoever was called may lay the phone down
         paged |= await pages.called(connection, stored.id)
     concerned = paged | {each for each in (stored.alert.holder, decided.alert.holder) if each is not None}
-    return after, Changed(frozenset({stored.zone_id}), concerned, bool(decided.pages))
+    return after, Changed(frozenset({stored.zone_id}), concerned, bool(decided.pages) or recalls)
 
 
 def _with_evidence(entries: Sequence[Entry], evidence: Evidence | None) -> tuple[Entry, ...]:

@@ -13,6 +13,7 @@ GatewayError
     ├── NotAllowed        403
     ├── NotFound          404
     ├── Conflict          409
+    ├── Gone              410
     ├── Invalid           422
     │   └── InvalidFields     with what is wrong field by field
     └── TooMany           429
@@ -59,6 +60,10 @@ class NotFound(Problem):
 
 class Conflict(Problem):
     status, title = 409, "Conflict"
+
+
+class Gone(Problem):
+    status, title = 410, "Gone"
 
 
 class Invalid(Problem):

@@ -20,7 +20,7 @@ from gateway.answering import event_of
 from gateway.api import schemas
 from gateway.errors import NotFound
 from gateway.store import alerts as alert_store
-from gateway.store import audit, people, quarantine, views
+from gateway.store import audit, people, quarantine, receipts, views
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited
 from gateway.store.db import Connection
@@ -67,8 +67,9 @@ async def alerts_of_device(
 async def summaries(
     connection: Connection, who: Who, rows: Sequence[Mapping[str, Any]], now: datetime
 ) -> list[schemas.AlertSummary]:
-    """Alerts as a list shows them; whose they are is noted."""
+    """Alerts as a list shows them; whose they are is noted, and that the reader's pages in the app are shown."""
     persons = await _persons(connection, rows)
+    await receipts.shown_in_app(connection, who.person_id, [row["id"] for row in rows], now)
     await audit.note_listed(connection, now, who.person_id, [row["id"] for row in rows])
     return [_summary(row, persons, who, now) for row in rows]
 
@@ -86,6 +87,7 @@ async def alert_detail(
     colleagues = await people.colleagues(connection, row["zone_id"], may_be_handed(row["track"]), now)
     found = await positions.of_alert(connection, row, now)
     await _note_look(connection, who, row, found, now)
+    await receipts.shown_in_app(connection, who.person_id, [row["id"]], now)
     summary = _summary(row, persons, who, now)
     return schemas.AlertDetail(
         **summary.model_dump(),

@@ -22,6 +22,7 @@ from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
+from gateway.front.pages import PageCalls
 from gateway.front.policies import PolicyCalls
 from gateway.front.push import PushCalls
 from gateway.front.rosters import RosterCalls
@@ -65,6 +66,7 @@ class Front(
     SilenceCalls,
     StatisticsCalls,
     PushCalls,
+    PageCalls,
 ):
     """What people can do with the gateway."""
 

@@ -100,7 +100,7 @@ async def called(connection: Connection, but: Collection[int]) -> list[Called]:
         """SELECT DISTINCT ON (p.alert_id, p.person_id, p.attempt) p.id AS page_id, a.id AS alert_id, a.uid, p.person_id,
                   p.attempt, a.condition, a.severity, a.track
            FROM page p JOIN alert a ON a.id = p.alert_id AND a.closed_at IS NULL
-           WHERE p.state = 'handed_over' AND NOT a.zone_id = ANY(%s)
+           WHERE p.handed_over_at IS NOT NULL AND NOT a.zone_id = ANY(%s)
            ORDER BY p.alert_id, p.person_id, p.attempt, p.id""",
         (list(but),),
     )

@@ -82,6 +82,7 @@ LISTS = {
                        'by', {_NAME.format("e.actor_id")}, 'said', e.params - '{{persons,to,from,holder}}'::text[]) ORDER BY e.seq), '[]')
                 FROM alert_entry e WHERE e.alert_id = a.id) AS timeline,
                (SELECT coalesce(jsonb_agg(jsonb_build_object('at', g.created_at, 'handed_over_at', g.handed_over_at,
+                       'received_at', g.received_at, 'shown_at', g.shown_at, 'answered_at', g.answered_at,
                        'state', g.state, 'to', {_NAME.format("g.person_id")}, 'channel', c.channel) ORDER BY g.id), '[]')
                 FROM page g JOIN contact c ON c.id = g.contact_id WHERE g.alert_id = a.id) AS pages
         FROM alert a LEFT JOIN device d ON d.id = a.device_id LEFT JOIN dwelling w ON w.id = a.dwelling_id

@@ -15,6 +15,7 @@ from alerts.checkin import OnRoster, Skipped, skipped
 from alerts.duty import Duty, began, serving
 from alerts.policy import Target
 from alerts.roster import NOBODY, Plan
+from alerts.schedule import Window
 from gateway.store import rosters
 from gateway.store.db import Connection
 from gateway.store.zones import UP
@@ -139,14 +140,15 @@ async def contacts(
 ) -> dict[int, tuple[Contact, ...]]:
     """How these persons can be reached, in their order: contacts that work, of channels that are set up."""
     cursor = await connection.execute(
-        """SELECT c.id, c.person_id, c.channel FROM contact c JOIN person p ON p.id = c.person_id
+        """SELECT c.id, c.person_id, c.channel, c.quiet_from, c.quiet_to FROM contact c JOIN person p ON p.id = c.person_id
            WHERE c.person_id = ANY(%s) AND c.channel = ANY(%s) AND c.active AND c.broken_reason IS NULL AND p.active
            ORDER BY c.person_id, c.position, c.id""",
         (list(persons), list(channels)),
     )
     found: dict[int, tuple[Contact, ...]] = {}
     for row in await cursor.fetchall():
-        contact = Contact(row["id"], row["person_id"], row["channel"])
+        quiet = Window(from_time=row["quiet_from"], to_time=row["quiet_to"]) if row["quiet_from"] is not None else None
+        contact = Contact(row["id"], row["person_id"], row["channel"], quiet)
         found[row["person_id"]] = (*found.get(row["person_id"], ()), contact)
     return found
 

@@ -86,7 +86,7 @@ async def called(connection: Connection, after: int) -> list[Called]:
                   a.condition, a.severity, a.track, a.raised_at, d.address AS device, a.dwelling_id::text AS home
            FROM page p JOIN person n ON n.id = p.person_id JOIN alert a ON a.id = p.alert_id
            LEFT JOIN device d ON d.id = a.device_id
-           WHERE p.id > %s AND p.state = 'handed_over' ORDER BY p.id""",
+           WHERE p.id > %s AND p.handed_over_at IS NOT NULL ORDER BY p.id""",
         (after,),
     )
     return await cursor.fetchall()

@@ -96,6 +96,9 @@ STATES = {
     "queued": N_("{name}, {channel}: waiting to be sent"),
     "leased": N_("{name}, {channel}: being sent"),
     "handed_over": N_("{name}, {channel}: handed over"),
+    "received": N_("{name}, {channel}: received"),
+    "shown": N_("{name}, {channel}: shown"),
+    "answered": N_("{name}, {channel}: answered"),
     "failed": N_("{name}, {channel}: did not get through"),
     "withdrawn": N_("{name}, {channel}: withdrawn, as somebody has answered"),
 }

@@ -106,6 +106,66 @@ async def test_a_fall_rings_on_the_phone_of_whoever_is_on_duty(
             (shown,) = await app.shows(told["title"])
             assert shown["title"] == "Kritisk varsel i Sone"
             assert "Beboer" not in json.dumps(shown)
+            await becomes(town, page, "shown")
+
+            await app.tap("take")
+            await app.shows("Du har den")
+            fall = await town.alert("fall")
+            assert (fall["stage"], fall["holder_id"]) == ("claimed", town.staff["Kari"])
+            await becomes(town, page, "answered")
+
+
+async def becomes(town: World, page: Page, state: str) -> None:
+    """Of the page that was pushed; wait for it."""
+    query = "SELECT p.state FROM page p JOIN contact c ON c.id = p.contact_id WHERE c.channel = 'web_push'"
+    for _ in range(200):
+        found = [row["state"] for row in await town.rows(query)]
+        if found == [state]:
+            return
+        await page.wait_for_timeout(50)
+    raise AssertionError(found)
+
+
+async def test_what_a_colleague_takes_goes_from_the_phone(
+    migrated_url: str, broker: Broker, browser: Browser, service: PushService
+) -> None:
+    async with at_work(migrated_url, broker) as (town, address):
+        home = await town.home()
+        async with phone_of(browser, address, service.phone(), "Kari") as page:
+            app = await turned_on(page, address)
+            await page.goto("about:blank")
+            await town.says(home.fall_alarm, "fall")
+            await town.settle()
+            (pushed,) = service.pushed
+            await app.push(dict(pushed.told))
+            await app.shows("Kritisk varsel i Sone")
+            await town.answers("Ola", (await town.alert("fall"))["uid"], "claim")
+            await town.settle()
+            _, recalled = service.pushed
+            assert (recalled.told["kind"], recalled.told["page"]) == ("recall", pushed.told["page"])
+            assert recalled.headers["topic"] == pushed.headers["topic"], (
+                "it takes the page's place where the phone is away"
+            )
+            await app.push(dict(recalled.told))
+            await app.shows("Ikke nødvendig lenger: noen har svart.")
+            await becomes(town, page, "withdrawn")
+
+
+async def test_taken_by_a_colleague_before_the_tap_is_said_on_the_notification(
+    migrated_url: str, broker: Broker, browser: Browser, service: PushService
+) -> None:
+    async with at_work(migrated_url, broker) as (town, address):
+        home = await town.home()
+        async with phone_of(browser, address, service.phone(), "Kari") as page:
+            app = await turned_on(page, address)
+            await town.says(home.fall_alarm, "fall")
+            await town.settle()
+            await app.push(dict(service.told[0]))
+            await app.shows("Kritisk varsel i Sone")
+            await town.answers("Ola", (await town.alert("fall"))["uid"], "claim")
+            await app.tap("take")
+            await app.shows("En kollega har den. Du trenger ikke gjøre mer.")
+            assert (await town.alert("fall"))["holder_id"] == town.staff["Ola"]
 
 
 async def test_opening_the_app_renews_the_phone_and_trying_it_rings(

@@ -12,7 +12,7 @@ import structlog
 
 from gateway.embedded import Broker
 from gateway.log import set_up
-from gateway.store import pages
+from gateway.store import receipts
 from tests.gateway.served import Served, problem, served
 from tests.support import logs
 from tests.support.mail import MailServer
@@ -72,7 +72,7 @@ async def test_nobody_is_named_however_a_story_goes(migrated_url: str, broker: B
             await town.rows("UPDATE contact SET channel = 'gone' WHERE person_id = %s", town.staff["Ola"])
             await town.says(home.fall_alarm, "fall")
             await town.passes(minutes=10)
-            await town.gateway.database.run(lambda each: pages.break_contact(each, 1, "no such phone"))
+            await town.gateway.database.run(lambda each: receipts.break_contact(each, 1, "no such phone", town.now))
             secrets = await secrets_of(it)
     logged = log.getvalue()
     assert "lane.connected" in logged

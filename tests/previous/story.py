@@ -51,9 +51,7 @@ async def _falls(url: str, homes: Homes, address: str, gateway: GatewayProcess) 
     assert len(found) == 1, f"one fall is to be open, and there are: {', '.join(told) or 'no alerts'}"
 
     async def paged() -> list[dict[str, Any]]:
-        query = (
-            "SELECT username FROM page JOIN person p ON p.id = person_id WHERE alert_id = %s AND state = 'handed_over'"
-        )
+        query = "SELECT username FROM page JOIN person p ON p.id = person_id WHERE alert_id = %s AND handed_over_at IS NOT NULL"
         return await rows(url, query, found[0]["id"])
 
     who = (await eventually(paged, "somebody is paged"))[0]["username"]

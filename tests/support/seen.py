@@ -36,7 +36,7 @@ class Seen:
         found = await self.rows(
             """SELECT p.name, c.channel, g.attempt FROM page g JOIN person p ON p.id = g.person_id
                JOIN contact c ON c.id = g.contact_id JOIN alert a ON a.id = g.alert_id
-               WHERE g.state = 'handed_over' AND (%(alert)s::uuid IS NULL OR a.uid = %(alert)s)
+               WHERE g.handed_over_at IS NOT NULL AND (%(alert)s::uuid IS NULL OR a.uid = %(alert)s)
                ORDER BY g.attempt, g.id""",
             alert=alert,
         )
@@ -46,7 +46,7 @@ class Seen:
         """Pages handed over since last asked, in order: "Kari" in the app, "Kari (email)" elsewhere. And no others."""
         found = await self.rows(
             """SELECT g.id, p.name, c.channel FROM page g JOIN person p ON p.id = g.person_id
-               JOIN contact c ON c.id = g.contact_id WHERE g.state = 'handed_over' AND g.id <> ALL(%s) ORDER BY g.id""",
+               JOIN contact c ON c.id = g.contact_id WHERE g.handed_over_at IS NOT NULL AND g.id <> ALL(%s) ORDER BY g.id""",
             list(self._told),
         )
         self._told |= {each["id"] for each in found}

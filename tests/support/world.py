@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -23,6 +23,7 @@ from uuid import UUID, uuid4
 
 import aiomqtt
 
+from alerts.channels import Channel
 from devices.dialects.native import encode, topic_of
 from devices.model import MessageClass, Said
 from gateway import controlled
@@ -285,11 +286,12 @@ async def world(
     smtp: MailServer | None = None,
     start: datetime = NOON,
     people: Callable[[World], Any] | None = None,
+    channels: Mapping[str, Channel] | None = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """A gateway at work in a municipality with one zone and its staff; `people` may arrange them differently."""
     site = f"t{uuid4().hex[:12]}"
-    gateway = Gateway(settings_for(broker, smtp, start, **settings), url, roles=("ingest", "engine"))
+    gateway = Gateway(settings_for(broker, smtp, start, **settings), url, roles=("ingest", "engine"), channels=channels)
     async with AsyncExitStack() as clients:
         await gateway.database.open()
         town = World(gateway, site, broker, clients, {}, {})

@@ -72,7 +72,7 @@ class Outcome:
             "stored": len(kept.messages),
             "alarms": sum(each.alarm for each in memory.said.values()),
             "alerts": len(kept.alerts),
-            "pages_handed_over": sum(each.state == "handed_over" for each in kept.pages),
+            "pages_handed_over": sum(each.state in verdict.HANDED_OVER for each in kept.pages),
             "mails": len(self.told.mails),
             "ended_by_themselves": self.ended_by_themselves,
             "seconds": round(self.seconds),

@@ -34,6 +34,7 @@ EVIDENCE = frozenset({"raised", "evidence_joined", "repeated"})
 WAITING_ON = frozenset({"evidence_joined", "step_paged_again"})
 """Lines between two steps that do not shorten the wait."""
 UNSENT = frozenset({"queued", "leased"})
+HANDED_OVER = frozenset({"handed_over", "received", "shown", "answered"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +129,13 @@ def _people_found(told: Told, stored: Stored) -> Iterator[Finding]:
     for page in stored.pages:
         by_alert[page.alert_id].append(page)
     for alert in stored.alerts:
-        handed_over = any(page.state == "handed_over" for page in by_alert[alert.id])
+        handed_over = any(page.state in HANDED_OVER for page in by_alert[alert.id])
         if not by_alert[alert.id]:
             yield Finding("an alert finds a person", f"{_about(alert)} has no page")
         elif not handed_over and alert.closed_at is None and alert.stage == "open":
             yield Finding("an alert finds a person", f"no page of {_about(alert)} was handed over, and nobody answered")
     for page in stored.pages:
-        if page.channel == "email" and page.state == "handed_over" and page.uid not in told.mails:
+        if page.channel == "email" and page.state in HANDED_OVER and page.uid not in told.mails:
             yield Finding(
                 "an alert finds a person", f"page {page.uid} was handed over, and the mail server never saw it"
             )

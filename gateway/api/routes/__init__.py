@@ -10,6 +10,7 @@ from gateway.api.routes import (
     devices,
     homes,
     observations,
+    pages,
     policies,
     push,
     rosters,
@@ -27,6 +28,7 @@ router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 for each in (
     sessions,
     alerts,
+    pages,
     technical,
     rules,
     policies,

@@ -106,6 +106,7 @@ from gateway.api.schemas.observations import (
     Type,
     WhoseQuery,
 )
+from gateway.api.schemas.pages import PageClaim, PageClaimed, PageView
 from gateway.api.schemas.policies import (
     CalledPerson,
     ConditionView,
@@ -354,6 +355,9 @@ __all__ = [
     "OverrideRequest",
     "OverrideView",
     "OwnShift",
+    "PageClaim",
+    "PageClaimed",
+    "PageView",
     "Paged",
     "Part",
     "PartView",

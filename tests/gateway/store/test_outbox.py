@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from gateway.store import pages
+from gateway.store import pages, receipts
 from gateway.store.db import Connection
 from gateway.store.pages import LeasedPage
 from tests.gateway.place import NOW, Place, place
@@ -80,7 +80,7 @@ async def test_an_answer_withdraws_what_waits_and_what_is_leased(migrated_url: s
     async with place(migrated_url) as town:
         await town.raise_(town.raising(town.homes[0]))
         (page,) = await lease(town, "me")
-        await town.run(lambda each: pages.withdraw(each, page.alert_id))
+        await town.run(lambda each: pages.withdraw(each, page.alert_id, NOW))
         assert not await town.run(lambda each: pages.still_leased(each, page.id, "me"))
         assert not await town.run(lambda each: pages.retry(each, page.id, "me", "busy", 0))
         assert (await stands(town))["state"] == "withdrawn"
@@ -91,22 +91,23 @@ async def test_sent_and_withdrawn_at_the_same_time_is_withdrawn_with_the_time_no
     async with place(migrated_url) as town:
         await town.raise_(town.raising(town.homes[0]))
         (page,) = await lease(town, "me")
-        await town.run(lambda each: pages.withdraw(each, page.alert_id))
+        await town.run(lambda each: pages.withdraw(each, page.alert_id, NOW))
         assert not await town.run(lambda each: pages.handed_over(each, page.id, "me", "ok", NOW + SOON))
         found = await stands(town)
         assert (found["state"], found["handed_over_at"]) == ("withdrawn", NOW + SOON)
 
 
-async def test_a_page_that_got_there_first_stays_handed_over(migrated_url: str) -> None:
+async def test_a_page_that_got_there_first_is_withdrawn_and_keeps_its_time(migrated_url: str) -> None:
     async with place(migrated_url) as town:
         await town.raise_(town.raising(town.homes[0]))
         (page,) = await lease(town, "me")
         assert await town.run(lambda each: pages.handed_over(each, page.id, "me", "ok", NOW))
-        await town.run(lambda each: pages.withdraw(each, page.alert_id))
-        assert (await stands(town))["state"] == "handed_over"
+        await town.run(lambda each: pages.withdraw(each, page.alert_id, NOW))
+        found = await stands(town)
+        assert (found["state"], found["handed_over_at"]) == ("withdrawn", NOW)
 
 
-async def test_withdrawing_races_with_handing_over_and_one_of_them_has_it(migrated_url: str) -> None:
+async def test_withdrawing_races_with_handing_over_and_the_answer_wins(migrated_url: str) -> None:
     async with place(migrated_url, homes=20) as town:
         await town.raise_(*(town.raising(home) for home in town.homes))
         leased = await lease(town, "me")
@@ -115,14 +116,11 @@ async def test_withdrawing_races_with_handing_over_and_one_of_them_has_it(migrat
             return await town.run(lambda each: pages.handed_over(each, page.id, "me", "ok", NOW))
 
         async def answer(page: LeasedPage) -> None:
-            await town.run(lambda each: pages.withdraw(each, page.alert_id))
+            await town.run(lambda each: pages.withdraw(each, page.alert_id, NOW))
 
-        both = await asyncio.gather(*(work(page) for page in leased for work in (send, answer)))
-        done = sum(each is True for each in both)
-        states = await town.rows("SELECT state, count(*) AS n FROM page GROUP BY state")
-        counts = {each["state"]: each["n"] for each in states}
-        assert counts.get("handed_over", 0) == done
-        assert counts.get("withdrawn", 0) == 20 - done
+        await asyncio.gather(*(work(page) for page in leased for work in (send, answer)))
+        query = "SELECT state, count(*) AS n, count(handed_over_at) AS noted FROM page GROUP BY state"
+        assert await town.rows(query) == [{"state": "withdrawn", "n": 20, "noted": 20}]
 
 
 async def test_an_attempt_has_failed_when_every_page_of_it_has(migrated_url: str) -> None:
@@ -142,7 +140,7 @@ async def test_an_attempt_has_failed_when_every_page_of_it_has(migrated_url: str
 
 async def test_a_broken_contact_is_counted_on_by_nobody(migrated_url: str) -> None:
     async with place(migrated_url) as town:
-        await town.run(lambda each: pages.break_contact(each, town.contacts["Nina"], "unknown user"))
+        await town.run(lambda each: receipts.break_contact(each, town.contacts["Nina"], "unknown user", NOW))
         await town.raise_(town.raising(town.homes[0]))
         codes = await town.rows("SELECT code FROM alert_entry ORDER BY seq")
         assert [each["code"] for each in codes] == ["raised", "step_skipped", "step_skipped", "step_reached"]

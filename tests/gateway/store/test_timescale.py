@@ -99,7 +99,7 @@ async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url
         leased = await town.run(lambda each: pages.lease(each, NOW, "me", 30, 10))
         assert [each.contact_id for each in leased] == [town.contacts["Nina"]] * 2
         assert await town.run(lambda each: pages.handed_over(each, leased[0].id, "me", "ok", NOW))
-        await town.run(lambda each: pages.withdraw(each, leased[1].alert_id))
+        await town.run(lambda each: pages.withdraw(each, leased[1].alert_id, NOW))
         assert (await town.run(lambda each: alerts.unanswered(each, NOW)))["open"] == 2
         await keeper.prune()
 
