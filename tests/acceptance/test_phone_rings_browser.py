@@ -117,6 +117,7 @@ async def test_a_fall_rings_on_the_phone_of_whoever_is_on_duty(
 
 async def becomes(town: World, page: Page, state: str) -> None:
     """Of the page that was pushed; wait for it."""
+    found: list[str] = []
     query = "SELECT p.state FROM page p JOIN contact c ON c.id = p.contact_id WHERE c.channel = 'web_push'"
     for _ in range(200):
         found = [row["state"] for row in await town.rows(query)]
