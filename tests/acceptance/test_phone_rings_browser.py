@@ -185,6 +185,14 @@ async def test_opening_the_app_renews_the_phone_and_trying_it_rings(
         await app.shows("Prøve: denne telefonen varsler om alarmer")
         await page.screenshot(path=screenshots / "on.png", full_page=True)
 
+        await page.goto(f"{address}/alerts")
+        await page.wait_for_timeout(500)
+        await page.context.set_offline(True)
+        await page.goto(f"{address}/alerts")
+        await expect(page.locator("#connection")).to_contain_text("Ingen forbindelse siden")
+        await expect(page.locator("#does-not-ring")).to_be_hidden()
+        await page.context.set_offline(False)
+
         await town.rows("UPDATE contact SET broken_reason = 'gone' WHERE channel = 'web_push'")
         await app.worker.evaluate("outbox.known('renewed').then((was) => outbox.know('renewed', { ...was, at: 0 }))")
         await page.goto(f"{address}/alerts")

@@ -54,12 +54,14 @@ async function renew() {
     try {
       await subscribe();
     } catch (error) {
-      tell("failed", error);
-      return;
+      if (!away(error)) return tell("failed", error);
     }
   }
-  await tellState();
+  return tellState();
 }
+
+// Without a network the phone rings as it did before, once there is one.
+const away = (error) => error.name === "TypeError" || error.name === "TimeoutError";
 
 // The browser's subscription with our key of today, and the gateway told of it.
 async function subscribe() {
