@@ -294,7 +294,7 @@ async def test_an_answer_of_which_the_reply_was_lost_is_no_second_answer(
 
             await page.route("**/answer", lose_the_reply)
             await page.get_by_role("button", name="Jeg tar den").tap()
-            await expect(page.locator("#outbox .waits")).to_have_count(1)
+            await expect(page.locator("#outbox li")).to_have_count(1)
             assert (await town.alert("fall"))["stage"] == "claimed"
             await page.reload()
             await expect(page.locator("#outbox .taken")).to_contain_text("Svaret ditt er sendt")
