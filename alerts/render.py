@@ -59,6 +59,9 @@ ABOUT = {
 MY_SHIFTS, ON_DUTY = N_("My shifts"), N_("On duty: {zone}")
 """What a phone's calendar calls somebody's own shifts, and each of them."""
 
+PUSH_TEST = N_("A test: this phone rings for alarms"), N_("You need not do anything.")
+"""Title and text of a push that somebody asks for."""
+
 SEVERITIES = {
     Severity.NOT_REPORTED: N_("Not reported"),
     Severity.NORMAL: N_("Normal"),

@@ -98,7 +98,7 @@ TARGETS = {
     Target.TEAM: N_("a team"),
 }
 
-CHANNELS = {"in_app": N_("in the app"), "email": N_("e-mail")}
+CHANNELS = {"in_app": N_("in the app"), "web_push": N_("push to the phone"), "email": N_("e-mail")}
 
 STAGES = {
     Stage.OPEN: N_("Nobody has it yet"),

@@ -181,8 +181,10 @@ def _given_at(request: schemas.AnswerRequest, now: datetime) -> datetime | None:
 
 
 def _fingerprint(uid: UUID, request: schemas.AnswerRequest) -> bytes:
+    """When it was given is not part of it: an answer of which the reply was lost is kept, and told with its time later."""
     unsaid = {name for name in schemas.AnswerRequest.NEWER if getattr(request, name) is None}
-    return hashlib.sha256(f"{uid} {request.model_dump_json(exclude=unsaid)}".encode()).digest()
+    asked = request.model_copy(update={"given_at": None})
+    return hashlib.sha256(f"{uid} {asked.model_dump_json(exclude=unsaid)}".encode()).digest()
 
 
 def _again(before: Taken, asked: bytes) -> schemas.AnswerReply:

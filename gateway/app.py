@@ -19,8 +19,10 @@ from functools import partial
 import structlog
 
 from alerts.channels import Channel, load_channel
+from alerts.channels.web_push import WebPush
+from alerts.vapid import fresh_key, public_key
 from devices.model import Lane
-from gateway import canary
+from gateway import canary, push
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
 from gateway.callbacks import Callers
@@ -36,6 +38,7 @@ from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
 from gateway.store import commands, gateways, migrate, observations, outlook, pages, rosters, silences, sites, watches
+from gateway.store import push as push_store
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
@@ -153,6 +156,15 @@ class Gateway:
         changed = await install_defaults(connection, self.clock.now())
         if changed:
             log.info("defaults.installed", changed=changed)
+        await self._prepare_push(connection)
+
+    async def _prepare_push(self, connection: Connection) -> None:
+        """The key that pushes are signed with is the setting's, else the database's, where it is made once."""
+        config = self.settings.channel_settings[push_store.CHANNEL]
+        key = config["private_key"] or await push_store.private_key(connection, fresh_key(), self.clock.now())
+        channel = WebPush(WebPush.Config(**{**config, "private_key": key}))
+        self.channels[push_store.CHANNEL] = channel
+        self.front.pushing = push.Pushing(public_key(key), channel, self.settings.push_private_endpoints)
 
     def _start_lane(self, site: sites.Site, lane: Lane) -> LaneWorker:
         settings = LaneSettings(

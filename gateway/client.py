@@ -473,6 +473,20 @@ class Client:
     async def revoke_feed(self, uid: UUID) -> None:
         await self._send("DELETE", f"/feeds/{uid}")
 
+    # Phones ---------------------------------------------------------------------------------------------------------
+
+    async def push_key(self) -> schemas.PushKey:
+        return await self._call(schemas.PushKey, "GET", "/push/key")
+
+    async def push_subscribe(self, body: schemas.PushRequest) -> schemas.PushPhone:
+        return await self._call(schemas.PushPhone, "PUT", "/push/subscription", body)
+
+    async def push_unsubscribe(self, uid: UUID) -> None:
+        await self._send("DELETE", f"/push/subscription/{uid}")
+
+    async def push_test(self, uid: UUID) -> None:
+        await self._send("POST", f"/push/subscription/{uid}/test")
+
     # Quarantine and trials ------------------------------------------------------------------------------------------
 
     async def quarantine(

@@ -28,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from alerts.vapid import public_key
 from devices.kinds import kinds
 from devices.model import MessageClass
 from gateway import canary, channelsettings
@@ -80,6 +81,10 @@ class Settings(PhoneSettings, BaseModel):
     listen_port: Port = 8080
     public_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8080")
     time_zone: str = "Europe/Oslo"
+    push_private_key: SecretStr | None = None
+    push_subject: str | None = None
+    push_ttl_seconds: Annotated[int, BeforeValidator(_number), Field(ge=60, le=24 * 3600)] = 3600
+    push_private_endpoints: bool = False
     smtp_host: str | None = None
     smtp_port: Port = 25
     smtp_security: Literal["none", "starttls", "tls"] = "none"
@@ -144,6 +149,28 @@ class Settings(PhoneSettings, BaseModel):
                     f"{name!r} does not end with a class: {', '.join(f'{kind}.{c}' for c in MessageClass)}"
                 )
         return keep
+
+    @field_validator("push_private_key")
+    @classmethod
+    def _a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            public_key(key.get_secret_value())
+        return key
+
+    @field_validator("push_subject")
+    @classmethod
+    def _somebody(cls, subject: str | None) -> str | None:
+        if subject is not None and not subject.startswith(("mailto:", "https://")):
+            raise ValueError(f"{subject!r} is no address; an example is mailto:drift@example.org")
+        return subject
+
+    @model_validator(mode="after")
+    def _private_endpoints_only_in_trials(self) -> Self:
+        if self.push_private_endpoints and self.environment == "production":
+            raise ValueError(
+                "push_private_endpoints is for demo and test: a phone could make the gateway call servers of its own network"
+            )
+        return self
 
     @model_validator(mode="after")
     def _bytes_go_first(self) -> Self:
@@ -219,7 +246,19 @@ class Settings(PhoneSettings, BaseModel):
                 "password": _reveal(self.smtp_password),
                 "sender": self.smtp_sender,
             }
+        channels["web_push"] = self._push
         return channels | self.phone_channels
+
+    @property
+    def _push(self) -> dict[str, Any]:
+        """Web Push. Without a key of its own it gets the one in the database; a push service may turn to whoever runs us."""
+        us = str(self.public_url) if self.public_url.scheme == "https" else "mailto:hjemmevakt@localhost"
+        return {
+            "private_key": _reveal(self.push_private_key),
+            "subject": self.push_subject or us.rstrip("/"),
+            "ttl_seconds": self.push_ttl_seconds,
+            "private_endpoints": self.push_private_endpoints,
+        }
 
 
 def load(variables: Mapping[str, str] | None = None, /, **overrides: Any) -> Settings:

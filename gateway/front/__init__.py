@@ -26,6 +26,7 @@ from gateway.front.homes import HomeCalls
 from gateway.front.observations import ObservationCalls
 from gateway.front.pages import PageCalls
 from gateway.front.policies import PolicyCalls
+from gateway.front.push import PushCalls
 from gateway.front.rosters import RosterCalls
 from gateway.front.rules import RuleCalls
 from gateway.front.silences import SilenceCalls
@@ -66,6 +67,7 @@ class Front(
     RosterCalls,
     SilenceCalls,
     StatisticsCalls,
+    PushCalls,
     PageCalls,
     CallbackCalls,
 ):

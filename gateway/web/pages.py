@@ -44,6 +44,7 @@ from gateway.web import (
     lists,
     live,
     patterns,
+    phone,
     policies,
     quarantine,
     residents,
@@ -61,6 +62,7 @@ from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
 from gateway.web.patterns import PatternPages
+from gateway.web.phone import PhonePages
 from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.residents import ResidentPages
@@ -136,7 +138,21 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, policies, desk, devices, figures, how, quarantine, residents, rosters, patterns, silences, teams)
+    parts = (
+        rules,
+        policies,
+        desk,
+        devices,
+        figures,
+        how,
+        phone,
+        quarantine,
+        residents,
+        rosters,
+        patterns,
+        silences,
+        teams,
+    )
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -157,6 +173,7 @@ class Pages(
     DeskPages,
     FigurePages,
     HowPages,
+    PhonePages,
     QuarantinePages,
     ResidentPages,
     RosterPages,
@@ -382,6 +399,7 @@ def _render(request: Request, clock: Clock, template: str, status: int = 200, **
         "sees_looks": who is not None and bool(who.roles & AUDITORS),
         "translate": translations(language).gettext,
         "words": words,
+        "phone_words_at": phone.words_address(language),
         "views": views,
         "lists": lists,
     }

@@ -35,7 +35,7 @@ def test_without_any_there_is_a_gateway_on_this_machine() -> None:
         "127.0.0.1",
         "127.0.0.1",
     )
-    assert list(found.channel_settings) == ["in_app"]
+    assert list(found.channel_settings) == ["in_app", "web_push"]
     assert found.local.key == "Europe/Oslo"
 
 
@@ -56,6 +56,22 @@ def test_secrets_can_stand_in_files(tmp_path: Path) -> None:
     assert found.database_url is not None
     assert found.database_url.get_secret_value() == f"postgresql://me:{SECRET}@db/x"
     assert found.broker.password == found.channel_settings["email"]["password"] == f"postgresql://me:{SECRET}@db/x"
+
+
+def test_a_push_service_may_turn_to_whoever_runs_the_gateway() -> None:
+    def subject(**given: str) -> str:
+        return str(load(env(**given)).channel_settings["web_push"]["subject"])
+
+    assert subject() == "mailto:hjemmevakt@localhost"
+    assert subject(public_url="https://vakt.example.org/") == "https://vakt.example.org"
+    assert subject(push_subject="mailto:drift@example.org") == "mailto:drift@example.org"
+    assert wrong(env(push_subject="drift@example.org")) == [
+        "setting push_subject (HJEMMEVAKT_PUSH_SUBJECT): 'drift@example.org' is no address; an example is mailto:drift@example.org"
+    ]
+    (line,) = wrong(env(push_private_key="secret"))
+    assert line.startswith("setting push_private_key (HJEMMEVAKT_PUSH_PRIVATE_KEY): must be the 32 bytes")
+    assert "secret" not in line
+    assert "for demo and test" in wrong(env(push_private_endpoints="true"))[0]
 
 
 def test_a_path_that_is_a_setting_itself_is_no_secret_in_a_file(tmp_path: Path) -> None:
@@ -205,7 +221,7 @@ def test_channels_to_phones_are_set_up_by_their_first_setting() -> None:
             apprise_hosts="signal.example.org",
         )
     )
-    assert list(found.channel_settings) == ["in_app", "ntfy", "sms", "voice", "apprise"]
+    assert list(found.channel_settings) == ["in_app", "web_push", "ntfy", "sms", "voice", "apprise"]
     assert found.channel_settings["ntfy"]["shortest_topic"] == 20
     assert found.channel_settings["apprise"] == {
         "schemes": frozenset({"signal", "tgram"}),

@@ -13,7 +13,10 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 
+from gateway.api.app import problem_response
+from gateway.api.routes import alerts
 from gateway.clock import ControlledClock
+from gateway.errors import Problem
 from gateway.settings import load
 from gateway.web import demo, pages
 from tests.web import fake, fake_demo
@@ -35,13 +38,19 @@ def demo_stage() -> fake_demo.FakeStage | None:
 
 @pytest.fixture
 def web(front: fake.FakeFront, demo_stage: fake_demo.FakeStage | None) -> FastAPI:
-    """The pages as the application serves them; in the demo with those of the demo."""
+    """The pages as the application serves them, and the API's answers; in the demo with the demo's pages."""
     app, clock = FastAPI(), ControlledClock(fake.NOW)
     if demo_stage is not None:
         app.include_router(demo.router(front, demo_stage, load({}, environment="demo"), clock))
         app.state.demo, app.state.demo_words = demo_stage, demo
     app.include_router(pages.router(front, clock))
+    app.include_router(alerts.router, prefix="/api/v1")
+    app.state.front = front
     app.mount("/static", StaticFiles(directory=pages.STATIC))
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return problem_response(error.status, error.title, error.reason, error.detail, error.mend)
 
     @app.middleware("http")
     async def safe(request: Request, call_next):  # type: ignore[no-untyped-def]

@@ -51,6 +51,9 @@ class Who:
     zone_ids: frozenset[int] = frozenset({1})
     csrf_token: str = "csrf-of-this-session"
 
+    def require(self, allowed: frozenset[str]) -> None:
+        """Whoever is signed in here may."""
+
 
 @dataclass(frozen=True)
 class SignedIn:

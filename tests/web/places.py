@@ -23,6 +23,9 @@ NO_PAGES = {
     "/alerts/{uid}/answer": "leads back to the alert",
     "/alerts/{uid}/command": "leads back to the alert",
     "/calendar/{token}.ics": "a calendar",
+    "/sw.js": "the service worker",
+    "/words.js": "what scripts say",
+    "/manifest.webmanifest": "for whoever installs the app",
 }
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
@@ -90,7 +93,7 @@ DEMO_EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "/alerts/{uid}/path": (f"/alerts/{fake_demo.PATH}/path",),
 }
 """The demo's own pages; the others have its bar at the top, and one of them is looked at with it."""
-FOR_GUESTS = ("/sign-in", "/how-it-works?guest", "/")
+FOR_GUESTS = ("/sign-in", "/how-it-works?guest", "/offline", "/")
 """As whoever is not signed in sees them."""
 OURS_AND_THE_DEMOS = pytest.mark.parametrize("demo_stage", [None, fake_demo.FakeStage()], ids=["ours", "demo"])
 """For a test that looks at :func:`places` of this stage: once as they are, once as the demo has them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -220,7 +221,7 @@ async def test_a_button_that_has_just_changed_takes_no_tap(nurse: Page, served: 
     await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
 
 
-async def test_without_a_network_the_page_says_since_when_and_mends_itself(
+async def test_without_a_network_the_page_says_since_when_and_an_answer_is_kept_until_it_is_back(
     nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
@@ -228,18 +229,71 @@ async def test_without_a_network_the_page_says_since_when_and_mends_itself(
     await nurse.context.set_offline(True)
     await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
     await nurse.get_by_role("button", name="Jeg tar den").tap()
-    await expect(nurse.locator("#unsent")).to_have_text(
-        "Ikke sendt: ingen forbindelse. Trykk igjen for å prøve på nytt."
-    )
-    await nurse.screenshot(path=screenshots / "unsent.png")
+    await expect(nurse.locator("#unsent")).to_contain_text("Lagret på denne telefonen.")
+    await expect(nurse.locator("#outbox")).to_contain_text(re.compile(r"Gitt \d\d:\d\d, venter på nett"))
+    await expect(nurse.locator("#outbox .waits strong")).to_be_in_viewport(ratio=1)
+    await nurse.screenshot(path=screenshots / "waiting.png")
+    assert await nurse.evaluate(CONTRAST) == []
     assert (await nurse.title()).startswith("Ingen forbindelse – Fall")
     key = await nurse.locator("#answer-claim input[name=key]").input_value()
     await nurse.context.set_offline(False)
-    await expect(nurse.locator("#connection")).to_be_hidden()
-    await expect(nurse.locator("#unsent")).to_be_visible()
-    await nurse.get_by_role("button", name="Jeg tar den").tap()
     await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
-    assert [(request.answer, sent) for _, request, sent in front.taken] == [("claim", key)]
+    await expect(nurse.locator("#connection")).to_be_hidden()
+    await expect(nurse.locator("#unsent")).to_be_hidden()
+    await expect(nurse.locator("#outbox")).to_contain_text("Svaret ditt er sendt, og er tatt imot.")
+    ((request, sent),) = [(request, sent) for _, request, sent in front.taken]
+    assert (request.answer, sent) == ("claim", key)
+    assert request.given_at is not None
+    assert abs(request.given_at - fake.NOW) < timedelta(minutes=1), "by the gateway's clock, whatever the phone's says"
+    await nurse.get_by_role("button", name="OK").tap()
+    await expect(nurse.locator("#outbox")).to_be_hidden()
+
+
+async def test_tapping_again_before_it_is_sent_is_one_answer(
+    nurse: Page, served: Served, front: fake.FakeFront
+) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await watching(nurse, front)
+    await served.stop()
+    for _ in range(2):
+        await nurse.get_by_role("button", name="Jeg tar den").tap()
+        await expect(nurse.locator("#outbox li")).to_have_count(1)
+    await served.start()
+    await expect(nurse.locator("#standing .now")).to_have_text("Du har den", timeout=20_000)
+    assert len({key for *_, key in front.taken}) == 1
+
+
+async def test_what_a_colleague_did_meanwhile_is_told_plainly(
+    nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
+) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await watching(nurse, front)
+    await nurse.context.set_offline(True)
+    await nurse.get_by_role("button", name="Jeg tar den").tap()
+    await expect(nurse.locator("#outbox .waits")).to_have_count(1)
+    front.change(FALL, holder=fake.KARI, stage="claimed", answers=["take_over"])
+    front.refuse = "held_by_other"
+    await nurse.context.set_offline(False)
+    await expect(nurse.locator("#outbox .refused")).to_contain_text("En kollega har dette varselet.")
+    await expect(nurse.locator("#standing")).to_contain_text("Kari")
+    await expect(nurse.locator("#outbox .refused strong")).to_be_in_viewport(ratio=1)
+    await nurse.screenshot(path=screenshots / "conflict.png")
+    assert await nurse.evaluate(CONTRAST) == []
+
+
+async def test_what_a_lock_is_asked_for_is_not_kept(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    front.change(FALL, stage="claimed", holder=fake.ME, mine=True, answers=["on_way", "close"], locks=[fake.lock()])
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await watching(nurse, front)
+    await nurse.context.set_offline(True)
+    await nurse.locator(".door").get_by_text("Lås opp …", exact=True).tap()
+    await nurse.locator(".door").get_by_role("button", name="Lås opp", exact=True).tap()
+    await expect(nurse.locator("#unsent")).to_have_text(
+        "Ikke sendt: ingen forbindelse. Trykk igjen for å prøve på nytt."
+    )
+    await nurse.context.set_offline(False)
+    await expect(nurse.locator("#connection")).to_be_hidden()
+    assert front.asked == []
 
 
 async def test_nothing_moves_under_a_finger(nurse: Page, served: Served, front: fake.FakeFront) -> None:
@@ -346,7 +400,7 @@ async def test_all_of_it_works_with_a_keyboard(browser: Browser, served: Served,
         await page.keyboard.press("Enter")
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Forbindelse")).to_be_focused()
-        for _ in range(4):  # past what is silenced, and what is closed
+        for _ in range(5):  # past a phone that does not ring, what is silenced, and what is closed
             await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Fall, Solveig Haugland")).to_be_focused()
         await page.keyboard.press("Enter")

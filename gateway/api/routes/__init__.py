@@ -13,6 +13,7 @@ from gateway.api.routes import (
     observations,
     pages,
     policies,
+    push,
     rosters,
     rules,
     sessions,
@@ -40,5 +41,6 @@ for each in (
     silences,
     statistics,
     callbacks,
+    push,
 ):
     router.include_router(each.router)

@@ -138,6 +138,7 @@ from gateway.api.schemas.policies import (
     TeamRequest,
     TeamView,
 )
+from gateway.api.schemas.push import PushKey, PushKeys, PushPhone, PushRequest
 from gateway.api.schemas.rosters import (
     AbsenceChange,
     AbsenceRequest,
@@ -410,6 +411,10 @@ __all__ = [
     "PreviewDay",
     "PreviewMost",
     "Problem",
+    "PushKey",
+    "PushKeys",
+    "PushPhone",
+    "PushRequest",
     "QuarantineItem",
     "QuarantinePage",
     "QuarantineQuery",

@@ -6,7 +6,8 @@
 //   Silence is suspect: the server pings every 10 s. When nothing is heard for 25 s, the page says since when.
 //   A button that has just moved or changed takes no tap for a moment: nobody answers what they have not seen. Nothing
 //   moves while a finger is on the page.
-//   An answer that did not get through stays on the page with its key, so that sending it twice is answering once.
+//   An answer that did not get through is kept (outbox.js) with its key, so that sending it twice is answering once. What asks a
+//   lock for something is not: it stays on the page, unsent, for whoever stands at the door then may not want it any more.
 
 const SILENCE = 25_000;
 const RECONNECT = 3_000;
@@ -20,7 +21,7 @@ const announcer = document.getElementById("announce");
 const main = () => document.getElementById("main");
 
 let source;
-let heardAt = new Date();
+let heardAt = new Date(document.body.dataset.asOf ?? Date.now());
 let clockAhead = 0;
 let fetching = false;
 let again = false;
@@ -37,7 +38,7 @@ const hhmm = (moment) =>
 function connect() {
   source?.close();
   source = new EventSource("/events");
-  source.addEventListener("open", () => { heard(); refresh(); });
+  source.addEventListener("open", () => { heard(); refresh(); document.dispatchEvent(new Event("connected")); });
   source.addEventListener("ping", heard);
   source.addEventListener("changed", () => { heard(); refresh(); });
   source.addEventListener("ended", () => location.reload());
@@ -110,13 +111,14 @@ function show(page) {
   title();
   clockAhead = Date.now() - new Date(fresh.dataset.now);
   tick();
-  if (document.querySelector("form[data-unsent]")) tellUnsent();
+  if (document.querySelector("form[data-unsent]")) tellUnsent(words.unsent);
+  if (document.querySelector("form[data-waiting]")) tellUnsent(words.kept);
   settle(before);
   announce(before);
 }
 
 function morph(old, fresh) {
-  if (old.matches("form[data-unsent]")) return;
+  if (old.matches("form[data-unsent], form[data-waiting]")) return;
   attributes(old, fresh);
   let at = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
@@ -203,7 +205,7 @@ async function send(event) {
   try {
     await answered(form, await post(form));
   } catch {
-    unsent(form);
+    await unsent(form);
   } finally {
     sending = false;
     delete form.dataset.sending;
@@ -223,7 +225,8 @@ async function answered(form, response) {
   if (signedOut(response)) { location.assign(response.url); return; }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   if (response.status >= 500 || !page.getElementById("main")) throw new Error(String(response.status));
-  for (const form of document.querySelectorAll("form[data-unsent]")) delete form.dataset.unsent;
+  await outbox.settle({ id: new FormData(form).get("key") }, {}, { tell: false }).catch(() => undefined);
+  sent(() => true);
   for (const part of document.querySelectorAll("#answers details[open], .door details[open]")) part.open = false;
   show(page);
   announcer.textContent = stage() ?? "";
@@ -237,21 +240,48 @@ function docked(part) {
   return Boolean(part.closest("#answers")) && top >= 0 && bottom <= innerHeight;
 }
 
-function unsent(form) {
-  form.dataset.unsent = "";
-  tellUnsent();
+async function unsent(form) {
+  const kept = form.getAttribute("action").endsWith("/answer") && (await keep(form).then(() => true, () => false));
+  form.dataset[kept ? "waiting" : "unsent"] = "";
+  tellUnsent(kept ? words.kept : words.unsent);
 }
 
-function tellUnsent() {
+function keep(form) {
+  const { key, csrf_token, ...body } = Object.fromEntries(new FormData(form));
+  const path = form.getAttribute("action").replace(/\/answer$/, "");
+  const shown = { label: form.querySelector(".button").textContent.trim(), title: main().dataset.title, path };
+  const person = document.getElementById("phone").dataset.person;
+  const given = Date.now() - clockAhead;
+  return outbox.keep(outbox.answer(path.split("/").pop(), { ...body, version: Number(body.version) }, key, person, shown, given));
+}
+
+function tellUnsent(text) {
   const told = document.getElementById("unsent");
   if (!told) return;
-  told.textContent = words.unsent;
+  told.textContent = text;
   told.hidden = false;
+}
+
+// These forms wait for nothing any more.
+function sent(which) {
+  for (const form of document.querySelectorAll("form[data-unsent], form[data-waiting]")) {
+    if (!which(form)) continue;
+    delete form.dataset.unsent;
+    delete form.dataset.waiting;
+  }
+}
+
+// What waited was sent, by us or by the service worker.
+function settledElsewhere(event) {
+  const before = document.querySelectorAll("form[data-waiting]").length;
+  sent((form) => "waiting" in form.dataset && !event.detail.includes(new FormData(form).get("key")));
+  if (document.querySelectorAll("form[data-waiting]").length < before) refresh();
 }
 
 // Start ---------------------------------------------------------------------------------------------------------------
 
 document.addEventListener("submit", send);
+document.addEventListener("outbox", settledElsewhere);
 document.addEventListener("pointerdown", () => { touchedAt = Date.now(); });
 for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { touchedAt = 0; });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { refresh(); watch(); } });
@@ -279,4 +309,5 @@ setInterval(watch, RECONNECT);
 // What no announcement tells of, as a sign of life, a page asks for now and then while somebody looks.
 const every = Number(main().dataset.every);
 if (every) setInterval(() => { if (!document.hidden) refresh(); }, every * 1000);
+if (document.body.dataset.asOf) lost();
 connect();

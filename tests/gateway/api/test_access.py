@@ -28,6 +28,7 @@ from gateway.api.access import Access
 from gateway.api.app import check_declared
 from gateway.embedded import Broker
 from tests.gateway.served import API, Served, problem, served
+from tests.support.push_service import Phone
 from tests.support.rules import own
 
 PUBLIC, SIGNED_IN, PAGE, OPEN_PAGE = "public", "signed in", "page", "open page"
@@ -128,6 +129,10 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("GET", f"{API}/teams/{{uid}}"): LEADERS,
     ("PUT", f"{API}/teams/{{uid}}"): POLICY_MAKERS,
     ("POST", f"{API}/teams/{{uid}}/withdraw"): POLICY_MAKERS,
+    ("GET", f"{API}/push/key"): ANYBODY,
+    ("PUT", f"{API}/push/subscription"): ANYBODY,
+    ("DELETE", f"{API}/push/subscription/{{uid}}"): ANYBODY,
+    ("POST", f"{API}/push/subscription/{{uid}}/test"): ANYBODY,
     ("GET", f"{API}/commands"): ANYBODY,
     ("GET", f"{API}/commands/{{uid}}"): ANYBODY,
     ("GET", f"{API}/statistics/fleet"): OVERSEERS,
@@ -213,10 +218,16 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/my-shifts"): PAGE,
     ("GET", "/calendar/{token}.ics"): PUBLIC,
     ("GET", "/residents/{uid}/access-log"): PAGE,
+    ("GET", "/sw.js"): PUBLIC,
+    ("GET", "/words.js"): PUBLIC,
+    ("GET", "/manifest.webmanifest"): PUBLIC,
+    ("GET", "/offline"): PUBLIC,
+    ("GET", "/phone"): PAGE,
     ("GET", "/events"): PAGE,
 }
 RULE = {"kind": "fall_alarm", "scope": {"zone": str(uuid4())}, "spec": own("fall_alarm", "button_pressed")}
 STRETCH = {"begins": "2026-06-01T08:00:00Z", "ends": "2026-06-01T16:00:00Z"}
+PHONE = Phone("https://push.example.com/1").subscription
 SHIFT = {"weekday": 0, "start": "08:00", "end": "16:00", "from_date": "2026-06-01"}
 PATTERN = {
     "person": str(uuid4()),
@@ -225,6 +236,9 @@ PATTERN = {
 }
 BODIES: dict[str, dict[str, Any]] = {
     f"{API}/me/language": {"json": {"language": "nb"}},
+    f"{API}/push/subscription": {
+        "json": {"endpoint": PHONE.endpoint, "keys": {"p256dh": PHONE.p256dh, "auth": PHONE.auth}}
+    },
     f"{API}/observations": {"params": {"device": str(uuid4())}},
     f"{API}/observations/buckets": {"params": {"device": str(uuid4())}},
     f"{API}/observations/counted": {"params": {"device": str(uuid4())}},

@@ -58,7 +58,7 @@ async def test_policies_are_seen_and_set_where_they_are(migrated_url: str, broke
         assert await refusal(siri.policy_options(foreign)) == "404 scope"
         offered = await siri.policy_options(resident)
         assert [each.name for each in offered.people] == ["Ada", "Kari", "Ola", "Siri", "Tek", "Vakt"]
-        assert offered.contacts == ["in_app", "email"]
+        assert offered.contacts == ["in_app", "web_push", "email"]
         assert {"fall", "reach_gap"} <= {each.condition for each in offered.conditions}
         assert await refusal(siri.add_policy(await request(it, "Sone", steps=[{"target": "moon"}]))) == "422 policy"
         assert await refusal(siri.add_policy(await request(it, "Sone", name="\x00"))) == "422 policy"

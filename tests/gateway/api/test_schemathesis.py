@@ -65,6 +65,7 @@ NOUNS = {
     "policies": "policy",
     "teams": "team",
     "commands": "command",
+    "push": "contact",
     "quarantine": "quarantine",
     "rules": "rule",
     "silences": "silence",

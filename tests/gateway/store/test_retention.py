@@ -196,7 +196,7 @@ STAYS = {
     "as long as the home, the person or the device": "assignment contact device device_part device_state dose_schedule"
     " dwelling home_word installation person residency resident roster_shift rotation rotation_person team team_member",
     "rules and policies, with who set them": "policy policy_version rule rule_version",
-    "some rows, however long it runs": "gateway reach_gap reach_look reach_zone rollup roster_look silence_summary site"
+    "some rows, however long it runs": "gateway push_key reach_gap reach_look reach_zone rollup roster_look silence_summary site"
     " site_lane zone",
     "nobody is in it": "alert_daily_kept alert_fact alert_hourly_kept zone_activity_hourly_kept",
     "the proof that somebody was erased": "erasure",

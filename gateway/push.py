@@ -1,0 +1,145 @@
+"""The phones that people are pushed to: a browser's subscription becomes its person's contact, and stays one.
+
+Rules
+    A phone belongs to whoever signed in on it last: the one before is not reached there any more.
+    A browser that has subscribed anew says what it had before, and that contact goes on with its place in the order. One that
+    says the same again is renewed: whatever was wrong with the contact is mended.
+    A person has at most :data:`MOST_PHONES`; the one that has been silent for longest makes room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
+
+from alerts.channels import Outgoing
+from alerts.delivery import SendResult
+from alerts.model import Severity
+from alerts.render import PUSH_TEST, translations
+from alerts.subscription import Subscription, begins, check
+from gateway.access import Who
+from gateway.api import schemas
+from gateway.errors import Invalid, NotFound
+from gateway.store import audit, outlook
+from gateway.store import push as store
+from gateway.store.audit import Audited, Changed
+from gateway.store.db import Connection
+from gateway.store.push import CHANNEL, Phone
+
+MOST_PHONES = 10
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Tries(Protocol):
+    """A channel that can be tried."""
+
+    async def test(self, outgoing: Outgoing) -> SendResult:
+        """Say on the phone that it can be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushing:
+    """``public_key``: what browsers subscribe with. ``channel``: what pushes. ``private_endpoints``: hosts of this network are
+    taken, too."""
+
+    public_key: str
+    channel: Tries
+    private_endpoints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What becomes of a subscription. ``known``: the contact that it renews, None for a new one; ``dropped``: those that go."""
+
+    known: int | None
+    dropped: tuple[int, ...]
+
+
+def place(phones: Sequence[Phone], endpoint: str, replaces: str | None) -> Placed:
+    """Where a subscription of this endpoint goes among somebody's phones."""
+    same = _with(phones, endpoint)
+    before = _with(phones, replaces) if replaces is not None else None
+    known = same or before
+    used = [each for each in phones if each.active and each is not known]
+    dropped = [each for each in used if each is before]
+    others = sorted((each for each in used if each is not before), key=lambda each: (each.renewed_at or NEVER, each.id))
+    dropped += others[: max(0, len(others) + 1 - MOST_PHONES)]
+    return Placed(known.id if known else None, tuple(each.id for each in dropped))
+
+
+def _with(phones: Sequence[Phone], endpoint: str) -> Phone | None:
+    start = begins(endpoint)
+    return next((each for each in phones if each.address.startswith(start)), None)
+
+
+async def subscribe(
+    connection: Connection, who: Who, request: schemas.PushRequest, pushing: Pushing, now: datetime
+) -> schemas.PushPhone:
+    """The phone is their contact from now on. Invalid for a subscription that cannot be pushed to."""
+    wanted = Subscription(request.endpoint, request.keys.p256dh, request.keys.auth)
+    try:
+        check(wanted, private=pushing.private_endpoints)
+    except ValueError as wrong:
+        raise Invalid("subscription", str(wrong), "send what the browser's PushManager gave, as it is") from None
+
+    await store.lock_person(connection, who.person_id)
+    phones = await store.phones(connection, who.person_id)
+    others = await store.of_others(connection, who.person_id, wanted.endpoint)
+
+    placed = place(phones, wanted.endpoint, request.replaces)
+
+    await _drop(connection, who, [*placed.dropped, *(each.id for each in others)], now)
+    found = next((each for each in phones if each.id == placed.known), None)
+    if found is None:
+        found = await store.add(connection, who.person_id, wanted.address, now)
+        await _note(connection, who, "contact.added", found.id, now)
+    else:
+        await store.renew(connection, found.id, wanted.address, now)
+        if not found.active:
+            await _note(connection, who, "contact.added", found.id, now)
+    await audit.announce(connection, Changed(persons=frozenset({who.person_id, *(each.person_id for each in others)})))
+    return schemas.PushPhone(id=found.uid)
+
+
+async def unsubscribe(connection: Connection, who: Who, uid: UUID, now: datetime) -> None:
+    """They are not reached on this phone any more. NotFound for one that is not theirs."""
+    await store.lock_person(connection, who.person_id)
+    phones = await store.phones(connection, who.person_id)
+    found = next((each for each in phones if each.uid == uid), None)
+    if found is None:
+        raise NotFound("phone", "there is no such phone of yours")
+    if found.active:
+        await _drop(connection, who, [found.id], now)
+        await audit.announce(connection, Changed(persons=frozenset({who.person_id})))
+
+
+async def own_phone(connection: Connection, who: Who, uid: UUID) -> Phone:
+    """A phone that they are reached on, else NotFound."""
+    found = next((each for each in await store.phones(connection, who.person_id) if each.uid == uid), None)
+    if found is None or not found.active:
+        raise NotFound("phone", "there is no such phone of yours", "open the app on it, signed in")
+    return found
+
+
+def trial_of(phone: Phone, language: str) -> Outgoing:
+    """What is pushed to a phone to try it."""
+    title, text = (translations(language).gettext(each) for each in PUSH_TEST)
+    return Outgoing(f"test-{phone.uid}", phone.address, title, text, Severity.MODERATE, language=language)
+
+
+async def _drop(connection: Connection, who: Who, ids: Sequence[int], now: datetime) -> None:
+    if not ids:
+        return
+    await store.drop(connection, ids)
+    for each in ids:
+        await _note(connection, who, "contact.removed", each, now)
+
+
+async def _note(connection: Connection, who: Who, action: str, contact_id: int, now: datetime) -> None:
+    """Who did it; and whom policies reach is looked at again."""
+    line = Audited(action, "contact", contact_id, who.person_id, {"channel": CHANNEL})
+    await audit.add(connection, now, (line,))
+    await outlook.look_at(connection, now)
