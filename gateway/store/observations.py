@@ -76,6 +76,8 @@ def _twice_among(ordered: Sequence[Identity]) -> frozenset[tuple[int, str]]:
 
 async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
     """Store what was said: the states of devices apart from all else, and the bytes apart from both."""
+    if not batch:
+        return
     said = [each.observation for each in batch]
     await connection.execute(
         """WITH batch AS MATERIALIZED (
