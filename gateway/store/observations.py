@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from devices.model import Observation
-from gateway.store.columns import bigints, jsons, raws, texts, times
+from gateway.store.columns import bigints, jsons, names, raws, texts, times
 from gateway.store.db import Connection, json_bytes
 
 Identity = tuple[int, str, bytes]
@@ -100,13 +100,13 @@ async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
         (
             bigints([each.device_id for each in batch]),
             bigints([each.installation_id for each in batch]),
-            texts([each.kind for each in said]),
-            texts([each.message_class for each in said]),
-            texts([each.type for each in said]),
+            names([each.kind for each in said]),
+            names([each.message_class for each in said]),
+            names([each.type for each in said]),
             texts([each.message_id for each in said]),
             times([each.occurred_at for each in said]),
             times([each.received_at for each in said]),
-            texts([" ".join(sorted(each.flags)) if each.flags else "" for each in said]),
+            names([" ".join(sorted(each.flags)) if each.flags else "" for each in said]),
             jsons([json_bytes(each.fields) for each in said]),
             raws([each.raw for each in said]),
         ),
