@@ -3,7 +3,7 @@
     decode (pure) → fence → stamp with device and fitting → drop what is known → gather → store → judge → settle commands → act
 
 What is only written, and asked for nothing, goes to the database without waiting for its answer (a pipeline): a batch costs
-four ways there and back, and not a dozen. What fails there is told at the next one, and how many rows a statement touched
+five ways there and back, and not a dozen. What fails there is told at the next one, and how many rows a statement touched
 is not known (``rowcount``): what has to know asks for a row (``RETURNING``). What was said is sent to be stored once all
 that judging needs has been read: the database writes while we judge.
 
@@ -161,16 +161,18 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     await note_signs(connection, observed, known, spoke)
     await let_others(observed)
     failures: list[Failure] = []
+    alive = await holding.look_for_life(connection, heard, now)
     case = await judging.gather(connection, heard, book, now)
     await observations.add(connection, stamped)  # the database is at it while we judge
     judged = await judging.judge(case, book, failures)
     refused = await _quarantine(connection, site, known, rejected)
     await judging.save(connection, judged)
+    receipts = dict.fromkeys(each for each in _receipts(batch, rejected) if each is not None)
     signals: list[Signal] = [
         *judged.signals,
         *(signal for each in refused for signal in each.signals),
         *await _of_floods(connection, known, batch.floods),
-        *await holding.signs_of_life(connection, heard, now),
+        *await holding.signs_of_life(connection, alive, now),
     ]
     changed = await commanding.hear(connection, heard, signals, now, book)
     changed |= await act(connection, signals, now, book)
@@ -180,7 +182,7 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
         total=len(batch.read) + len(batch.rejected),
         new=len(heard),
         quarantined=len(rejected),
-        receipts=tuple(dict.fromkeys(each for each in _receipts(batch, rejected) if each is not None)),
+        receipts=tuple(receipts),
         failures=tuple(failures),
         changed=changed,
         held_back=sum(each.held_back for each in batch.floods),

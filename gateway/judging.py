@@ -95,13 +95,13 @@ async def save(connection: Connection, judged: Judged) -> None:
 async def _read(connection: Connection, concerns: Sequence[Concern], book: Rulebook, now: datetime) -> Ledger:
     """The watches are locked; those of doses that have come due are opened first."""
     needed = _needed(concerns)
-    said = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else {}
+    asked = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else None
     if needed.dosing:
         schedules = await watches.schedules_of(connection, sorted(needed.dosing), now)
         await open_doses(connection, [each for each in schedules if each.watched_until <= now], now, book)
     wish = Wish(needed.keys, needed.outstanding, needed.dosing, now - WATCHED_BACK, needed.listening)
     found = await watches.wanted(connection, wish) if wish.anything else []
-    return Ledger({watch.key: watch for watch in found}, said)
+    return Ledger({watch.key: watch for watch in found}, await asked.told() if asked is not None else {})
 
 
 def _needed(concerns: Sequence[Concern]) -> _Needed:
