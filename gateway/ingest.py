@@ -163,6 +163,7 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     failures: list[Failure] = []
     alive = await holding.look_for_life(connection, heard, now)
     case = await judging.gather(connection, heard, book, now)
+    await let_others(heard)
     await observations.add(connection, stamped)  # the database is at it while we judge
     judged = await judging.judge(case, book, failures)
     refused = await _quarantine(connection, site, known, rejected)
