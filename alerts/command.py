@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -213,8 +214,9 @@ def _known(command: Command) -> Known | None:
     return kind.commands.get(command.name) if kind else None
 
 
+@lru_cache(maxsize=256)
 def vocabulary(kind: str) -> frozenset[str]:
-    """Every type with which a kind of device can report on a command; cheap to ask of everything that is said."""
+    """Every type with which a kind of device can report on a command; asked of everything that is said."""
     known = kinds().get(kind)
     commands = known.commands.values() if known else ()
     return frozenset(type_ for each in commands for type_ in (*each.done_by, *each.failed_by))

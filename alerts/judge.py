@@ -147,7 +147,7 @@ def judge_concern(concerned: Concern, book: Rulebook, ledger: Ledger, failures: 
         ledger.take(neighbours.watches)
         return neighbours
     home = ledger.words.get(dwelling or 0, {})
-    ended = {watch.key.split(":")[1] for watch in neighbours.watches}
+    ended = {watch.key.split(":")[1] for watch in neighbours.watches} if neighbours is not NOTHING else ()
 
     def scene(rule: Rule) -> Scene:
         own = ledger.of(rule, heard.subject) if rule.spec.waits else ()
@@ -169,9 +169,11 @@ def judge_observation(
 ) -> Judgement:
     """What the rules of a device make of something it said, each in its own scene."""
     before = len(failures)
-    total = Judgement()
+    total = NOTHING
     for rule in rules:
         total += _guarded(partial(rule.spec.observe, rule.id, heard, scene(rule)), rule, heard, failures)
+    if not heard.observation.is_alarm:
+        return _told_once(total)
     crashed = len(failures) > before
     counting = {rule.id for rule in rules if isinstance(rule.spec, Rate)}
     understood = any(_understands(each, counting, crashed=crashed) for each in total.signals)
@@ -187,7 +189,7 @@ def _understands(signal: Signal, counting: Collection[int], *, crashed: bool) ->
 
 
 def _by_neighbours(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures) -> Judgement:
-    total = Judgement()
+    total = NOTHING
     for watch in ledger.waiting_in(heard.subject.dwelling_id, heard.subject):
         rule = book.following(watch)
         if rule is None or not isinstance(rule.spec, Compound) or _of_others(watch.subject, heard.subject):
@@ -257,13 +259,13 @@ def undecodable(message: Message, error: DecodeError, subject: Subject) -> Judge
 
 def _uninterpretable(heard: Heard, *, understood: bool, crashed: bool) -> Judgement:
     observation = heard.observation
-    if not observation.is_alarm or heard.lateness is Lateness.HISTORY:
-        return Judgement()
+    if heard.lateness is Lateness.HISTORY:
+        return NOTHING
     kind = kinds().get(observation.kind)
     harmless = kind and observation.type in kind.harmless and Flag.UNKNOWN_TYPE not in observation.flags
     fitted = heard.subject.installation_id is not None
     if understood or (harmless and fitted and not crashed):
-        return Judgement()
+        return NOTHING
     return Judgement(signals=(_alarm(heard.subject, Evidence.of(observation), heard.subject.scope),))
 
 
@@ -272,8 +274,8 @@ def _old_alarm(heard: Heard) -> Judgement:
     said = heard.observation
     kind = kinds().get(said.kind)
     harmless = kind is not None and said.type in kind.harmless
-    if not said.is_alarm or harmless or heard.lateness is not Lateness.HISTORY or Flag.RETAINED in said.flags:
-        return Judgement()
+    if harmless or heard.lateness is not Lateness.HISTORY or Flag.RETAINED in said.flags:
+        return NOTHING
     told = Raise(
         key=f"{OLD_ALARM}:{heard.subject.scope}",
         condition=OLD_ALARM,

@@ -103,7 +103,7 @@ class Watch:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Evidence:
     """What a device said, or did not say, copied into the alert so that it never points at raw rows."""
 
@@ -171,7 +171,7 @@ class Raise:
     notice: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Inform:
     """Something that whoever deals with an open alert should know; pages nobody and clears nothing.
 
@@ -206,6 +206,8 @@ class Judgement:
     def __add__(self, other: Judgement) -> Judgement:
         if not other.watches and not other.signals:
             return self
+        if not self.watches and not self.signals:
+            return other
         return Judgement(self.watches + other.watches, self.signals + other.signals)
 
 

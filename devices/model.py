@@ -86,7 +86,7 @@ class DeviceAddress(NamedTuple):
         return f"{self.site}/{self.ecosystem}/{self.address}"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Message:
     """A message as the broker handed it over, without the secrets in it. ``received_at`` is UTC."""
 
@@ -96,7 +96,9 @@ class Message:
     retained: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "payload", redact(self.payload))
+        kept = redact(self.payload)
+        if kept is not self.payload:
+            object.__setattr__(self, "payload", kept)
 
 
 @value(frozen=True, slots=True)

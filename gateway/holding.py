@@ -118,17 +118,30 @@ def _decided(raised: Raise, known: Sequence[Silence], now: datetime, book: Ruleb
 # Signs of life ---------------------------------------------------------------------------------------------------------
 
 
-async def signs_of_life(connection: Connection, heard: Sequence[Heard], now: datetime) -> list[Signal]:
-    """Note who shows to be in the home of a resident who is away; answers what is to be raised of it."""
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """What shows that somebody is in their home; and that it was asked which of them should be away."""
+
+    heard: Sequence[Heard] = ()
+    away: held.AwayAsked | None = None
+
+
+async def look_for_life(connection: Connection, heard: Sequence[Heard], now: datetime) -> Alive:
+    """Ask who should be away of those who show to be there."""
     alive = [each for each in heard if each.subject.resident_id is not None and _shows_life(each)]
     if not alive:
-        return []
+        return Alive()
     residents = {each.subject.resident_id for each in alive if each.subject.resident_id is not None}
+    return Alive(alive, await held.away(connection, residents, now))
+
+
+async def signs_of_life(connection: Connection, alive: Alive, now: datetime) -> list[Signal]:
+    """Note who shows to be in the home of a resident who is away; answers what is to be raised of it."""
     signals: list[Signal] = []
-    for away in await held.away(connection, residents, now):
+    for away in await alive.away.told() if alive.away is not None else ():
         there = [
             each
-            for each in alive
+            for each in alive.heard
             if each.subject.resident_id == away.resident_id and each.observation.occurred_at >= away.since
         ]
         if not there:

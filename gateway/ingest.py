@@ -1,10 +1,11 @@
 """Ingest: one batch of messages, one transaction, no network call inside.
 
-    decode (pure) → fence → stamp with device and fitting → drop what is known → store → judge → settle commands → act
+    decode (pure) → fence → stamp with device and fitting → drop what is known → gather → store → judge → settle commands → act
 
 What is only written, and asked for nothing, goes to the database without waiting for its answer (a pipeline): a batch costs
 five ways there and back, and not a dozen. What fails there is told at the next one, and how many rows a statement touched
-is not known (``rowcount``): what has to know asks for a row (``RETURNING``).
+is not known (``rowcount``): what has to know asks for a row (``RETURNING``). What was said is sent to be stored once all
+that judging needs has been read: the database writes while we judge.
 
 Only when it has committed may the batch be acknowledged. What cannot be decoded goes to quarantine, and is raised when
 it came on an alarm topic. A message that makes storing fail (the database refuses its content or gives up over it, or we
@@ -30,10 +31,10 @@ from gateway.parts import let_others
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache, Standing
-from gateway.stamping import Read, note_signs, of_their_kind, store_new, subjects_of
-from gateway.store import audit, quarantine, sites
+from gateway.stamping import Read, note_signs, of_their_kind, subjects_of, take_new
+from gateway.store import audit, observations, quarantine, sites
 from gateway.store.audit import Changed
-from gateway.store.db import Connection, Database, DatabaseGone, TooMuch
+from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
 
@@ -142,7 +143,9 @@ async def _store(connection: Connection, held: Held, batch: Batch, now: datetime
         fence = await sites.fence_asked(connection, held.site.id, held.lane, held.epoch)
         standing = await cache.standing(connection)
         await fence.is_held()
-        return await take_in(connection, held.site, batch, now, standing)
+        stored = await take_in(connection, held.site, batch, now, standing)
+        await commit_behind(connection)
+        return stored
 
 
 async def take_in(connection: Connection, site: Site, batch: Batch, now: datetime, standing: Standing) -> Stored:
@@ -153,19 +156,24 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
     rejected = [*batch.rejected, *mismatched]
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
-    heard = await store_new(connection, observed, known, now)
+    heard, stamped = await take_new(connection, observed, known, now)
     await let_others(heard)
     await note_signs(connection, observed, known, spoke)
     await let_others(observed)
     failures: list[Failure] = []
-    judged = await judging.judge_batch(connection, heard, book, now, failures)
+    alive = await holding.look_for_life(connection, heard, now)
+    case = await judging.gather(connection, heard, book, now)
+    await let_others(heard)
+    await observations.add(connection, stamped)  # the database is at it while we judge
+    judged = await judging.judge(case, book, failures)
     refused = await _quarantine(connection, site, known, rejected)
     await judging.save(connection, judged)
+    receipts = dict.fromkeys(each for each in _receipts(batch, rejected) if each is not None)
     signals: list[Signal] = [
         *judged.signals,
         *(signal for each in refused for signal in each.signals),
         *await _of_floods(connection, known, batch.floods),
-        *await holding.signs_of_life(connection, heard, now),
+        *await holding.signs_of_life(connection, alive, now),
     ]
     changed = await commanding.hear(connection, heard, signals, now, book)
     changed |= await act(connection, signals, now, book)
@@ -175,7 +183,7 @@ async def take_in(connection: Connection, site: Site, batch: Batch, now: datetim
         total=len(batch.read) + len(batch.rejected),
         new=len(heard),
         quarantined=len(rejected),
-        receipts=tuple(dict.fromkeys(each for each in _receipts(batch, rejected) if each is not None)),
+        receipts=tuple(receipts),
         failures=tuple(failures),
         changed=changed,
         held_back=sum(each.held_back for each in batch.floods),

@@ -46,19 +46,30 @@ class _Needed:
     asking: set[int] = field(default_factory=set)
 
 
-async def judge_batch(
-    connection: Connection, heard: Sequence[Heard], book: Rulebook, now: datetime, failures: list[Failure]
-) -> Judged:
-    """What the rules make of a batch, in order; each sees watches and words as the one before left them."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is to be judged, in order, and the watches and words that it may concern."""
+
+    concerns: Sequence[Concern]
+    ledger: Ledger
+
+
+async def gather(connection: Connection, heard: Sequence[Heard], book: Rulebook, now: datetime) -> Case:
+    """What a batch may concern, with its watches locked."""
     concerns: list[Concern] = []
     for part in parted(heard):
         concerns += [concern(each, book) for each in part]
         await let_others(part)
-    ledger = await _gather(connection, concerns, book, now)
+    return Case(concerns, await _read(connection, concerns, book, now))
+
+
+async def judge(case: Case, book: Rulebook, failures: list[Failure]) -> Judged:
+    """What the rules make of a batch; each message sees watches and words as the one before left them."""
+    ledger = case.ledger
     known = frozenset(ledger.watches)
     signals: list[Signal] = []
     touched: set[str] = set()
-    for some in parted(concerns):
+    for some in parted(case.concerns):
         for concerned in some:
             judged = judge_concern(concerned, book, ledger, failures)
             if judged is not NOTHING:
@@ -68,7 +79,7 @@ async def judge_batch(
     return Judged(
         begun=[ledger.watches[key] for key in sorted(touched - known)],
         moved=[ledger.watches[key] for key in sorted(touched & known)],
-        words=_words(concerns),
+        words=_words(case.concerns),
         signals=signals,
     )
 
@@ -81,16 +92,16 @@ async def save(connection: Connection, judged: Judged) -> None:
     await words.save(connection, judged.words)
 
 
-async def _gather(connection: Connection, concerns: Sequence[Concern], book: Rulebook, now: datetime) -> Ledger:
+async def _read(connection: Connection, concerns: Sequence[Concern], book: Rulebook, now: datetime) -> Ledger:
     """The watches are locked; those of doses that have come due are opened first."""
     needed = _needed(concerns)
-    said = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else {}
+    asked = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else None
     if needed.dosing:
         schedules = await watches.schedules_of(connection, sorted(needed.dosing), now)
         await open_doses(connection, [each for each in schedules if each.watched_until <= now], now, book)
     wish = Wish(needed.keys, needed.outstanding, needed.dosing, now - WATCHED_BACK, needed.listening)
     found = await watches.wanted(connection, wish) if wish.anything else []
-    return Ledger({watch.key: watch for watch in found}, said)
+    return Ledger({watch.key: watch for watch in found}, await asked.told() if asked is not None else {})
 
 
 def _needed(concerns: Sequence[Concern]) -> _Needed:

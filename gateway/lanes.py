@@ -47,8 +47,8 @@ ASK_AGAIN = 0.2
 FINISHED_WITHIN = 5.0
 """Seconds that what is in hand may take when a lane is given back. Longer, and it is left: the next holder gets it again."""
 LONGEST_BACK_OFF = 2.0
-BATCH = {Lane.ALARM: 500, Lane.BULK: 500}
-"""Messages in one transaction, at most. What is behind a batch of alarms waits for it."""
+BATCH = {Lane.ALARM: 500, Lane.BULK: 1000}
+"""Messages in one transaction, at most: only where more wait is it as many. What is behind a batch of alarms waits for it."""
 LINGER = {Lane.ALARM: 0.0, Lane.BULK: 0.001}
 """Seconds that a batch waits for what comes right behind its first message. A transaction costs several ways to the database,
 so telemetry goes together; an alarm waits for nothing."""

@@ -60,12 +60,17 @@ def _mismatch(said: Observation, known: Known) -> DecodeError:
     )
 
 
-async def store_new(
-    connection: Connection, observed: Sequence[Observation], known: Known, now: datetime
-) -> list[Heard]:
-    """Store what is not known yet, with its fitting; answers it with what it is about, and without coordinates."""
+class New(NamedTuple):
+    """What is not known yet: what it is about, without coordinates; and the same with its device and fitting, to be stored."""
+
+    heard: Sequence[Heard] = ()
+    stamped: Sequence[Stamped] = ()
+
+
+async def take_new(connection: Connection, observed: Sequence[Observation], known: Known, now: datetime) -> New:
+    """Remember what was said, and set apart where devices are; answers what is to be stored and judged."""
     if not observed:
-        return []
+        return New()
     fresh = await _unseen(connection, observed, known, now)
     speakers = [known[each.device] for each in fresh]
     subjects = await register.subjects(connection, speakers, [each.occurred_at for each in fresh])
@@ -78,9 +83,7 @@ async def store_new(
         Stamped(each.observation, device.id, each.subject.installation_id)
         for each, device in zip(apart, speakers, strict=False)  # without those that moved, which come behind
     ]
-    if stamped:
-        await observations.add(connection, stamped)
-    return apart
+    return New(apart, stamped)
 
 
 async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) -> list[Heard]:

@@ -240,7 +240,11 @@ class Rule:
 
 def fits(said: Observation, only_if: OnlyIf) -> bool:
     """Whether each named field has one of its values, or was not sent."""
-    return all(said.fields.get(name) is None or said.fields[name] in values for name, values in only_if.items())
+    for name, values in only_if.items():  # all(…) would take twice as long, and nearly every message comes by here
+        told = said.fields.get(name)
+        if told is not None and told not in values:
+            return False
+    return True
 
 
 def word_of(said: Observation) -> str:

@@ -67,7 +67,7 @@ class State(RuleType):
         return lapsed(self, watch, moment, self._due(watch.since, moment.local))
 
     def _enters(self, said: Observation) -> bool:
-        return said.type in self.enters and fits(said, self.only_if) and not self._left_out(said)
+        return said.type in self.enters and fits(said, self.only_if) and not (self.except_if and self._left_out(said))
 
     def _left_out(self, said: Observation) -> bool:
         return any(said.fields.get(name) in values for name, values in self.except_if.items())

@@ -29,6 +29,16 @@ _EIGHT = Struct(">iq")
 _NULL = b"\xff\xff\xff\xff"
 
 
+class _Lengths(dict[int, bytes]):
+    """Lengths as the format has them; those of nearly all texts are ready."""
+
+    def __missing__(self, length: int) -> bytes:
+        return _LENGTH.pack(length)
+
+
+_LENGTHS = _Lengths({each: _LENGTH.pack(each) for each in range(1024)})
+
+
 class Column(bytes):
     """An array as the database takes it."""
 
@@ -60,21 +70,26 @@ def bigints(values: Sequence[int | None]) -> Column:
 
 
 def times(values: Sequence[datetime | None]) -> Column:
-    """``timestamptz[]``, of aware datetimes. What is there several times over as one object is reckoned once."""
-    pack, made = _EIGHT.pack, {id(None): _NULL}
-    items = []
+    """``timestamptz[]``, of aware datetimes. One that is there several times in a row as one object is reckoned once."""
+    pack, items = _EIGHT.pack, []
+    last, item = None, _NULL
     for each in values:
-        item = made.get(id(each))
-        if item is None and each is not None:
-            item = made[id(each)] = pack(8, (each - _EPOCH) // _MICROSECOND)
-        items.append(item or _NULL)
+        if each is not last:
+            last, item = each, _NULL if each is None else pack(8, (each - _EPOCH) // _MICROSECOND)
+        items.append(item)
     return _Times(_array(1184, items))
 
 
 def texts(values: Sequence[str | None]) -> Column:
     """``text[]``."""
-    pack = _LENGTH.pack
-    return _Texts(_array(25, [_NULL if each is None else pack(len(raw := each.encode())) + raw for each in values]))
+    length = _LENGTHS
+    return _Texts(_array(25, [_NULL if each is None else length[len(raw := each.encode())] + raw for each in values]))
+
+
+def names(values: Sequence[str]) -> Column:
+    """``text[]`` of few different ones, as kinds are: each is written once."""
+    made = {each: _LENGTHS[len(raw := each.encode())] + raw for each in set(values)}
+    return _Texts(_array(25, [made[each] for each in values]))
 
 
 def raws(values: Sequence[bytes | None]) -> Column:
@@ -94,8 +109,8 @@ def truths(values: Sequence[bool | None]) -> Column:
 
 
 def _with_lengths(values: Iterable[bytes | None]) -> list[bytes]:
-    pack = _LENGTH.pack
-    return [_NULL if each is None else pack(len(each)) + each for each in values]
+    length = _LENGTHS
+    return [_NULL if each is None else length[len(each)] + each for each in values]
 
 
 def _array(item_type: int, items: Sequence[bytes]) -> bytes:

@@ -151,6 +151,12 @@ class Database:
                 yield notice.payload
 
 
+async def commit_behind(connection: Connection) -> None:
+    """End a pipeline's transaction on the same way to the server as what was written last; whether it did is known at the
+    end of the pipeline, which raises what failed."""
+    await connection.execute("COMMIT", prepare=False)
+
+
 def new_uid() -> UUID:
     """A UUIDv7."""
     return uuid_utils.uuid7()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -56,7 +57,7 @@ async def known(
     """The site's devices among these addresses, as they are fitted now."""
     cursor = await connection.execute(
         f"""SELECT d.id, d.ecosystem, d.address, d.kind, d.registered, d.site_id, coalesce(w.zone_id, s.zone_id) AS zone_id,
-                   d.id AS device_id, i.id AS installation_id, i.dwelling_id,
+                   i.id AS installation_id, i.dwelling_id,
                    coalesce(i.resident_id, alone.resident_id) AS resident_id, stretch.since, stretch.until
             FROM unnest(%(ecosystems)b::text[], %(addresses)b::text[]) AS a (ecosystem, address)
             JOIN device d ON d.site_id = %(site)s AND d.ecosystem = a.ecosystem AND d.address = a.address
@@ -80,8 +81,12 @@ async def known(
 
 
 def _device(row: Mapping[str, Any]) -> Device:
-    own = (row["id"], row["ecosystem"], row["address"], row["kind"], row["registered"])
-    return Device(*own, Subject(*(row[name] for name in _SUBJECT)), row["since"], row["until"])
+    own = (row["id"], intern(row["ecosystem"]), row["address"], intern(row["kind"]), row["registered"])
+    subject = Subject(row["site_id"], row["zone_id"], row["id"], *(row[name] for name in _FITTED))
+    return Device(*own, subject, row["since"], row["until"])
+
+
+_FITTED = ("installation_id", "dwelling_id", "resident_id")
 
 
 async def add_unregistered(connection: Connection, site_id: int, kinds: Mapping[DeviceAddress, str]) -> None:

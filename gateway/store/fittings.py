@@ -177,8 +177,8 @@ async def end_dose(connection: Connection, schedule_id: int, device_id: int, las
             return False
     await connection.execute(
         """UPDATE watch SET due_at = NULL, state = 'met' WHERE key = ANY(ARRAY(
-               SELECT key FROM watch WHERE device_id = %s AND since >= %s AND key LIKE %s AND state = 'waiting'
-               ORDER BY key FOR UPDATE))""",
+               SELECT key FROM watch WHERE device_id = %s AND since >= %s AND key LIKE 'dose:%%' AND key LIKE %s
+                 AND state = 'waiting' ORDER BY key FOR UPDATE))""",
         (device_id, over, f"dose:{schedule_id}:%"),
     )
     return True

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
+
 from alerts.model import Evidence, Raise, Severity, Subject, Track
+from gateway.store.columns import bigints
 from gateway.store.db import Connection, as_json
 from gateway.store.views import Sight
 
@@ -175,19 +179,30 @@ class Away:
     told_at: datetime | None
 
 
-async def away(connection: Connection, residents: Collection[int], now: datetime) -> list[Away]:
-    """Those of these residents who are said to be away."""
-    cursor = await connection.execute(
+@dataclass(frozen=True, slots=True)
+class AwayAsked:
+    """That it was asked who is away; in a pipeline, the answer comes with that of what is asked next."""
+
+    _answer: AsyncCursor[DictRow]
+
+    async def told(self) -> list[Away]:
+        """Those who are."""
+        return [Away(**row) for row in await self._answer.fetchall()]
+
+
+async def away(connection: Connection, residents: Collection[int], now: datetime) -> AwayAsked:
+    """Ask which of these residents are said to be away."""
+    answer = await connection.execute(
         """SELECT s.id, s.resident_id, s.since, s.until, l.told_at,
                   NOT EXISTS (SELECT 1 FROM residency y JOIN residency o ON o.dwelling_id = y.dwelling_id
                               WHERE y.resident_id = s.resident_id AND o.resident_id <> y.resident_id
                                 AND y.during @> %(now)s::timestamptz AND o.during @> %(now)s::timestamptz) AS alone
            FROM silence s LEFT JOIN sign_of_life l ON l.silence_id = s.id
-           WHERE s.resident_id = ANY(%(residents)s) AND s.kind = 'away' AND s.ended_at IS NULL AND s.since <= %(now)s
+           WHERE s.resident_id = ANY(%(residents)b) AND s.kind = 'away' AND s.ended_at IS NULL AND s.since <= %(now)s
            ORDER BY s.id""",
-        {"residents": sorted(residents), "now": now},
+        {"residents": bigints(sorted(residents)), "now": now},
     )
-    return [Away(**row) for row in await cursor.fetchall()]
+    return AwayAsked(answer)
 
 
 async def note_life(

@@ -12,10 +12,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from psycopg import errors
-
 from devices.model import Observation
-from gateway.store.columns import bigints, jsons, raws, texts, times
+from gateway.store.columns import bigints, jsons, names, raws, texts, times
 from gateway.store.db import Connection, json_bytes
 
 Identity = tuple[int, str, bytes]
@@ -39,7 +37,7 @@ class Seen:
 
 
 async def mark_seen(connection: Connection, identities: Collection[Identity], now: datetime) -> Seen:
-    """Remember these identities. SerializationFailure (and another try) where somebody else has done so meanwhile."""
+    """Remember these identities. UniqueViolation (and another try) where somebody else has done so meanwhile."""
     ordered = sorted(set(identities))
     if not ordered:
         return Seen(frozenset(), frozenset())
@@ -47,16 +45,16 @@ async def mark_seen(connection: Connection, identities: Collection[Identity], no
         """WITH said AS MATERIALIZED (
                SELECT * FROM unnest(%b::bigint[], %b::text[], %b::bytea[]) WITH ORDINALITY
                    AS u (device_id, message_id, payload_hash, place)),
-           before AS (
+           before AS MATERIALIZED (
                SELECT place, s.payload_hash = said.payload_hash AS same
                FROM said JOIN seen s USING (device_id, message_id)),
            added AS (
                INSERT INTO seen (device_id, message_id, payload_hash, received_at)
-               SELECT device_id, message_id, payload_hash, %s FROM said ORDER BY place
-               ON CONFLICT DO NOTHING RETURNING 1)
-           SELECT (SELECT count(*) FROM added) AS added,
-                  (SELECT coalesce(array_agg(place), '{}') FROM before WHERE same) AS known,
-                  (SELECT coalesce(array_agg(place), '{}') FROM before WHERE NOT same) AS reused""",
+               SELECT device_id, message_id, payload_hash, %s FROM said
+               WHERE place NOT IN (SELECT place FROM before WHERE same) ORDER BY place)
+           SELECT coalesce(array_agg(place) FILTER (WHERE same), '{}') AS known,
+                  coalesce(array_agg(place) FILTER (WHERE NOT same), '{}') AS reused
+           FROM before""",
         (
             bigints([each[0] for each in ordered]),
             texts([each[1] for each in ordered]),
@@ -65,8 +63,6 @@ async def mark_seen(connection: Connection, identities: Collection[Identity], no
         ),
     )
     row = await cursor.fetchone() or {}
-    if row["added"] + len(row["known"]) != len(ordered):
-        raise errors.SerializationFailure("somebody else has stored some of these messages at this moment")
     return Seen(
         known=frozenset(ordered[place - 1] for place in row["known"]),
         reused=_twice_among(ordered) | {ordered[place - 1][:2] for place in row["reused"]},
@@ -80,6 +76,8 @@ def _twice_among(ordered: Sequence[Identity]) -> frozenset[tuple[int, str]]:
 
 async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
     """Store what was said: the states of devices apart from all else, and the bytes apart from both."""
+    if not batch:
+        return
     said = [each.observation for each in batch]
     await connection.execute(
         """WITH batch AS MATERIALIZED (
@@ -102,13 +100,13 @@ async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
         (
             bigints([each.device_id for each in batch]),
             bigints([each.installation_id for each in batch]),
-            texts([each.kind for each in said]),
-            texts([each.message_class for each in said]),
-            texts([each.type for each in said]),
+            names([each.kind for each in said]),
+            names([each.message_class for each in said]),
+            names([each.type for each in said]),
             texts([each.message_id for each in said]),
             times([each.occurred_at for each in said]),
             times([each.received_at for each in said]),
-            texts([" ".join(sorted(each.flags)) if each.flags else "" for each in said]),
+            names([" ".join(sorted(each.flags)) if each.flags else "" for each in said]),
             jsons([json_bytes(each.fields) for each in said]),
             raws([each.raw for each in said]),
         ),

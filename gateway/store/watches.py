@@ -11,7 +11,7 @@ from psycopg.rows import args_row
 
 from alerts.model import Subject, Watch, WatchState
 from alerts.schedule import DosePlan
-from gateway.store.columns import bigints, jsons, texts, times
+from gateway.store.columns import bigints, jsons, names, texts, times
 from gateway.store.db import Connection, json_bytes
 from gateway.store.devices import LIVES_ALONE
 from gateway.store.versions import RULEBOOK, Version
@@ -125,7 +125,7 @@ async def save(connection: Connection, watches: Sequence[Watch]) -> None:
             bigints([watch.rule_id for watch in ordered]),
             times([watch.since for watch in ordered]),
             times([watch.due_at for watch in ordered]),
-            texts([watch.state for watch in ordered]),
+            names([watch.state for watch in ordered]),
             jsons([json_bytes(dict(watch.facts)) for watch in ordered]),
         ),
     )
@@ -222,7 +222,7 @@ async def _insert(connection: Connection, watches: Sequence[Watch], on_conflict:
             bigints([subject.resident_id for subject in subjects]),
             times([watch.since for watch in ordered]),
             times([watch.due_at for watch in ordered]),
-            texts([watch.state for watch in ordered]),
+            names([watch.state for watch in ordered]),
             jsons([json_bytes(dict(watch.facts)) for watch in ordered]),
         ),
     )

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
 
 from alerts.rules import LastWord
 from gateway.store.columns import bigints, texts, times
 from gateway.store.db import Connection
 
 
-async def of_homes(
-    connection: Connection, dwellings: Collection[int], asked_for: Collection[str]
-) -> dict[int, dict[str, LastWord]]:
-    """By dwelling and word (``kind/type``)."""
-    cursor = await connection.execute(
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """That last words were asked for; in a pipeline, the answer comes with that of what is asked next."""
+
+    _answer: AsyncCursor[DictRow]
+
+    async def told(self) -> dict[int, dict[str, LastWord]]:
+        """By dwelling and word (``kind/type``)."""
+        found: dict[int, dict[str, LastWord]] = {}
+        for row in await self._answer.fetchall():
+            found.setdefault(row["dwelling_id"], {})[row["word"]] = LastWord(row["occurred_at"], row["received_at"])
+        return found
+
+
+async def of_homes(connection: Connection, dwellings: Collection[int], asked_for: Collection[str]) -> Asked:
+    """Ask for the last words of homes."""
+    answer = await connection.execute(
         """SELECT dwelling_id, word, occurred_at, received_at FROM home_word
-           WHERE dwelling_id = ANY(%s) AND word = ANY(%s)""",
-        (sorted(dwellings), sorted(asked_for)),
+           WHERE dwelling_id = ANY(%b) AND word = ANY(%b)""",
+        (bigints(sorted(dwellings)), texts(sorted(asked_for))),
     )
-    found: dict[int, dict[str, LastWord]] = {}
-    for row in await cursor.fetchall():
-        found.setdefault(row["dwelling_id"], {})[row["word"]] = LastWord(row["occurred_at"], row["received_at"])
-    return found
+    return Asked(answer)
 
 
 async def save(connection: Connection, words: Mapping[tuple[int, str], LastWord]) -> None:
