@@ -41,6 +41,7 @@ from gateway.web import (
     how,
     lists,
     live,
+    paths,
     policies,
     quarantine,
     residents,
@@ -55,6 +56,7 @@ from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.paths import PathPages
 from gateway.web.policies import PolicyPages
 from gateway.web.quarantine import QuarantinePages
 from gateway.web.residents import ResidentPages
@@ -125,7 +127,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, policies, desk, devices, how, quarantine, residents, rosters, silences)
+    parts = (rules, policies, desk, devices, how, paths, quarantine, residents, rosters, silences)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -145,6 +147,7 @@ class Pages(
     DevicePages,
     DeskPages,
     HowPages,
+    PathPages,
     QuarantinePages,
     ResidentPages,
     RosterPages,
@@ -280,6 +283,7 @@ class Pages(
             "about_silences": detail.condition in ABOUT_SILENCES,
             "may_silence": bool(who.roles & LEADERS) and detail.track is Track.CARE,
             "timeline": detail.timeline,
+            "may_see_path": bool(who.roles & OVERSEERS),
             "holds": detail.holder is not None and detail.holder.id == who.uid,
             "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,
             "causes": CAUSES,
@@ -289,7 +293,9 @@ class Pages(
 
     async def sites(self, request: Request) -> Response:
         who = await self._signed_in(request)
-        return self._page(request, "sites.html", sites=await self._front.sites(who))
+        return self._page(
+            request, "sites.html", sites=await self._front.sites(who), **paths.about_canaries(who.language)
+        )
 
     # The live stream --------------------------------------------------------------------------------------------------
 

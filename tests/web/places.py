@@ -31,6 +31,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         *(f"/alerts/{each().id}" for each in (fake.alert, fake.late_button, fake.battery, fake.out_of_doors)),
         f"/alerts/{UUID(int=404)}",
     ),
+    "/alerts/{uid}/path": (f"/alerts/{fake.alert().id}/path", f"/alerts/{fake.battery().id}/path"),
     "/desk": ("/desk", "/desk?state=closed&sort=raised"),
     "/how-it-works": ("/how-it-works", "/how-it-works?guest"),
     "/quarantine": ("/quarantine", "/quarantine?decoded=3&unreadable=1&rest=1", "/quarantine?state=decoded"),
@@ -65,7 +66,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 DEMO_EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "/": ("/",),
     "/happen/{number}": tuple(f"/happen/{number}" for number in (*fake_demo.NUMBERS, 404)),
-    "/alerts/{uid}/path": (f"/alerts/{fake_demo.PATH}/path",),
+    "/happen/alerts/{uid}": (f"/happen/alerts/{fake_demo.PATH}",),
 }
 """The demo's own pages; the others have its bar at the top, and one of them is looked at with it."""
 FOR_GUESTS = ("/sign-in", "/how-it-works?guest", "/")

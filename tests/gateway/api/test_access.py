@@ -39,6 +39,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("PUT", f"{API}/me/language"): ANYBODY,
     ("GET", f"{API}/alerts"): ANYBODY,
     ("GET", f"{API}/alerts/{{uid}}"): ANYBODY,
+    ("GET", f"{API}/alerts/{{uid}}/path"): OVERSEERS,
     ("POST", f"{API}/alerts/{{uid}}/answers"): ANYBODY,
     ("POST", f"{API}/alerts/{{uid}}/commands"): ANYBODY,
     ("GET", f"{API}/changes"): ANYBODY,
