@@ -29,7 +29,7 @@ from gateway.errors import Conflict, Gone, NotFound
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import answers, audit, pages
+from gateway.store import answers, audit, pages, people
 from gateway.store import receipts as store
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Changed
@@ -97,6 +97,8 @@ async def claim(
     stored = await alert_store.lock_id(connection, page.alert_id)
     if stored is None or stored.alert.stage is Stage.CLOSED or not _holds(page, now):
         raise Gone("over", "the alert is closed, or the page is more than a day old", GONE)
+    if not (await people.reach(connection, page.person_id, now)).roles:
+        raise Gone("over", "the page's person has no role any more", GONE)
     key = f"page:{page.uid}:{given_at.isoformat() if given_at else ''}"
     if await answers.find(connection, page.person_id, key) is not None:
         return _still_theirs(page, stored)
@@ -125,9 +127,10 @@ async def given_up(
     stored = await _lock(connection, found)
     if stored is None or not await pages.failed(connection, page.id, holder, reason, now):
         return False
-    changed = await _after_failure(connection, found, stored, now, book)
-    if contact_broken:
+    changed = Changed()
+    if contact_broken:  # before the alert goes on: nobody is to count on it
         changed |= await _break(connection, found, reason, now, book)
+    changed |= await _after_failure(connection, found, stored, now, book)
     await audit.announce(connection, changed)
     return True
 
@@ -177,11 +180,11 @@ async def _failed(
 ) -> Changed:
     """A contact that a page has reached is not broken, whatever is said of that page."""
     changed = Changed()
-    if isinstance(moved, PageState) and stored is not None:
-        await store.move(connection, page.id, moved, reason, now)
-        changed = await _after_failure(connection, page, stored, now, book)
     if contact_broken and moved is not Noted.AS_FAR:
         changed |= await _break(connection, page, reason, now, book)
+    if isinstance(moved, PageState) and stored is not None:
+        await store.move(connection, page.id, moved, reason, now)
+        changed |= await _after_failure(connection, page, stored, now, book)
     return changed
 
 

@@ -49,6 +49,7 @@ PARTS = 3
 STREAMS = f"{API}/changes"
 NOUNS = {
     "alerts": "alert",
+    "pages": "page",
     "devices": "device",
     "doses": "dose_schedule",
     "residents": "resident",
@@ -97,7 +98,8 @@ async def ids(it: Served) -> dict[str, list[str]]:
     )
     found = {}
     for table in {*NOUNS.values(), *FIELDS.values()}:
-        rows = await it.town.rows(f"SELECT uid FROM {table} ORDER BY id LIMIT 4")
+        outside = "key" if table == "page" else "uid"
+        rows = await it.town.rows(f"SELECT {outside} AS uid FROM {table} ORDER BY id LIMIT 4")
         assert rows, f"there is something of {table}"
         found[table] = [str(row["uid"]) for row in rows]
     return found
@@ -134,7 +136,7 @@ def put_ids(case: Any, data: Any, known: dict[str, list[str]], site: str) -> Non
     """Most ids are those of something that is there."""
     noun = NOUNS.get(case.path.removeprefix(f"{API}/").split("/")[0])
     if noun and case.path_parameters and data.draw(st.integers(0, 4)):
-        case.path_parameters["uid"] = data.draw(st.sampled_from(known[noun]))
+        case.path_parameters[next(iter(case.path_parameters))] = data.draw(st.sampled_from(known[noun]))
     for part in (case.query, case.body):
         if not isinstance(part, dict):
             continue
