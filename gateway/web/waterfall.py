@@ -17,7 +17,9 @@ from math import log10
 
 from gateway.api.schemas import AlertPath, PagePath
 
-LABEL = 22
+LABEL = 40
+"""Pixels above a bar: for whom, and below it how it ended."""
+STATE = 17
 BAR = 16
 GAP = 12
 AXIS = 26
@@ -42,14 +44,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``page``: its place among the pages, None for the message. ``label_y``, ``y``: in pixels; ``end``: what ends it, a page's
-    state, where it has ended."""
+    """``page``: its place among the pages, None for the message. ``label_y``, ``state_y``, ``y``: in pixels."""
 
     page: int | None
     label_y: int
+    state_y: int
     y: int
     pieces: tuple[Piece, ...]
-    end_x: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,8 @@ def waterfall(path: AlertPath) -> Waterfall:
     rows: list[Row] = []
     for number, way in enumerate(ways):
         top = number * (LABEL + BAR + GAP)
-        pieces = tuple(_pieces(way, path.occurred_at, whole))
-        end = round(pieces[-1].x + pieces[-1].width, 2) if pieces else 0.0
-        rows.append(Row(number - 1 if number else None, top + LABEL - 6, top + LABEL, pieces, end))
+        pieces, label = tuple(_pieces(way, path.occurred_at, whole)), top + LABEL - 6
+        rows.append(Row(number - 1 if number else None, label - STATE, label, top + LABEL, pieces))
     floor = len(ways) * (LABEL + BAR + GAP)
     return Waterfall(floor + AXIS, floor, tuple(rows), tuple(_ticks(whole)))
 
