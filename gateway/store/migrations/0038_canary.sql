@@ -1,7 +1,7 @@
 -- The canary resident: a home of our own for each site, in a zone that nobody is assigned to. A passage is one alarm of it: when
 -- it was published, and when each leg of its path was done. It is kept for a day.
 ALTER TABLE zone DROP CONSTRAINT zone_kind_check;
-ALTER TABLE zone ADD CONSTRAINT zone_kind_check CHECK (kind IN ('centre', 'municipality', 'zone', 'canary')) NOT VALID;
+ALTER TABLE zone ADD CONSTRAINT zone_kind_check CHECK (kind IN ('centre', 'municipality', 'zone', 'canary'));
 
 CREATE TABLE canary_passage (
     site_id bigint NOT NULL REFERENCES site (id),

@@ -153,6 +153,7 @@ CLASSES: dict[tuple[str, str], str | frozenset[Role]] = {
     ("POST", "/sign-out"): PAGE,
     ("GET", "/alerts"): PAGE,
     ("GET", "/alerts/{uid}"): PAGE,
+    ("GET", "/alerts/{uid}/path"): PAGE,
     ("POST", "/alerts/{uid}/answer"): PAGE,
     ("POST", "/alerts/{uid}/command"): PAGE,
     ("GET", "/quarantine"): PAGE,

@@ -274,7 +274,7 @@ NOT_SEARCHED = {
         contact.address person.* roster_feed.token_hash session.* sign_in_failure.username erasure.operator""",
     "homes and places, which stay": "dwelling.address dwelling.postal_code dwelling.city site.name zone.name",
     "the resident's own row goes": "resident.name resident.phone",
-    "made by us": "answer.key answer.request erasure.* gateway.holder page.key page.leased_by site_lane.holder",
+    "made by us": "answer.key answer.request canary_passage.message_id erasure.* gateway.holder page.key page.leased_by site_lane.holder",
 }
 
 
