@@ -97,8 +97,15 @@ class Forgetting:
     async def _canary(self, now: datetime) -> Gone:
         """What the canary resident leaves is of no use after a day, and in no audit."""
         rows, before = 0, now - canaries.KEPT
-        while done := await self._step("canary", None, partial(canaries.forget, before=before)):
+        while done := await self._step("canary", None, partial(canaries.forget_alerts, before=before)):
             rows += done
+        try:
+            while done := await self._step(
+                "canary", None, partial(_whole, partial(canaries.forget_said, before=before))
+            ):
+                rows += done
+        except HalfWay:
+            self._again = True
         return Gone("canary", rows)
 
     # What devices said ------------------------------------------------------------------------------------------------

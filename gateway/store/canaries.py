@@ -177,16 +177,12 @@ async def is_its_own(connection: Connection, alert_uid: UUID) -> bool:
 # What goes --------------------------------------------------------------------------------------------------------------
 
 
-async def forget(connection: Connection, before: datetime) -> int:
-    """What is older than a day of it, some at a time. How many alerts and passages went."""
+async def forget_alerts(connection: Connection, before: datetime) -> int:
+    """Some of its alerts that were closed before, with all that belongs to them. How many."""
     await connection.execute(
         "SELECT set_config('hjemmevakt.lawful', 'retention', true), set_config('hjemmevakt.kept_from', %s, true)",
         (before.isoformat(),),
     )
-    return await _forget_alerts(connection, before) + await _forget_said(connection, before)
-
-
-async def _forget_alerts(connection: Connection, before: datetime) -> int:
     cursor = await connection.execute(
         """SELECT a.id FROM alert a JOIN zone z ON z.id = a.zone_id AND z.kind = 'canary'
            WHERE a.closed_at < %s ORDER BY a.id LIMIT %s FOR UPDATE OF a SKIP LOCKED""",
@@ -204,8 +200,8 @@ async def _forget_alerts(connection: Connection, before: datetime) -> int:
     return len(ids)
 
 
-async def _forget_said(connection: Connection, before: datetime) -> int:
-    """What it said, with the identities and the bytes of it; and its passages."""
+async def forget_said(connection: Connection, before: datetime) -> int:
+    """Some of what it said before, with the identities and the bytes of it; and its passages. How many."""
     cursor = await connection.execute(
         """SELECT o.id, o.received_at, o.device_id FROM observation o JOIN device d ON d.id = o.device_id
            WHERE d.ecosystem = 'native' AND d.address = %s AND o.received_at < %s

@@ -21,12 +21,15 @@ from alerts.channels import Outgoing
 from alerts.delivery import Failed, SendResult
 from gateway.access import SESSION_COOKIE
 from gateway.app import Gateway
-from gateway.clock import pause
+from gateway.clock import ControlledClock, pause
 from gateway.embedded import Broker
+from gateway.forgetting import Forgetting
+from gateway.retention import DEFAULT
 from gateway.store import canaries
 from gateway.store.broker import accounts as accounts_of
 from gateway.store.db import Connection
 from tests.gateway.served import API, Served, served
+from tests.support.rules import own, previews
 from tests.support.town import found
 from tests.support.world import connected, settings_for
 
@@ -127,18 +130,18 @@ async def test_nobody_sees_anything_of_it_and_a_day_later_nothing_is_left(migrat
         asked = await _everything(it)
         assert len(asked) > 25
         assert {path for path, text in asked.items() if "Canary" in text or canaries.ADDRESS in text} == set()
+        zone = (await it.town.rows("SELECT zone_id FROM site"))[0]["zone_id"]
+        preview = await previews(it.town, "Ada", "fall_alarm", own("fall_alarm", "fall"), zone=zone)
+        assert (preview.observations, preview.after) == (1, 1), "the one real fall"
         assert await it.town.rows("SELECT 1 FROM alert_fact") == []
         assert {each["kind"] for each in await it.town.rows("SELECT kind FROM zone")} > {"canary"}
         accounts = await it.town.gateway.database.run(accounts_of)
         assert [each for each in accounts if "canary" in each.address] == []
 
         before = await it.town.rows("SELECT count(*) AS n FROM audit WHERE object = 'alert'")
-        resident = it.town.gateway.resident
-        assert resident is not None
-        gone = await it.town.gateway.database.run(
-            lambda each: canaries.forget(each, datetime.now(UTC) + timedelta(seconds=1))
-        )
-        assert gone >= 2
+        tomorrow = ControlledClock(datetime.now(UTC) + timedelta(days=1, seconds=1))
+        gone = await Forgetting(it.town.gateway.database, DEFAULT, controlled=True).run_once(tomorrow.now())
+        assert [each.rows >= 3 for each in gone if each.name == "canary"] == [True]
         after = await it.town.rows("SELECT count(*) AS n FROM audit WHERE object = 'alert'")
         assert after[0]["n"] < before[0]["n"]
         assert [each["uid"] for each in await it.town.rows("SELECT uid FROM alert WHERE uid = %s", fall)] == [fall]
