@@ -28,7 +28,7 @@ async def alert(uid: UUID, who: Anybody, front: TheFront) -> schemas.AlertDetail
 
 
 @router.get("/alerts/{uid}/path", tags=["alerts"])
-async def path(uid: UUID, who: Overseer, front: TheFront) -> schemas.AlertPath:
+async def alert_path(uid: UUID, who: Overseer, front: TheFront) -> schemas.AlertPath:
     """The way of an alert, leg by leg: when its message came, and of each page when it was sent, received, shown and
     answered."""
     return await front.alert_path(who, uid)
