@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from math import log10
 
+from alerts.chain import OUTSIDE
 from gateway.api.schemas import AlertPath, PagePath
 
 LABEL = 40
@@ -106,7 +107,7 @@ def _of_page(page: PagePath, until: datetime) -> Way:
     legs = (
         (page.queued_at, "sending"),
         (page.leased_at, "handing"),
-        (page.handed_over_at, "receipt"),
+        (page.handed_over_at, "showing" if page.channel == OUTSIDE else "receipt"),  # nobody says that it was received
         (page.received_at, "showing"),
         (page.shown_at, "answer"),
     )

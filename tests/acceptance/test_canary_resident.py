@@ -307,6 +307,23 @@ def heard(status: int = 200) -> Iterator[Beats]:
             thread.join()
 
 
+async def test_a_site_that_is_deaf_is_one_incident_and_not_two(migrated_url: str, own_broker: Broker) -> None:
+    async with town(migrated_url, own_broker, deaf_seconds=1, settle_seconds=0) as here:
+        await here.passed()
+        own_broker.stop()
+
+        async def deaf() -> bool:
+            return bool(await here.rows("SELECT 1 FROM alert WHERE condition = 'site_deaf' AND closed_at IS NULL"))
+
+        await until(deaf)
+        await pause(8)
+        (canary,) = (await here.gateway.health()).canaries
+        assert canary.missing is not None
+        assert await here.lost() == []
+        own_broker.start()
+        await here.passed(len(await here.passed()) + 1)
+
+
 async def test_a_page_that_does_not_get_out_is_the_leg_that_is_missing_until_it_does(
     migrated_url: str, broker: Broker
 ) -> None:

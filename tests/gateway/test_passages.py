@@ -132,7 +132,7 @@ def test_a_bar_has_a_piece_for_each_wait_in_order_and_without_a_gap() -> None:
     drawn = waterfall(fake.way_of(fake.alert()))
     message, app, mail = drawn.rows
     assert [each.waits for each in message.pieces] == ["network"]
-    assert [each.waits for each in app.pieces] == ["sending", "handing", "receipt", "answer"]
+    assert [each.waits for each in app.pieces] == ["sending", "handing", "showing", "answer"]
     assert [each.waits for each in mail.pieces] == ["sending", "handing", "receipt", "showing"]
     for before, after in zip(app.pieces, app.pieces[1:], strict=False):
         assert before.x + before.width == pytest.approx(after.x, abs=THINNEST)
