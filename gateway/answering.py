@@ -33,9 +33,10 @@ from gateway.access import may_be_handed
 from gateway.api import schemas
 from gateway.engine import advance
 from gateway.errors import Conflict, Invalid, NotFound
+from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import answers, audit, people, views
+from gateway.store import answers, audit, people, receipts, views
 from gateway.store.alerts import StoredAlert
 from gateway.store.answers import Taken
 from gateway.store.db import Connection
@@ -114,6 +115,8 @@ async def answer(
     if request.note is not None:
         await alert_store.add_note(connection, stored.id, NOTED[request.answer], who.person_id, request.note)
     await audit.announce(connection, changed)
+    for each in await receipts.just_answered(connection, stored.id, who.person_id, now):
+        METRICS.leg("answered", each.severity, each.channel, each.seconds)
     reply = await _reply(connection, after)
     taken = Taken(asked, reply.model_dump(mode="json"))
     await answers.add(connection, who.person_id, key, stored.id, taken, now)

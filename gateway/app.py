@@ -13,12 +13,13 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from alerts.channels import Channel, load_channel
+from alerts.channels.canary import Canary
 from alerts.channels.web_push import WebPush
 from alerts.vapid import fresh_key, public_key
 from devices.model import Lane
@@ -26,12 +27,16 @@ from gateway import canary, push
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
 from gateway.callbacks import Callers
+from gateway.canaryhealth import canaries_of
+from gateway.canaryresident import CanaryResident
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
 from gateway.health import Health, SiteHealth, judge, shared_out
+from gateway.heartbeat import Heartbeat
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
+from gateway.passages import Pace
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
@@ -74,6 +79,9 @@ class Gateway:
         self.settings = settings
         set_up = {name: load_channel(name, config) for name, config in settings.channel_settings.items()}
         self.channels = {**set_up, **(channels or {})}
+        pace = settings.canary_pace
+        if pace is not None:
+            self.channels["canary"] = load_channel("canary", {})
         self.roles = frozenset(roles)
         # Containers can share names and numbers; the chance part keeps two processes from taking each other for one.
         self.holder = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -90,7 +98,7 @@ class Gateway:
         self.live = Live(self.database)
         callers = Callers(self.channels, self._public_url)
         self.front = Front(
-            self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at, callers
+            self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at, callers, pace
         )
         self.timekeeper = Timekeeper(
             self.database,
@@ -105,6 +113,8 @@ class Gateway:
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
         self.failing: dict[str, str] = {}
         self.broker_watch = BrokerWatch(self.database, self.clock, self.cache, settings.broker, self._alarm_connection)
+        self.resident = self._resident(pace) if pace else None
+        self.heartbeat = self._heartbeat(pace)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -151,6 +161,26 @@ class Gateway:
     @property
     def _public_url(self) -> str:
         return str(self.settings.public_url).rstrip("/")
+
+    def _resident(self, pace: Pace) -> CanaryResident:
+        phone = self.channels["canary"]
+        assert isinstance(phone, Canary)
+        return CanaryResident(
+            database=self.database,
+            clock=self.clock,
+            cache=self.cache,
+            broker=self.settings.broker,
+            channel=phone,
+            pace=pace,
+            limits=self.settings.limits,
+            lanes=lambda: [*self.lanes.values()],
+            started_at=self.started_at,
+        )
+
+    def _heartbeat(self, pace: Pace | None) -> Heartbeat | None:
+        url = self.settings.heartbeat_url
+        every = timedelta(seconds=self.settings.heartbeat_seconds)
+        return Heartbeat(url.get_secret_value(), every, self.clock, self.health, pace) if url else None
 
     async def _prepare(self, connection: Connection) -> None:
         changed = await install_defaults(connection, self.clock.now())
@@ -199,6 +229,17 @@ class Gateway:
             self._supervise("auditor", self._audit)
             self._supervise("rollups", self._reckon)
             self._supervise("dispatcher", self._dispatch)
+        if self.controlled is None:
+            self._start_canary()
+
+    def _start_canary(self) -> None:
+        if self.resident is not None and "ingest" in self.roles:
+            self._supervise("canary publishing", self.resident.publish)
+        if self.resident is not None and "engine" in self.roles:
+            self._supervise("canary answering", self.resident.answer)
+            self._supervise("canary watch", self.resident.watch)
+        if self.heartbeat is not None and "engine" in self.roles:
+            self._supervise("heartbeat", self.heartbeat.run)
 
     async def _stop(self) -> None:
         await end(self._tasks)
@@ -310,7 +351,14 @@ class Gateway:
             )
             for each in hearings
         ]
-        found = judge(now, self.failing, standing, shown, await observations.newest_received_at(connection))
+        found = judge(
+            now,
+            self.failing,
+            standing,
+            shown,
+            await observations.newest_received_at(connection),
+            await canaries_of(connection, now, self.settings.canary_pace, self.started_at),
+        )
         lanes, known = await sites.every_lane(connection), await gateways.processes(connection)
         return found.model_copy(update=shared_out(lanes, known, self.holder))
 

@@ -114,6 +114,10 @@ class Client:
     async def alert(self, uid: UUID) -> schemas.AlertDetail:
         return await self._call(schemas.AlertDetail, "GET", f"/alerts/{uid}")
 
+    async def alert_path(self, uid: UUID) -> schemas.AlertPath:
+        """Leg by leg."""
+        return await self._call(schemas.AlertPath, "GET", f"/alerts/{uid}/path")
+
     async def answer(self, uid: UUID, body: schemas.AnswerRequest, key: str | None = None) -> schemas.AnswerReply:
         return await self._call(schemas.AnswerReply, "POST", f"/alerts/{uid}/answers", body, key=key or str(uuid4()))
 

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import uuid5
 from zoneinfo import ZoneInfo
 
@@ -240,5 +241,12 @@ class Dispatcher:
             lambda each: pages.handed_over(each, page.id, holder, detail, now, recalls=recalls)
         )
         METRICS.page(page.channel, "handed_over" if done else "late")
-        if done and page.attempt == 1 and page.at_once:
-            METRICS.first_page(page.severity, page.channel, (now - page.raised_at).total_seconds())
+        if done:
+            _measure(page, now)
+
+
+def _measure(page: LeasedPage, now: datetime) -> None:
+    if page.attempt == 1 and page.at_once:
+        METRICS.first_page(page.severity, page.channel, (now - page.raised_at).total_seconds())
+        METRICS.leg("first_page", page.severity, page.channel, (page.first_due_at - page.occurred_at).total_seconds())
+    METRICS.leg("handed_over", page.severity, page.channel, (now - page.first_due_at).total_seconds())

@@ -24,7 +24,7 @@ import structlog
 from gateway import retention
 from gateway.errors import GatewayError
 from gateway.retention import Cut, Keep, Rest, Table
-from gateway.store import audit
+from gateway.store import audit, canaries
 from gateway.store import retention as store
 from gateway.store.aside import HalfWay, refuse
 from gateway.store.audit import Audited
@@ -77,6 +77,7 @@ class Forgetting:
             await require_right_clock(self._database, now)
         self._errors, self._again = [], False
         gone = [await self._rest(each, now) for each in retention.rest(self._keep, now)]
+        gone.append(await self._canary(now))
         cuts = retention.cuts(self._keep, now)
         due = (cuts, *(retention.compressible(each, now) for each in Table))
         if due != self._applied:
@@ -92,6 +93,20 @@ class Forgetting:
         while done := await self._step(each.name, noted, partial(store.delete, each=each)):
             rows += done
         return Gone(each.name, rows)
+
+    async def _canary(self, now: datetime) -> Gone:
+        """What the canary resident leaves is of no use after a day, and in no audit."""
+        rows, before = 0, now - canaries.KEPT
+        while done := await self._step("canary", None, partial(canaries.forget_alerts, before=before)):
+            rows += done
+        try:
+            while done := await self._step(
+                "canary", None, partial(_whole, partial(canaries.forget_said, before=before))
+            ):
+                rows += done
+        except HalfWay:
+            self._again = True
+        return Gone("canary", rows)
 
     # What devices said ------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,30 @@ class SiteHealth(BaseModel):
     deaf: bool
 
 
+class LegHealth(BaseModel):
+    """How long a leg of the canary resident's alarms took in the last hour: seconds, of how many."""
+
+    model_config = ConfigDict(frozen=True)
+
+    leg: str
+    p50: float
+    p99: float
+    count: int
+
+
+class CanaryHealth(BaseModel):
+    """The canary resident of a site. ``passed_at``: when its newest alarm that was answered was published; ``missing``: the leg
+    that its alarms do not do, since ``lost_since``; None while they pass."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str
+    passed_at: datetime | None
+    missing: str | None
+    lost_since: datetime | None
+    legs: list[LegHealth]
+
+
 class LaneHealth(BaseModel):
     """Which process has a lane of a site, and since when; None where nobody has it."""
 
@@ -101,6 +125,7 @@ class Health(BaseModel):
     unanswered_alerts: int | None = None
     unsent_pages: int | None = None
     sites: list[SiteHealth] = []
+    canaries: list[CanaryHealth] = []
     lanes: list[LaneHealth] = []
     gateways: list[GatewayHealth] = []
 
@@ -111,13 +136,14 @@ def judge(
     standing: dict[str, Any] | None,
     sites: list[SiteHealth],
     last_message: datetime | None,
+    canaries: Sequence[CanaryHealth] = (),
 ) -> Health:
     """What the parts add up to. ``standing`` is None while the database is away; ``failing``: loops and their errors."""
     findings = [Finding(state=State.RED, reason="loop", detail=f"{name}: {why}") for name, why in failing.items()]
     if standing is None:
         gone = Finding(state=State.RED, reason="database", detail="the database cannot be reached; nothing is stored")
         return Health(state=State.RED, findings=[gone, *findings])
-    findings += _about(now, standing, sites)
+    findings += [*_about(now, standing, sites), *(_lost(each) for each in canaries if each.missing)]
     worst = State.RED if any(each.state is State.RED for each in findings) else State.DEGRADED
     return Health(
         state=worst if findings else State.OK,
@@ -128,7 +154,13 @@ def judge(
         unanswered_alerts=standing["exhausted"],
         unsent_pages=standing["unsent"],
         sites=sites,
+        canaries=[*canaries],
     )
+
+
+def _lost(canary: CanaryHealth) -> Finding:
+    told = f"at site {canary.site} the canary resident's alarm of {canary.lost_since} was not {canary.missing}"
+    return Finding(state=State.RED, reason="canary", detail=told.replace("_", " "))
 
 
 def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> list[Finding]:

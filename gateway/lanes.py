@@ -101,6 +101,14 @@ class LaneWorker:
         self._hands_empty = asyncio.Event()
 
     @property
+    def site(self) -> Site:
+        return self._site
+
+    @property
+    def lane(self) -> Lane:
+        return self._lane
+
+    @property
     def connected(self) -> bool:
         return self._link is not None
 

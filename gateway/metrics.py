@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from devices.model import Lane
@@ -42,6 +45,35 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._legs = Histogram(
+            "hjemmevakt_page_leg_seconds",
+            "Each leg of a page, since the one before it",
+            ("leg", "severity", "channel"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._canary = Histogram(
+            "hjemmevakt_canary_leg_seconds",
+            "Each leg of the canary resident's alarms, since the one before it",
+            ("site", "leg"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._canary_hour = Gauge(
+            "hjemmevakt_canary_hour_seconds",
+            "The same over the last hour, by quantile",
+            ("site", "leg", "quantile"),
+            registry=self.registry,
+        )
+        self._canary_passed = Gauge(
+            "hjemmevakt_canary_passed_timestamp_seconds",
+            "When the canary resident's newest alarm that was answered was published",
+            ("site",),
+            registry=self.registry,
+        )
+        self._heartbeats = Counter(
+            "hjemmevakt_heartbeats", "Heartbeats by what became of them", ("outcome",), registry=self.registry
+        )
         self._pages = Counter(
             "hjemmevakt_pages", "Pages by what became of them", ("channel", "outcome"), registry=self.registry
         )
@@ -79,6 +111,27 @@ class Metrics:
     def first_page(self, severity: int, channel: str, seconds: float) -> None:
         """The first page of an alert was handed over so long after its message was received."""
         self._first_page.labels(str(severity), channel).observe(seconds)
+
+    def leg(self, leg: str, severity: int, channel: str, seconds: float) -> None:
+        """A page is a leg further, so long after the one before. Clocks differ: no leg takes less than no time."""
+        self._legs.labels(leg, str(int(severity)), channel).observe(max(seconds, 0.0))
+
+    def canary(self, site: str, legs: Mapping[str, float]) -> None:
+        """An alarm of the canary has passed: seconds by leg."""
+        for leg, seconds in legs.items():
+            self._canary.labels(site, leg).observe(seconds)
+
+    def canary_hour(self, site: str, passed_at: datetime | None, legs: Mapping[str, Mapping[str, float]]) -> None:
+        """How it stands: the newest alarm that passed, and by leg and quantile the seconds of the last hour."""
+        if passed_at is not None:
+            self._canary_passed.labels(site).set(passed_at.timestamp())
+        for leg, each in legs.items():
+            for quantile, seconds in each.items():
+                self._canary_hour.labels(site, leg, quantile).set(seconds)
+
+    def heartbeat(self, outcome: str) -> None:
+        """A heartbeat was sent, withheld or failed."""
+        self._heartbeats.labels(outcome).inc()
 
     def text(self) -> bytes:
         """In Prometheus' format."""

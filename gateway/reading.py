@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
@@ -10,23 +9,26 @@ from uuid import UUID
 
 from alerts.alert import Action, Cause, Contact, DueFor, HandOver, PauseReason, People, Refused, Stage
 from alerts.closing import action_text, cause_text
+from alerts.delivery import PageState
 from alerts.escalation import step
 from alerts.model import Evidence, Severity, Track
 from alerts.render import SEVERITIES, condition_text, translations
 from alerts.timeline import ACTIONS, CAUSES, LINES, STAGES, tell
 from devices.vkp import ALERT_CODES, code_list
-from gateway import asking, canary, cursors, positions
+from gateway import asking, cursors, positions
 from gateway.access import OVERSEERS, Who, may_be_handed
 from gateway.answering import event_of
 from gateway.api import schemas
 from gateway.errors import NotFound
+from gateway.metrics import METRICS
 from gateway.store import alerts as alert_store
-from gateway.store import audit, people, quarantine, receipts, views
+from gateway.store import audit, people, receipts, views
+from gateway.store import path as paths
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited
 from gateway.store.db import Connection
+from gateway.store.path import Paged
 from gateway.store.people import Person
-from gateway.store.quarantine import Wanted
 from gateway.store.views import AlertSearch
 
 ANSWERS: tuple[schemas.AnswerName, ...] = (
@@ -73,9 +75,14 @@ async def summaries(
 ) -> list[schemas.AlertSummary]:
     """Alerts as a list shows them; whose they are is noted, and that the reader's pages in the app are shown."""
     persons = await _persons(connection, rows)
-    await receipts.shown_in_app(connection, who.person_id, [row["id"] for row in rows], now)
+    await _shown(connection, who, [row["id"] for row in rows], now)
     await audit.note_listed(connection, now, who.person_id, [row["id"] for row in rows])
     return [_summary(row, persons, who, now) for row in rows]
+
+
+async def _shown(connection: Connection, who: Who, alerts: Sequence[int], now: datetime) -> None:
+    for each in await receipts.shown_in_app(connection, who.person_id, alerts, now):
+        METRICS.leg("shown", each.severity, each.channel, each.seconds)
 
 
 async def alert_detail(
@@ -92,7 +99,7 @@ async def alert_detail(
     found = await positions.of_alert(connection, row, now)
     before, after = await views.linked(connection, row["id"], row["follows_id"], who.sight)
     await _note_look(connection, who, row, found, now)
-    await receipts.shown_in_app(connection, who.person_id, [row["id"]], now)
+    await _shown(connection, who, [row["id"]], now)
     summary = _summary(row, persons, who, now)
     return schemas.AlertDetail(
         **summary.model_dump(),
@@ -112,32 +119,28 @@ async def alert_detail(
     )
 
 
-async def quarantine_page(
-    connection: Connection, who: Who, wanted: Wanted, cursor: str | None, limit: int
-) -> schemas.QuarantinePage:
-    """Messages of the reader's sites that could not be read, the newest first. NotAllowed for care staff."""
+async def alert_path(connection: Connection, who: Who, uid: UUID, now: datetime) -> schemas.AlertPath:
+    """The way of an alert that the reader may see. NotFound, or NotAllowed for care staff."""
     who.require(OVERSEERS)
-    zones = who.zones_as(OVERSEERS)
-    rows = await quarantine.newest(connection, zones, wanted, cursors.uid(cursor), limit + 1)
-    persons = await people.names(connection, [row["decoded_by_id"] for row in rows if row["decoded_by_id"] is not None])
-    following = str(rows[limit - 1]["uid"]) if len(rows) > limit else None
-    return schemas.QuarantinePage(items=[_quarantined(row, persons) for row in rows[:limit]], next_cursor=following)
-
-
-async def sites(
-    connection: Connection, started_at: datetime, now: datetime, limits: canary.Limits
-) -> list[schemas.SiteView]:
-    """Every site, and how far each has been heard: a deaf one concerns everybody."""
-    rows = await views.site_names(connection)
-    return [
-        schemas.SiteView(
-            name=row["name"],
-            zone=row["zone"],
-            heard_until=row["heard_until"],
-            deaf=canary.is_deaf(row["heard_until"], started_at, now, limits),
-        )
-        for row in rows
-    ]
+    row = await views.alert(connection, uid, who.sight)
+    if row is None:
+        raise NotFound("alert", "there is no such alert, or it is not yours to see")
+    entries = await views.timeline(connection, row["id"])
+    pages = await paths.pages_of(connection, row["id"])
+    mentioned = [*_mentioning(entries), *({"holder_id": each.person_id} for each in pages)]
+    persons = await _persons(connection, [row, *mentioned])
+    summary = _summary(row, persons, who, now)
+    told = row["device_id"] is not None
+    said = await paths.message_of(connection, row["device_id"], row["occurred_at"], row["raised_at"]) if told else None
+    return schemas.AlertPath(
+        **summary.model_dump(include={"id", "title", "severity", "severity_text", "stage", "stage_text", "zone"}),
+        occurred_at=row["occurred_at"],
+        stored_at=said.received_at if said else None,
+        raised_at=row["raised_at"],
+        until=row["closed_at"] or now,
+        pages=[_page_path(each, persons) for each in pages],
+        timeline=[_entry(each, persons, who.language) for each in entries],
+    )
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------
@@ -257,6 +260,22 @@ def _mentioned(params: Mapping[str, Any]) -> list[int]:
     return [*params.get("persons", ()), *single]
 
 
+def _page_path(page: Paged, persons: Persons) -> schemas.PagePath:
+    return schemas.PagePath(
+        attempt=page.attempt,
+        person=_ref_of(page.person_id, persons),
+        channel=page.channel,
+        state=PageState(page.state),
+        queued_at=page.created_at,
+        leased_at=page.leased_at,
+        handed_over_at=page.handed_over_at,
+        received_at=page.received_at,
+        shown_at=page.shown_at,
+        answered_at=page.answered_at,
+        ended_at=page.ended_at,
+    )
+
+
 def _entry(row: Mapping[str, Any], persons: Persons, language: str) -> schemas.TimelineEntry:
     params = row["params"]
     named = {name: _name(params.get(name), persons) for name in ("to", "from", "holder")}
@@ -324,17 +343,6 @@ async def _note_look(
         await audit.add(connection, now, (look,))
     elif shown:
         await audit.add(connection, now, (Audited("position.viewed", "device", row["device_id"], who.person_id, told),))
-
-
-def _quarantined(row: Mapping[str, Any], persons: Persons) -> schemas.QuarantineItem:
-    raw = bytes(row["raw"])
-    return schemas.QuarantineItem(
-        id=row["uid"],
-        raw=base64.b64encode(raw).decode(),
-        text=raw[:2000].decode("utf-8", "backslashreplace").replace("\x00", "\\x00"),
-        decoded_by=_ref_of(row["decoded_by_id"], persons),
-        **_without(row, "uid", "raw", "decoded_by_id"),
-    )
 
 
 def _without(row: Mapping[str, Any], *names: str) -> dict[str, Any]:

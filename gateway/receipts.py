@@ -125,7 +125,7 @@ async def given_up(
     found = await _known(connection, page.uid)
     book = await cache.read(connection)
     stored = await _lock(connection, found)
-    if stored is None or not await pages.failed(connection, page.id, holder, reason):
+    if stored is None or not await pages.failed(connection, page.id, holder, reason, now):
         return False
     changed = Changed()
     if contact_broken:  # before the alert goes on: nobody is to count on it
@@ -154,12 +154,14 @@ async def _lock(connection: Connection, page: HeardPage) -> StoredAlert | None:
 async def _arrived(
     connection: Connection, page: HeardPage, receipt: Receipt, moved: PageState | Noted, now: datetime, book: Rulebook
 ) -> Changed:
-    await store.note(connection, page.id, receipt, now)
+    seconds = await store.note(connection, page.id, receipt, now)
+    if seconds is not None:
+        METRICS.leg(receipt, page.severity, page.channel, seconds)
     if isinstance(moved, PageState):
         await store.move(connection, page.id, moved)
     if page.channel == OUTSIDE:
         return Changed()
-    await store.end_chain(connection, page)
+    await store.end_chain(connection, page, now)
     if page.broken_at is not None and page.created_at > page.broken_at:
         return await breaking.mended(connection, page.contact_id, now, book)
     return Changed()
@@ -181,7 +183,7 @@ async def _failed(
     if contact_broken and moved is not Noted.AS_FAR:
         changed |= await _break(connection, page, reason, now, book)
     if isinstance(moved, PageState) and stored is not None:
-        await store.move(connection, page.id, moved, reason)
+        await store.move(connection, page.id, moved, reason, now)
         changed |= await _after_failure(connection, page, stored, now, book)
     return changed
 

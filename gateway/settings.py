@@ -35,6 +35,7 @@ from gateway import canary, channelsettings
 from gateway.channelsettings import PhoneSettings
 from gateway.errors import SettingError
 from gateway.mqtt import BrokerSettings
+from gateway.passages import Pace
 from gateway.retention import BUFFERED, DEFAULT, Keep
 from gateway.store.db import conninfo
 
@@ -57,6 +58,7 @@ def _table(value: object) -> object:
         raise ValueError('this is no JSON object; an example is {"door_sensor.event": 30}') from None
 
 
+CANARY_RESIDENT_SECONDS = 60
 LONGEST_KEPT = 36_525
 """Days: a hundred years."""
 Days = Annotated[int, BeforeValidator(_number), Field(ge=1, le=LONGEST_KEPT)]
@@ -94,6 +96,10 @@ class Settings(PhoneSettings, BaseModel):
     canary_seconds: Annotated[float, Field(ge=0.1, le=60)] = 5
     deaf_seconds: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 60
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
+    canary_resident_seconds: Annotated[float, Field(ge=0, le=3600)] | None = None
+    canary_resident_within: Annotated[float, Field(ge=1, le=600)] = 30
+    heartbeat_url: SecretStr | None = None
+    heartbeat_seconds: Annotated[float, Field(ge=1, le=3600)] = 60
     position_days: Annotated[int, BeforeValidator(_number), Field(ge=1, le=90)] = 7
     keep_alarm_days: Days = DEFAULT.alarm
     keep_event_days: Days = DEFAULT.event
@@ -128,6 +134,14 @@ class Settings(PhoneSettings, BaseModel):
         except ValueError:  # what it says would show the password
             example = "postgresql://user@host:5432/hjemmevakt"
             raise ValueError(f"this is no address of a PostgreSQL database; an example is {example}") from None
+        return url
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _safe_to_call(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_safe(url.get_secret_value()):
+            example = "https://hc.example.org/ping/0f5c"  # what it is would show the secret in it
+            raise ValueError(f"this is no address to call: https, or http on this machine; an example is {example}")
         return url
 
     @field_validator("mqtt_ca_file")
@@ -187,6 +201,10 @@ class Settings(PhoneSettings, BaseModel):
     def _clock_only_in_trials(self) -> Self:
         if self.controlled_clock is not None and self.environment == "production":
             raise ValueError("controlled_clock is for demo and test: a gateway in production keeps the real time")
+        if self.controlled_clock is not None and self.canary_resident_seconds:
+            raise ValueError(
+                "canary_resident_seconds must be 0 with a controlled clock: the canary resident lives in real time"
+            )
         if self.deaf_seconds < 2 * self.canary_seconds:
             raise ValueError(
                 "deaf_seconds must be at least twice canary_seconds, or a site is deaf between two canaries"
@@ -212,6 +230,14 @@ class Settings(PhoneSettings, BaseModel):
     @property
     def limits(self) -> canary.Limits:
         return canary.Limits(timedelta(seconds=self.deaf_seconds), timedelta(seconds=self.settle_seconds))
+
+    @property
+    def canary_pace(self) -> Pace | None:
+        """Of the canary resident; None where there is none. Where nothing is said it lives in production alone."""
+        seconds = self.canary_resident_seconds
+        if seconds is None:
+            seconds = CANARY_RESIDENT_SECONDS if self.environment == "production" else 0
+        return Pace(timedelta(seconds=seconds), timedelta(seconds=self.canary_resident_within)) if seconds else None
 
     @property
     def keeping(self) -> Keep:
@@ -315,6 +341,14 @@ def _line(where: tuple[int | str, ...], kind: str, message: str) -> str:
         like = get_close_matches(name, Settings.model_fields, n=1)
         told = "there is no such setting" + (f"; did you mean {like[0]}?" if like else "")
     return f"setting {name} ({PREFIX}{str(where[0]).upper()}): {told}" if name else f"settings: {told}"
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        found = AnyHttpUrl(url)
+    except ValidationError:
+        return False
+    return found.scheme == "https" or found.host in {"localhost", "127.0.0.1", "[::1]"}
 
 
 def _reveal(secret: SecretStr | None) -> str | None:

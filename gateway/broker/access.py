@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from devices.dialects.native import PREFIX
 from devices.model import MessageClass
 from gateway.store.broker import Account
+from gateway.store.municipality import CANARY
 
 GATEWAY = "hjemmevakt"
 """The gateway's own account, where the settings name no other."""
@@ -53,6 +54,7 @@ def _for_gateway(sites: Sequence[str], gateway: str) -> str:
         lines += [f"topic read {PREFIX}/{site}/+/+/{each}" for each in UPWARD]
         lines += [f"topic write {PREFIX}/{site}/+/+/{each}" for each in DOWNWARD]
         lines.append(f"topic readwrite {PREFIX}/{site}/gateway/+/canary")
+        lines += [f"topic write {PREFIX}/{site}/+/{CANARY}/alarm", f"topic read {PREFIX}/{site}/+/{CANARY}/receipt"]
     return "\n".join(lines)
 
 
@@ -72,7 +74,7 @@ _HEAD = """
 """
 _FOR_GATEWAY = """\
 # The gateway hears everything of its sites, sends receipts and commands, and hears itself (canaries, and the check of the
-# broker, which asks for how long it has run)."""
+# broker, which asks for how long it has run). As the canary resident's device it speaks alarms, and reads their receipts."""
 _FOR_DEVICES = """\
 # A device's user name (%u) is site/kind/address. It speaks below its own topic only, and hears what is for itself.
 """

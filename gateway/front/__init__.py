@@ -12,7 +12,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from gateway import answering, asking, canary, cursors, decoding, reading
+from gateway import answering, asking, canary, cursors, decoding, reading, technical
 from gateway.access import ANYBODY, OVERSEERS, Who
 from gateway.api import schemas
 from gateway.callbacks import Callers
@@ -33,6 +33,7 @@ from gateway.front.silences import SilenceCalls
 from gateway.front.staffing import StaffingCalls
 from gateway.front.statistics import StatisticsCalls
 from gateway.live import Live
+from gateway.passages import Pace
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, people, sessions, views
 from gateway.store.audit import Changed
@@ -82,12 +83,15 @@ class Front(
         limits: canary.Limits,
         started_at: datetime,
         callers: Callers,
+        pace: Pace | None = None,
     ) -> None:
+        """``pace``: of the canary resident, where there is one."""
         super().__init__(database, clock, cache)
         self._callers = callers
         self._live = live
         self._limits = limits
         self._started_at = started_at
+        self._pace = pace
         self._hasher = PasswordHasher()
         self._decoy = self._hasher.hash("nobody has this password")
 
@@ -165,16 +169,23 @@ class Front(
         now, local = self._clock.now(), self._cache.local
         return await self._database.run(lambda each: reading.alert_detail(each, who, uid, now, local))
 
+    async def alert_path(self, who: Who, uid: UUID) -> schemas.AlertPath:
+        """The way of an alert, leg by leg. NotAllowed for care staff."""
+        now = self._clock.now()
+        return await self._database.run(lambda each: reading.alert_path(each, who, uid, now))
+
     async def quarantine(
         self, who: Who, query: schemas.QuarantineQuery, cursor: str | None, limit: int
     ) -> schemas.QuarantinePage:
         most, wanted = max(1, min(limit, MOST_IN_LIST)), _wanted(query)
-        return await self._database.run(lambda each: reading.quarantine_page(each, who, wanted, cursor, most))
+        return await self._database.run(lambda each: technical.quarantine_page(each, who, wanted, cursor, most))
 
     async def sites(self, who: Who) -> list[schemas.SiteView]:
         who.require(ANYBODY)
         now = self._clock.now()
-        return await self._database.run(lambda each: reading.sites(each, self._started_at, now, self._limits))
+        return await self._database.run(
+            lambda each: technical.sites(each, self._started_at, now, self._limits, self._pace)
+        )
 
     async def changes(self, who: Who) -> AsyncIterator[None]:
         """Something has changed in what they may see. Ends with their session."""

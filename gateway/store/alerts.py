@@ -195,13 +195,16 @@ async def add_note(connection: Connection, alert_id: int, code: str, by: int, no
 
 async def unanswered(connection: Connection, now: datetime) -> dict[str, Any]:
     """How escalation stands: open alerts, care alerts that nobody answers, and the oldest overdue ``due_at``. Nobody waits for
-    help behind a notice: one that nobody closes is no care alert without an answer."""
+    help behind a notice: one that nobody closes is no care alert without an answer. The canary is nobody."""
     cursor = await connection.execute(
-        """SELECT count(*) AS open,
-                  count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'care' AND NOT notice) AS exhausted,
-                  count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'technical') AS exhausted_technical,
+        """SELECT count(*) FILTER (WHERE of_people) AS open,
+                  count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'care' AND NOT notice AND of_people)
+                      AS exhausted,
+                  count(*) FILTER (WHERE exhausted_at IS NOT NULL AND track = 'technical' AND of_people)
+                      AS exhausted_technical,
                   min(due_at) FILTER (WHERE due_at <= %s) AS oldest_overdue
-           FROM alert WHERE closed_at IS NULL""",
+           FROM (SELECT a.*, z.kind <> 'canary' AS of_people FROM alert a JOIN zone z ON z.id = a.zone_id
+                 WHERE a.closed_at IS NULL) a""",
         (now,),
     )
     row = await cursor.fetchone()

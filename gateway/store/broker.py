@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from gateway.store import audit
 from gateway.store.audit import Audited
 from gateway.store.db import Connection
+from gateway.store.municipality import CANARY
 
 CHECKED = "broker.checked"
 
@@ -33,10 +34,12 @@ class Checked:
 
 
 async def accounts(connection: Connection) -> list[Account]:
-    """Every registered device of the native protocol; in other ecosystems a bridge speaks for them."""
+    """Every registered device of the native protocol; in other ecosystems a bridge speaks for them, and the
+    canary's signs in as the gateway."""
     cursor = await connection.execute(
         """SELECT s.name AS site, d.kind, d.address FROM device d JOIN site s ON s.id = d.site_id
-           WHERE d.registered AND d.ecosystem = 'native' ORDER BY s.name, d.kind, d.address"""
+           WHERE d.registered AND d.ecosystem = 'native' AND d.address <> %s ORDER BY s.name, d.kind, d.address""",
+        (CANARY,),
     )
     return [Account(**row) for row in await cursor.fetchall()]
 

@@ -1,7 +1,8 @@
 """Facts: what became of an alert, for statistics that outlive it.
 
 A fact is written once, in the transaction in which its alert is closed. It has no person, no home, no device and no text, and
-its times are cut to the hour: it stays when an alert goes, and when a resident is erased. Notices are no care, and leave none.
+its times are cut to the hour: it stays when an alert goes, and when a resident is erased. Notices are no care, and leave
+none; neither does the canary.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ async def note(connection: Connection, alert_id: int) -> None:
                           AS answered_at,
                       min(greatest(coalesce(given_at, at), a.raised_at)) FILTER (WHERE code = 'arrived') AS arrived_at
                FROM alert_entry WHERE alert_id = a.id) e
-           WHERE a.id = %s AND a.closed_at IS NOT NULL AND NOT a.notice""",
+           WHERE a.id = %s AND a.closed_at IS NOT NULL AND NOT a.notice
+             AND NOT EXISTS (SELECT FROM zone z WHERE z.id = a.zone_id AND z.kind = 'canary')""",
         (alert_id,),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from alerts.replay import Deaf, Lived
 from gateway.store.db import Connection
+from gateway.store.municipality import CANARY
 
 AT_ONCE = 2000
 LONGEST = "20s"
@@ -65,12 +66,12 @@ async def fittings(connection: Connection, place: Place, since: datetime, now: d
 
 
 async def unfitted(connection: Connection, place: Place) -> list[int]:
-    """Devices of sites in these zones: what they say while they are fitted nowhere counts, too."""
+    """Devices of sites in these zones: what they say while they are fitted nowhere counts, too. The canary's are nobody's."""
     cursor = await connection.execute(
         """SELECT d.id FROM device d JOIN site s ON s.id = d.site_id
            WHERE d.kind = %(kind)s AND s.zone_id = ANY(%(zones)s) AND %(resident)s::bigint IS NULL
-             AND (%(device)s::bigint IS NULL OR d.id = %(device)s) ORDER BY d.id""",
-        place.arguments,
+             AND d.address <> %(canary)s AND (%(device)s::bigint IS NULL OR d.id = %(device)s) ORDER BY d.id""",
+        {**place.arguments, "canary": CANARY},
     )
     return [row["id"] for row in await cursor.fetchall()]
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from gateway.store.db import Connection, new_uid
 
+CANARY = "hjemmevakt-canary"
+"""The address of the canary resident's devices (``gateway/store/canaries.py``)."""
+
 
 async def _id(connection: Connection, query: str, *arguments: Any) -> int:
     cursor = await connection.execute(query.encode(), arguments)
@@ -17,7 +20,7 @@ async def _id(connection: Connection, query: str, *arguments: Any) -> int:
 
 
 async def has_zones(connection: Connection) -> bool:
-    cursor = await connection.execute("SELECT 1 FROM zone LIMIT 1")
+    cursor = await connection.execute("SELECT 1 FROM zone WHERE kind <> 'canary' LIMIT 1")
     return await cursor.fetchone() is not None
 
 
@@ -129,7 +132,9 @@ async def let_pass(connection: Connection, until: datetime) -> None:
 async def counts(connection: Connection) -> tuple[int, int]:
     """Residents and devices."""
     cursor = await connection.execute(
-        "SELECT (SELECT count(*) FROM resident) AS residents, (SELECT count(*) FROM device) AS devices"
+        """SELECT (SELECT count(*) FROM resident) AS residents,
+                  (SELECT count(*) FROM device WHERE address <> %s) AS devices""",
+        (CANARY,),
     )
     row = await cursor.fetchone()
     return (row["residents"], row["devices"]) if row else (0, 0)
@@ -156,6 +161,7 @@ async def simulated(connection: Connection) -> list[dict[str, Any]]:
            FROM device d JOIN installation i ON i.device_id = d.id AND upper_inf(i.during)
            JOIN dwelling w ON w.id = i.dwelling_id
            LEFT JOIN dose_schedule s ON s.installation_id = i.id
-           GROUP BY d.id, i.dwelling_id, w.id ORDER BY d.address"""
+           WHERE d.address <> %s GROUP BY d.id, i.dwelling_id, w.id ORDER BY d.address""",
+        (CANARY,),
     )
     return await cursor.fetchall()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from devices.model import Observation
 from gateway.store.columns import bigints, jsons, names, raws, texts, times
 from gateway.store.db import Connection, json_bytes
+from gateway.store.municipality import CANARY
 
 Identity = tuple[int, str, bytes]
 """Device, message id, content hash."""
@@ -114,7 +115,11 @@ async def add(connection: Connection, batch: Sequence[Stamped]) -> None:
 
 
 async def newest_received_at(connection: Connection) -> datetime | None:
-    """When the newest message was stored."""
-    cursor = await connection.execute("SELECT max(last_seen) AS newest FROM device_state")
+    """When the newest message was stored, but for the canary's: it says nothing of the homes."""
+    cursor = await connection.execute(
+        """SELECT max(last_seen) AS newest FROM device_state
+           WHERE device_id <> ALL (ARRAY(SELECT id FROM device WHERE address = %s))""",
+        (CANARY,),
+    )
     row = await cursor.fetchone()
     return row["newest"] if row else None

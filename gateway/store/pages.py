@@ -40,6 +40,8 @@ class LeasedPage:
     about: str | None
     key: str
     recall_tries: int
+    occurred_at: datetime
+    first_due_at: datetime
     at_once: bool
 
 
@@ -77,7 +79,7 @@ async def withdraw(connection: Connection, alert_id: int, now: datetime) -> bool
                FROM page p JOIN contact c ON c.id = p.contact_id
                WHERE p.alert_id = %(alert)s AND p.state NOT IN ('answered', 'failed', 'withdrawn')
                ORDER BY p.id FOR UPDATE OF p)
-           UPDATE page SET state = 'withdrawn', due_at = NULL, leased_by = NULL,
+           UPDATE page SET state = 'withdrawn', due_at = NULL, leased_by = NULL, ended_at = %(now)s,
                   recall_at = CASE WHEN left_us THEN %(now)s ELSE recall_at END,
                   hidden_until = CASE WHEN left_us THEN '-infinity' ELSE hidden_until END
            FROM chosen WHERE page.id = chosen.id RETURNING left_us""",
@@ -88,7 +90,9 @@ async def withdraw(connection: Connection, alert_id: int, now: datetime) -> bool
 
 _LEASED_FIELDS = """p.id, p.uid, p.alert_id, p.person_id, a.uid AS alert_uid, p.attempt, p.contact_id, c.channel, c.address,
                     n.language, p.severity, z.name AS zone, a.raised_at, p.tries, p.about,
-                    coalesce(p.key, '') AS key, p.recall_tries, coalesce(p.due_at = p.created_at, false) AS at_once"""
+                    coalesce(p.key, '') AS key, p.recall_tries, a.occurred_at,
+                    coalesce(p.due_at, p.created_at) AS first_due_at,
+                    coalesce(p.due_at = p.created_at, false) AS at_once"""
 _WITH_TEXT = f"""SELECT {_LEASED_FIELDS} FROM leased p JOIN alert a ON a.id = p.alert_id JOIN contact c ON c.id = p.contact_id
             JOIN person n ON n.id = p.person_id JOIN zone z ON z.id = a.zone_id
             ORDER BY p.severity DESC, p.id"""
@@ -108,11 +112,11 @@ async def lease(
                 SELECT id FROM page WHERE due_at <= %s AND hidden_until <= clock_timestamp() AND severity >= %s
                 ORDER BY severity DESC, due_at, id LIMIT %s FOR UPDATE SKIP LOCKED),
             leased AS (
-                UPDATE page SET state = 'leased', leased_by = %s, tries = tries + 1,
+                UPDATE page SET state = 'leased', leased_by = %s, tries = tries + 1, leased_at = coalesce(leased_at, %s),
                        hidden_until = clock_timestamp() + make_interval(secs => %s)
                 FROM chosen WHERE page.id = chosen.id RETURNING page.*)
             {_WITH_TEXT}""",
-        (now, int(least), limit, holder, seconds),
+        (now, int(least), limit, holder, now, seconds),
     )
     return [_leased(row) for row in await cursor.fetchall()]
 
@@ -181,12 +185,12 @@ _REACHED = """EXISTS (SELECT 1 FROM page o JOIN contact c ON c.id = o.contact_id
                         AND o.state IN ('received', 'shown'))"""
 
 
-async def failed(connection: Connection, page_id: int, holder: str, reason: str) -> bool:
+async def failed(connection: Connection, page_id: int, holder: str, reason: str, now: datetime) -> bool:
     """Given up; unless it was withdrawn meanwhile."""
     cursor = await connection.execute(
-        """UPDATE page SET state = 'failed', leased_by = NULL, due_at = NULL, reason = %s
+        """UPDATE page SET state = 'failed', leased_by = NULL, due_at = NULL, reason = %s, ended_at = %s
            WHERE id = %s AND state = 'leased' AND leased_by = %s""",
-        (reason, page_id, holder),
+        (reason, now, page_id, holder),
     )
     return cursor.rowcount == 1
 

@@ -37,6 +37,11 @@ class Paged:
     state: str
     created_at: datetime
     handed_over_at: datetime | None
+    leased_at: datetime | None = None
+    received_at: datetime | None = None
+    shown_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 _SAID = f"""SELECT o.device_id, d.address, o.kind, o.type, o.message_id, o.occurred_at, o.received_at, {RAW} AS raw
@@ -69,7 +74,8 @@ async def pages_of(connection: Connection, alert_id: int) -> list[Paged]:
     """Every page of an alert, in the order in which they were made."""
     cursor = connection.cursor(row_factory=class_row(Paged))
     await cursor.execute(
-        """SELECT p.attempt, p.person_id, c.channel, p.state, p.created_at, p.handed_over_at
+        """SELECT p.attempt, p.person_id, c.channel, p.state, p.created_at, p.handed_over_at, p.leased_at,
+                  p.received_at, p.shown_at, p.answered_at, p.ended_at
            FROM page p JOIN contact c ON c.id = p.contact_id WHERE p.alert_id = %s ORDER BY p.attempt, p.id""",
         (alert_id,),
     )

@@ -89,7 +89,7 @@ async def add_missing(connection: Connection, policies: Sequence[Policy], now: d
 # Setting --------------------------------------------------------------------------------------------------------------
 
 
-async def add(connection: Connection, policy: Policy, scope: Scope, by: int, now: datetime) -> int | None:
+async def add(connection: Connection, policy: Policy, scope: Scope, by: int | None, now: datetime) -> int | None:
     """A new one; its id. One of this name that was withdrawn is taken up again. None where there is one in force."""
     return await _add(connection, policy, scope, by, now) or await _take_up_again(connection, policy, scope, by, now)
 
@@ -107,7 +107,9 @@ async def _add(connection: Connection, policy: Policy, scope: Scope, by: int | N
     return int(row["id"])
 
 
-async def _take_up_again(connection: Connection, policy: Policy, scope: Scope, by: int, now: datetime) -> int | None:
+async def _take_up_again(
+    connection: Connection, policy: Policy, scope: Scope, by: int | None, now: datetime
+) -> int | None:
     cursor = await connection.execute(
         """SELECT p.id, p.version FROM policy p WHERE p.name = %s AND p.zone_id IS NOT DISTINCT FROM %s
            AND p.resident_id IS NOT DISTINCT FROM %s FOR NO KEY UPDATE""",

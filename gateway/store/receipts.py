@@ -65,21 +65,33 @@ async def lock(connection: Connection, page_id: int) -> PageState:
 _TIMES = {Receipt.RECEIVED: "received_at", Receipt.SHOWN: "shown_at"}
 
 
-async def note(connection: Connection, page_id: int, receipt: Receipt, now: datetime) -> None:
-    """The first time that it was received or shown; it was handed over by then, whatever our own word of that is."""
+async def note(connection: Connection, page_id: int, receipt: Receipt, now: datetime) -> float | None:
+    """The first time that it was received or shown; it was handed over by then, whatever our own word of that is. Seconds
+    since the leg before it; None where it was noted already."""
     column = _TIMES[receipt]
-    await connection.execute(
-        f"""UPDATE page SET {column} = coalesce({column}, %(now)s), handed_over_at = coalesce(handed_over_at, %(now)s)
-            WHERE id = %(page)s""",
+    cursor = await connection.execute(
+        f"""WITH before AS (
+                SELECT id, extract(epoch FROM %(now)s - {_LEG_BEFORE[receipt]})::float AS seconds
+                FROM page WHERE id = %(page)s AND {column} IS NULL FOR UPDATE)
+            UPDATE page SET {column} = %(now)s, handed_over_at = coalesce(handed_over_at, %(now)s)
+            FROM before WHERE page.id = before.id RETURNING coalesce(before.seconds, 0) AS seconds""",
         {"now": now, "page": page_id},
     )
+    row = await cursor.fetchone()
+    return row["seconds"] if row else None
 
 
-async def move(connection: Connection, page_id: int, state: PageState, reason: str | None = None) -> None:
+_LEG_BEFORE = {Receipt.RECEIVED: "handed_over_at", Receipt.SHOWN: "coalesce(received_at, handed_over_at)"}
+
+
+async def move(
+    connection: Connection, page_id: int, state: PageState, reason: str | None = None, ended_at: datetime | None = None
+) -> None:
     """A locked page goes further: it is not to be sent any more."""
     await connection.execute(
-        "UPDATE page SET state = %s, due_at = NULL, leased_by = NULL, reason = coalesce(%s, reason) WHERE id = %s",
-        (state, reason, page_id),
+        """UPDATE page SET state = %s, due_at = NULL, leased_by = NULL, reason = coalesce(%s, reason),
+                  ended_at = coalesce(%s, ended_at) WHERE id = %s""",
+        (state, reason, ended_at, page_id),
     )
 
 
@@ -92,12 +104,13 @@ _OTHERS = """WITH chosen AS (
     {more})"""
 
 
-async def end_chain(connection: Connection, page: HeardPage) -> None:
+async def end_chain(connection: Connection, page: HeardPage, now: datetime) -> None:
     """Its person is reached: what waits for them in this attempt, and in earlier ones, is not needed."""
     await connection.execute(
         _OTHERS.format(attempts="<=", more="")
-        + """UPDATE page SET state = 'withdrawn', due_at = NULL FROM chosen WHERE page.id = chosen.id AND page.state = 'queued'""",
-        {"alert": page.alert_id, "person": page.person_id, "attempt": page.attempt},
+        + """UPDATE page SET state = 'withdrawn', due_at = NULL, ended_at = %(now)s
+             FROM chosen WHERE page.id = chosen.id AND page.state = 'queued'""",
+        {"alert": page.alert_id, "person": page.person_id, "attempt": page.attempt, "now": now},
     )
 
 
@@ -127,6 +140,7 @@ async def answered(connection: Connection, alert_id: int, person_id: int, now: d
                ORDER BY p.id FOR UPDATE OF p)
            UPDATE page SET state = CASE WHEN waits THEN 'withdrawn' ELSE 'answered' END, due_at = NULL, leased_by = NULL,
                   answered_at = CASE WHEN waits THEN answered_at ELSE %(now)s END,
+                  ended_at = CASE WHEN waits THEN %(now)s ELSE ended_at END,
                   recall_at = CASE WHEN left_us THEN %(now)s ELSE recall_at END,
                   hidden_until = CASE WHEN left_us THEN '-infinity' ELSE hidden_until END
            FROM chosen WHERE page.id = chosen.id RETURNING left_us""",
@@ -135,24 +149,51 @@ async def answered(connection: Connection, alert_id: int, person_id: int, now: d
     return any(row["left_us"] for row in await cursor.fetchall())
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How long a leg of a page took, by what metrics are labelled with."""
+
+    severity: int
+    channel: str
+    seconds: float
+
+
+async def just_answered(connection: Connection, alert_id: int, person_id: int, now: datetime) -> list[Taken]:
+    """Their pages that were answered at this moment, each since it was shown, or as much as is known of it before."""
+    cursor = connection.cursor(row_factory=class_row(Taken))
+    await cursor.execute(
+        """SELECT p.severity, c.channel, extract(epoch FROM p.answered_at
+                  - coalesce(p.shown_at, p.received_at, p.handed_over_at, p.created_at))::float AS seconds
+           FROM page p JOIN contact c ON c.id = p.contact_id
+           WHERE p.alert_id = %s AND p.person_id = %s AND p.answered_at = %s""",
+        (alert_id, person_id, now),
+    )
+    return await cursor.fetchall()
+
+
 async def answered_by(connection: Connection, page_id: int) -> None:
     """It was this page that was answered: the phone knows already."""
     await connection.execute("UPDATE page SET recall_at = NULL WHERE id = %s AND state = 'answered'", (page_id,))
 
 
-async def shown_in_app(connection: Connection, person_id: int, alerts: Sequence[int], now: datetime) -> None:
-    """Somebody looks at these alerts: their pages in the app are shown. One that another transaction has is left to the next look."""
-    await connection.execute(
+async def shown_in_app(connection: Connection, person_id: int, alerts: Sequence[int], now: datetime) -> list[Taken]:
+    """Somebody looks at these alerts: their pages in the app are shown. One that another transaction has is left to the next look.
+    Those that are shown now, each since it was handed over."""
+    cursor = connection.cursor(row_factory=class_row(Taken))
+    await cursor.execute(
         """WITH chosen AS (
-               SELECT p.id FROM page p JOIN contact c ON c.id = p.contact_id AND c.channel = 'in_app'
+               SELECT p.id, p.severity, c.channel,
+                      extract(epoch FROM %(now)s - coalesce(p.handed_over_at, p.created_at))::float AS seconds
+               FROM page p JOIN contact c ON c.id = p.contact_id AND c.channel = 'in_app'
                WHERE p.person_id = %(person)s AND p.alert_id = ANY(%(alerts)s) AND p.shown_at IS NULL
                  AND p.state IN ('queued', 'leased', 'handed_over', 'received')
                FOR UPDATE OF p SKIP LOCKED)
            UPDATE page SET state = 'shown', shown_at = %(now)s, due_at = NULL, leased_by = NULL,
                   handed_over_at = coalesce(handed_over_at, %(now)s)
-           FROM chosen WHERE page.id = chosen.id""",
+           FROM chosen WHERE page.id = chosen.id RETURNING chosen.severity, chosen.channel, chosen.seconds""",
         {"person": person_id, "alerts": list(alerts), "now": now},
     )
+    return await cursor.fetchall()
 
 
 # Contacts -------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The zone tree."""
+"""The zone tree. The canary's zone is no part of it: nobody is there, and nobody answers for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def ancestry(connection: Connection) -> dict[int, tuple[int, ...]]:
     """Each zone with itself and everything above it, from the inside out."""
     cursor = await connection.execute(
         """WITH RECURSIVE up AS (
-               SELECT id, id AS above, parent_id, 0 AS distance FROM zone
+               SELECT id, id AS above, parent_id, 0 AS distance FROM zone WHERE kind <> 'canary'
                UNION ALL SELECT up.id, z.id, z.parent_id, up.distance + 1 FROM up JOIN zone z ON z.id = up.parent_id)
            SELECT id, array_agg(above ORDER BY distance) AS above FROM up GROUP BY id"""
     )
@@ -39,7 +39,9 @@ async def named(connection: Connection, ids: Collection[int]) -> list[dict[str, 
 
 async def every(connection: Connection) -> list[dict[str, Any]]:
     """All zones, in order of name."""
-    cursor = await connection.execute("SELECT id, uid, parent_id, kind, name FROM zone ORDER BY name, id")
+    cursor = await connection.execute(
+        "SELECT id, uid, parent_id, kind, name FROM zone WHERE kind <> 'canary' ORDER BY name, id"
+    )
     return await cursor.fetchall()
 
 
@@ -47,8 +49,8 @@ async def lived_in(connection: Connection) -> list[dict[str, Any]]:
     """The zones in which people live: with homes, or with no zone below; in order of name."""
     cursor = await connection.execute(
         """SELECT z.id, z.uid, z.parent_id, z.kind, z.name FROM zone z
-           WHERE EXISTS (SELECT 1 FROM dwelling w WHERE w.zone_id = z.id)
-              OR NOT EXISTS (SELECT 1 FROM zone y WHERE y.parent_id = z.id)
+           WHERE z.kind <> 'canary' AND (EXISTS (SELECT 1 FROM dwelling w WHERE w.zone_id = z.id)
+                                         OR NOT EXISTS (SELECT 1 FROM zone y WHERE y.parent_id = z.id))
            ORDER BY z.name, z.id"""
     )
     return await cursor.fetchall()

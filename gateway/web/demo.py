@@ -167,7 +167,7 @@ def router(front: Front[Any], stage: Stage, settings: Settings, clock: Clock) ->
         ("GET", "/happen", pages.happen),
         ("POST", "/happen", pages.make_happen),
         ("GET", "/happen/{number}", pages.happening),
-        ("GET", "/alerts/{uid}/path", pages.path),
+        ("GET", "/happen/alerts/{uid}", pages.of_alert),
     ):
         made.add_api_route(path, handler, methods=[method])
     return made
@@ -219,7 +219,7 @@ class DemoPages(Pages):
         seen = await self._stage.seen(who, number)
         return self._page(request, "path.html", seen=seen, paths=seen.paths, **self._shown(request))
 
-    async def path(self, request: Request, uid: UUID) -> Response:
+    async def of_alert(self, request: Request, uid: UUID) -> Response:
         who = await self._signed_in(request)
         path = await self._stage.path(who, uid)
         return self._page(request, "path.html", seen=None, paths=(path,), **self._shown(request))

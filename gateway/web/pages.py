@@ -43,6 +43,7 @@ from gateway.web import (
     how,
     lists,
     live,
+    paths,
     patterns,
     phone,
     policies,
@@ -61,6 +62,7 @@ from gateway.web.figures import FigurePages
 from gateway.web.how import HowPages
 from gateway.web.html import STATIC, Times, environment, guest_language
 from gateway.web.maps import map_link
+from gateway.web.paths import PathPages
 from gateway.web.patterns import PatternPages
 from gateway.web.phone import PhonePages
 from gateway.web.policies import PolicyPages
@@ -145,6 +147,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         devices,
         figures,
         how,
+        paths,
         phone,
         quarantine,
         residents,
@@ -173,6 +176,7 @@ class Pages(
     DeskPages,
     FigurePages,
     HowPages,
+    PathPages,
     PhonePages,
     QuarantinePages,
     ResidentPages,
@@ -313,6 +317,7 @@ class Pages(
             "about_silences": detail.condition in ABOUT_SILENCES,
             "may_silence": bool(who.roles & LEADERS) and detail.track is Track.CARE,
             "timeline": detail.timeline,
+            "may_see_path": bool(who.roles & OVERSEERS),
             "holds": detail.holder is not None and detail.holder.id == who.uid,
             "offered": detail.offered_to is not None and detail.offered_to.id == who.uid,
             "causes": CAUSES,
@@ -325,7 +330,9 @@ class Pages(
 
     async def sites(self, request: Request) -> Response:
         who = await self._signed_in(request)
-        return self._page(request, "sites.html", sites=await self._front.sites(who))
+        return self._page(
+            request, "sites.html", sites=await self._front.sites(who), **paths.about_canaries(who.language)
+        )
 
     # The live stream --------------------------------------------------------------------------------------------------
 

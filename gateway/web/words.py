@@ -26,6 +26,9 @@ FIELDS = {
     DISTANCE: N_("Distance from home"),
     "broker": N_("Broker"),
     "remedy": N_("What to do"),
+    "site": N_("Site"),
+    "missing": N_("Where it stops"),
+    "lost_since": N_("Since"),
     "gap": N_("What is missing"),
     "gap_from": N_("From"),
     "gap_until": N_("Until"),
@@ -49,6 +52,15 @@ VALUES = {
         "wildcards": N_("It does not let the gateway listen to a whole site"),
     },
     "remedy": {"broker_check": N_("Run “hjemmevakt broker check” on the gateway's machine. It says what to change.")},
+    "missing": {
+        "published": N_("No test alarm was sent: no gateway has the site's alarm connection, or it cannot work"),
+        "stored": N_("It was sent and not stored: the broker may refuse it. Make its configuration anew"),
+        "raised": N_("It was stored, and no alert was raised"),
+        "queued": N_("An alert was raised, and nobody was to be paged"),
+        "leased": N_("The page waits, and is not sent: the dispatcher does not work"),
+        "handed_over": N_("The page was to be sent, and did not get out"),
+        "answered": N_("The page got out, and the answer was not taken"),
+    },
     "gap": {str(gap): text for gap, text in GAPS.items()},
     "command": {name: command.label for kind in kinds().values() for name, command in kind.commands.items()},
 }
@@ -129,6 +141,10 @@ BY_STATUS = {
 }
 
 
+MOMENTS = frozenset({"dose_at", "position_at", "gap_from", "gap_until", "until", "lost_since"})
+"""Fields that are times."""
+
+
 def word(words: dict[str, str], name: str, gettext: Gettext) -> str:
     """The words for a name; the name itself, legibly, where there are none."""
     return gettext(words[name]) if name in words else name.replace("_", " ")
@@ -148,7 +164,7 @@ def refusal(reason: str, status: int, detail: str, gettext: Gettext) -> str:
 def _value(name: str, value: Any, gettext: Gettext, at: Callable[[datetime], str]) -> str:
     if isinstance(value, bool):
         return gettext(N_("Yes")) if value else gettext(N_("No"))
-    if name in ("dose_at", "position_at", "gap_from", "gap_until", "until") and isinstance(value, str):
+    if name in MOMENTS and isinstance(value, str):
         return _moment(value, at)
     if name == "confidence" and isinstance(value, int | float) and 0 <= value <= 1:
         return f"{value * 100:.0f} %"

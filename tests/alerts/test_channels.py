@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from alerts import channels
 from alerts.channels import channel_names, load_channel
+from alerts.channels.canary import ADDRESS, MOST_WAITING, Canary
 from alerts.delivery import Failed, HandedOver
 from alerts.model import Severity
 from alerts.render import LANGUAGES, page_text
@@ -92,6 +93,20 @@ def test_an_unknown_channel_says_which_there_are() -> None:
 
 async def test_in_app_is_handed_over_by_being_stored() -> None:
     assert await load_channel("in_app", {}).send(PAGE) == HandedOver("in app")
+
+
+async def test_the_canarys_phone_is_nobody_elses_and_is_not_full_for_ever() -> None:
+    phone = Canary(Canary.Config())
+    other = await phone.send(PAGE)
+    assert isinstance(other, Failed)
+    assert (other.permanent, other.contact_broken, phone.arrived.empty()) == (True, True, True)
+    own = replace(PAGE, address=ADDRESS)
+    assert {type(await phone.send(own)) for _ in range(MOST_WAITING)} == {HandedOver}
+    full = await phone.send(own)
+    assert isinstance(full, Failed)
+    assert not full.permanent
+    assert phone.arrived.get_nowait() == own
+    assert isinstance(await phone.send(own), HandedOver)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

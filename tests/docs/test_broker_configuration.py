@@ -41,7 +41,7 @@ from gateway.store.db import Connection, Database
 from gateway.store.migrate import migrate
 from tests.docs.reference import ROOT
 from tests.support import databases, parts
-from tests.support.processes import GatewayProcess, alerts, command, eventually
+from tests.support.processes import GatewayProcess, alerts, command, eventually, rows
 
 SITE, OTHER_SITE = "sandnes", "stavanger"
 DEVICE = Account(SITE, "fall_alarm", "fall-001")
@@ -501,6 +501,33 @@ async def test_an_alarm_comes_in_and_its_receipt_goes_out(
         assert (told.code, told.err) == (0, ""), told
         assert "nothing found" in told.out
         assert "mosquitto version" in told.out, "the gateway may read that"
+        assert await process.stop() == 0
+
+
+async def test_the_test_alarm_of_each_site_goes_the_whole_way(
+    site_broker: SiteBroker, register: str, tmp_path: Path
+) -> None:
+    """The access list lets the gateway speak as the canary resident's device, and as no other."""
+    where: dict[str, Any] = {
+        "database_url": register,
+        "mqtt_port": site_broker.gateway_port,
+        "mqtt_ca_file": site_broker.ca_file,
+        "mqtt_username": GATEWAY,
+        "mqtt_password": site_broker.passwords[GATEWAY],
+        "canary_resident_seconds": 5,
+    }
+    with GatewayProcess(tmp_path, **where) as process:
+        process.start()
+
+        async def passed() -> bool:
+            found = await rows(
+                register,
+                """SELECT DISTINCT s.name FROM canary_passage c JOIN site s ON s.id = c.site_id
+                   WHERE c.answered_at IS NOT NULL AND c.receipted_at IS NOT NULL""",
+            )
+            return {each["name"] for each in found} == {SITE, OTHER_SITE}
+
+        await eventually(passed, "a test alarm is answered at each site")
         assert await process.stop() == 0
 
 

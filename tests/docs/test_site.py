@@ -47,6 +47,14 @@ def test_operations_knows_every_reason_of_health() -> None:
     assert sorted(told) == sorted(set(said))
 
 
+def test_prometheus_is_given_rules_about_metrics_that_there_are() -> None:
+    rules = (ROOT / "deploy" / "prometheus-rules.yml").read_text("utf-8")
+    named = set(re.findall(r"hjemmevakt_\w+", rules))
+    known = {metric.name for metric in METRICS.registry.collect()}
+    assert named
+    assert {each for each in named if re.sub(r"_(bucket|total)$", "", each) not in known} == set()
+
+
 def test_operations_knows_every_metric() -> None:
     told = [row[0] for row in rows(OPERATIONS.read_text("utf-8"), "| metric |")]
     assert sorted(told) == sorted(metric.name for metric in METRICS.registry.collect())

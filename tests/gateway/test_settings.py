@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from alerts.channels import load_channel
 from devices.model import MessageClass
 from gateway.callbacks import standing_urls
 from gateway.errors import SettingError
+from gateway.passages import Pace
 from gateway.settings import Settings, load, start_of
 
 SECRET = "hunter2-is-no-password"
@@ -111,6 +112,10 @@ WRONG = {
     "log_level": ["loud", "INFO "],
     "smtp_security": ["ssl"],
     "canary_seconds": ["0", "61", "nan", "inf", "five"],
+    "canary_resident_seconds": ["-1", "3601", "nan", "often"],
+    "canary_resident_within": ["0", "601"],
+    "heartbeat_url": ["http://hc.example.org/ping", "ftp://127.0.0.1/x", "hc.example.org", "https://"],
+    "heartbeat_seconds": ["0", "3601"],
     "deaf_seconds": ["0", "1e9", "nan"],
     "position_days": ["0", "91", "7.5", "for ever"],
     "keep_event_days": ["0", "36526", "7.5", "for ever"],
@@ -166,6 +171,26 @@ def test_settings_that_do_not_go_together() -> None:
     assert "keep_event_days is 90, so" in wrong(env(keep_raw_days="91"))[0]
     assert "production" in wrong(env(controlled_clock="2026-03-03T12:00:00Z"))[0]
     assert load(env(controlled_clock="2026-03-03T12:00:00Z", environment="demo")).controlled_clock is not None
+
+
+def test_the_test_alarm_is_on_in_production_and_elsewhere_when_asked_for() -> None:
+    assert load({}).canary_pace == Pace(timedelta(seconds=60), timedelta(seconds=30))
+    assert load(env(canary_resident_seconds="0")).canary_pace is None
+    assert load(env(environment="demo")).canary_pace is None
+    asked = load(env(environment="test", canary_resident_seconds="5", canary_resident_within="2"))
+    assert asked.canary_pace == Pace(timedelta(seconds=5), timedelta(seconds=2))
+    start = "2026-03-03T12:00:00Z"
+    assert load(env(environment="test", controlled_clock=start)).canary_pace is None
+    assert "real time" in wrong(env(environment="test", controlled_clock=start, canary_resident_seconds="5"))[0]
+
+
+def test_a_heartbeats_address_is_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("https://hc.example.org/ping/hunter2\n", "utf-8")
+    found = load(env(heartbeat_url_file=str(tmp_path / "url")))
+    assert found.heartbeat_url is not None
+    assert found.heartbeat_url.get_secret_value().endswith("/hunter2")
+    assert "hunter2" not in repr(found)
+    assert "hunter2" not in wrong(env(heartbeat_url="http://hc.example.org/hunter2"))[0]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

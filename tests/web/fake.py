@@ -11,6 +11,7 @@ from uuid import UUID
 
 from alerts.alert import Action, Cause, Stage
 from alerts.command import Reason, State
+from alerts.delivery import PageState
 from alerts.looks import look_text
 from alerts.model import Severity, Track
 from alerts.policy import DEFAULT_POLICIES, Policy
@@ -240,6 +241,10 @@ class FakeFront(FakeRosters, FakeFigures, FakeTeams):
             unreadable=outcomes.count("unreadable"),
             next_cursor=str(waiting[1]) if len(waiting) > 2 else None,
         )
+
+    async def alert_path(self, who: Who, uid: UUID) -> schemas.AlertPath:
+        found = await self.alert_detail(who, uid)
+        return way_of(found)
 
     async def sites(self, who: Who) -> list[schemas.SiteView]:
         return self.site_views
@@ -784,14 +789,76 @@ def closed() -> schemas.AlertDetail:
     )
 
 
+def passing() -> schemas.CanaryView:
+    """A test alarm that gets through."""
+    took = {"stored": 0.012, "receipted": 0.009, "raised": 0, "queued": 0, "leased": 0.02, "handed_over": 0.004}
+    legs = [
+        schemas.LegView(leg=leg, p50=each, p99=each * 3)
+        for leg, each in {**took, "answered": 0.2, "whole": 1.3}.items()
+    ]
+    return schemas.CanaryView(passed_at=ago(0.4), missing=None, legs=legs)
+
+
+def way_of(alert: schemas.AlertDetail) -> schemas.AlertPath:
+    """Its way: the app at once, then a mail that came late, then one that was not needed any more."""
+    begin = alert.occurred_at
+
+    def after(seconds: float) -> datetime:
+        return begin + timedelta(seconds=seconds)
+
+    shared: dict[str, Any] = {"attempt": 1, "queued_at": after(0.2), "leased_at": after(0.25)}
+    pages = [
+        schemas.PagePath(
+            **shared,
+            person=KARI,
+            channel="in_app",
+            state=PageState.ANSWERED,
+            handed_over_at=after(0.26),
+            received_at=None,
+            shown_at=after(41),
+            answered_at=after(70),
+            ended_at=None,
+        ),
+        schemas.PagePath(
+            **shared,
+            person=OLE,
+            channel="email",
+            state=PageState.WITHDRAWN,
+            handed_over_at=after(2.6),
+            received_at=after(30),
+            shown_at=None,
+            answered_at=None,
+            ended_at=after(70),
+        ),
+    ]
+    return schemas.AlertPath(
+        **alert.model_dump(
+            include={"id", "title", "severity", "severity_text", "stage", "stage_text", "zone", "occurred_at"}
+        ),
+        raised_at=after(0.2),
+        stored_at=after(0.2),
+        until=NOW,
+        pages=pages if alert.track is Track.CARE else [],
+        timeline=alert.timeline,
+    )
+
+
 def night() -> FakeFront:
     """An ordinary bad night."""
     return FakeFront(
         alerts=[alert(), offered(), late_button(), missed_dose(), out_of_doors(), battery(), paused()],
         closed=[closed()],
         site_views=[
-            schemas.SiteView(name="stavanger-nord", zone="Eiganes og Tasta", heard_until=ago(0.1), deaf=False),
-            schemas.SiteView(name="stavanger-vest", zone="Madla og Tjensvoll", heard_until=ago(42), deaf=True),
+            schemas.SiteView(
+                name="stavanger-nord", zone="Eiganes og Tasta", heard_until=ago(0.1), deaf=False, canary=passing()
+            ),
+            schemas.SiteView(
+                name="stavanger-vest",
+                zone="Madla og Tjensvoll",
+                heard_until=ago(42),
+                deaf=True,
+                canary=schemas.CanaryView(passed_at=ago(43), missing="stored", legs=[]),
+            ),
         ],
         items=[
             schemas.QuarantineItem(

@@ -45,6 +45,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         ),
         f"/alerts/{UUID(int=404)}",
     ),
+    "/alerts/{uid}/path": (f"/alerts/{fake.alert().id}/path", f"/alerts/{fake.battery().id}/path"),
     "/desk": ("/desk", "/desk?state=closed&sort=raised"),
     "/figures": ("/figures", "/figures?period=week&day=2025-06-02", "/figures?period=quarter&day=2026-08-02"),
     "/how-it-works": ("/how-it-works", "/how-it-works?guest"),
@@ -90,7 +91,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 DEMO_EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "/": ("/",),
     "/happen/{number}": tuple(f"/happen/{number}" for number in (*fake_demo.NUMBERS, 404)),
-    "/alerts/{uid}/path": (f"/alerts/{fake_demo.PATH}/path",),
+    "/happen/alerts/{uid}": (f"/happen/alerts/{fake_demo.PATH}",),
 }
 """The demo's own pages; the others have its bar at the top, and one of them is looked at with it."""
 FOR_GUESTS = ("/sign-in", "/how-it-works?guest", "/offline", "/")

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse
 
 from gateway.api import schemas
-from gateway.api.access import Anybody, TheFront
+from gateway.api.access import Anybody, Overseer, TheFront
 
 router = APIRouter()
 
@@ -25,6 +25,13 @@ async def alerts(who: Anybody, front: TheFront, query: Annotated[schemas.AlertQu
 async def alert(uid: UUID, who: Anybody, front: TheFront) -> schemas.AlertDetail:
     """One alert: who, where, how to get in, what the device said, and all that has happened since."""
     return await front.alert_detail(who, uid)
+
+
+@router.get("/alerts/{uid}/path", tags=["alerts"])
+async def alert_path(uid: UUID, who: Overseer, front: TheFront) -> schemas.AlertPath:
+    """The way of an alert, leg by leg: when its message came, and of each page when it was sent, received, shown and
+    answered."""
+    return await front.alert_path(who, uid)
 
 
 @router.post("/alerts/{uid}/answers", tags=["alerts"])

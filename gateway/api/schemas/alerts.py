@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.alert import Action, Cause, PauseReason, Stage
 from alerts.answers import PAUSE_AT_MOST
+from alerts.delivery import PageState
 from alerts.model import Severity, Track
 from gateway.api.schemas.base import Code, Filled, Moment, Paged, PersonRef, Schema
 from gateway.api.schemas.commands import LockView
@@ -136,6 +137,43 @@ class TimelineEntry(Schema):
     text: str
     vkp_event: str | None
     note: str | None = None
+
+
+class PagePath(Schema):
+    """How one page went: to whom, by which channel, and when it came how far. ``queued_at``: when it was due to be sent first is
+    no earlier; ``ended_at``: when it was withdrawn or given up."""
+
+    attempt: int
+    person: PersonRef | None
+    channel: str
+    state: PageState
+    queued_at: datetime
+    leased_at: datetime | None
+    handed_over_at: datetime | None
+    received_at: datetime | None
+    shown_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+
+
+class AlertPath(Schema):
+    """The way of an alert, leg by leg: the message, its pages in the order in which they were made, and the timeline. It names
+    no resident. ``occurred_at``: by the device's clock; ``stored_at``: None where the message is kept no longer, or there was
+    none; ``until``: when it was closed, or now."""
+
+    id: UUID
+    title: str
+    severity: Severity
+    severity_text: str
+    stage: Stage
+    stage_text: str
+    zone: str
+    occurred_at: datetime
+    stored_at: datetime | None
+    raised_at: datetime
+    until: datetime
+    pages: list[PagePath]
+    timeline: list[TimelineEntry]
 
 
 AnswerName = Literal[

@@ -77,10 +77,29 @@ class DecodedAgainAll(Schema):
     next_cursor: str | None
 
 
+class LegView(Schema):
+    """How long a leg of the test alarms of the last hour took, in seconds: half of them no longer than ``p50``, 99 of 100 no
+    longer than ``p99``. ``leg``: `whole` is all of them together."""
+
+    leg: str
+    p50: float
+    p99: float
+
+
+class CanaryView(Schema):
+    """The test alarm that goes the whole way at a site every minute, and is answered by the gateway. ``passed_at``: when the
+    newest one that was answered was sent; ``missing``: the leg at which it stops, None while it gets through."""
+
+    passed_at: datetime | None
+    missing: str | None
+    legs: list[LegView]
+
+
 class SiteView(Schema):
-    """How far a site has been heard; ``deaf``: longer ago than it may be."""
+    """How far a site has been heard; ``deaf``: longer ago than it may be. ``canary``: None where no test alarm is sent."""
 
     name: str
     zone: str
     heard_until: datetime | None
     deaf: bool
+    canary: CanaryView | None = None

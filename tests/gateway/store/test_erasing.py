@@ -275,8 +275,8 @@ NOT_SEARCHED = {
     "homes and places, which stay": "dwelling.address dwelling.postal_code dwelling.city site.name zone.name",
     "the resident's own row goes": "resident.name resident.phone",
     "made by us": """
-        answer.key answer.request erasure.* gateway.holder page.key page.leased_by push_key.private_key
-        site_lane.holder""",
+        answer.key answer.request canary_passage.message_id erasure.* gateway.holder page.key page.leased_by
+        push_key.private_key site_lane.holder""",
 }
 
 

@@ -58,7 +58,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_the_first_has_lost_it(migr
         assert not await town.run(lambda each: pages.still_leased(each, mine.id, "one"))
         assert not await town.run(lambda each: pages.handed_over(each, mine.id, "one", "ok", NOW))
         assert not await town.run(lambda each: pages.retry(each, mine.id, "one", "no", 0))
-        assert not await town.run(lambda each: pages.failed(each, mine.id, "one", "no"))
+        assert not await town.run(lambda each: pages.failed(each, mine.id, "one", "no", NOW))
         assert await town.run(lambda each: pages.handed_over(each, mine.id, "two", "ok", NOW))
         assert await stands(town) == {
             "state": "handed_over", "due_at": None, "leased_by": None, "handed_over_at": NOW,
@@ -133,7 +133,7 @@ async def test_an_attempt_has_failed_when_every_page_of_it_has(migrated_url: str
             return await pages.attempt_failed(connection, stored.id, 1)
 
         assert not await town.run(failed)
-        assert await town.run(lambda each: pages.failed(each, page.id, "me", "no such phone"))
+        assert await town.run(lambda each: pages.failed(each, page.id, "me", "no such phone", NOW))
         assert await town.run(failed)
         assert not await town.run(lambda each: pages.attempt_failed(each, stored.id, 7))
 

@@ -198,6 +198,7 @@ STAYS = {
     "rules and policies, with who set them": "policy policy_version rule rule_version",
     "some rows, however long it runs": "gateway push_key reach_gap reach_look reach_zone rollup roster_look silence_summary site"
     " site_lane zone",
+    "a day, with all that the canary resident leaves (gateway/store/canaries.py)": "canary_passage",
     "nobody is in it": "alert_daily_kept alert_fact alert_hourly_kept zone_activity_hourly_kept",
     "the proof that somebody was erased": "erasure",
 }

@@ -259,9 +259,10 @@ async def test_what_became_of_an_alert_is_noted_when_it_is_closed(migrated_url: 
         common = {"raised_at": hour, "zone_id": town.zones["Nord"], "condition": "fall", "vkp_code": "4.1",
                   "kind": "fall_alarm", "severity": 40, "track": "care"}  # fmt: skip
         assert found == [
-            {**common, "closed_at": hour, "cause": "real", "answer_seconds": 40, "on_site_seconds": 900, "close_seconds": 1805},
+            {**common, "closed_at": hour, "cause": "real", "answer_seconds": 40, "on_site_seconds": 900, "close_seconds": 1805,
+             "cause_code": None, "action": "visited", "action_code": "9"},
             {**common, "closed_at": hour + timedelta(hours=3), "cause": None, "answer_seconds": None, "on_site_seconds": None,
-             "close_seconds": 10_800},
+             "close_seconds": 10_800, "cause_code": None, "action": None, "action_code": None},
         ]  # fmt: skip
 
 
