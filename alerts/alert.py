@@ -158,6 +158,14 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
+class Tested:
+    """The alert is new, and a test of a contact: nobody else is paged ``within`` that time."""
+
+    contact: Contact
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """``due_at`` has come."""
 
@@ -248,5 +256,5 @@ class NeedHelp:
 
 
 Answer = Claim | OnWay | Arrived | Close | UndoClose | HandOver | Release | NeedHelp
-Event = Raised | TimePassed | Joined | Repeated | PagesFailed | CommandNotDone | Cleared | Answer
+Event = Raised | Tested | TimePassed | Joined | Repeated | PagesFailed | CommandNotDone | Cleared | Answer
 Outcome = Step | Refused

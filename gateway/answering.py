@@ -25,6 +25,7 @@ from alerts.alert import (
     Release,
     UndoClose,
 )
+from gateway import pagetests
 from gateway.access import may_be_handed
 from gateway.api import schemas
 from gateway.engine import advance
@@ -84,6 +85,7 @@ async def answer(
     if before is not None:
         return _again(before, asked)
     stored = await _locked(connection, who, uid)
+    await pagetests.check_answer(connection, stored)
     before = await answers.find(connection, who.person_id, key)  # the same one may have been taken while we waited
     if before is not None:
         return _again(before, asked)

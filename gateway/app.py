@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -24,11 +24,13 @@ from gateway import canary
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
+from gateway.contacting import Reaching
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
 from gateway.health import Health, SiteHealth, judge, shared_out
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
+from gateway.pagetests import Testing
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
@@ -84,7 +86,9 @@ class Gateway:
         self.started_at = self.clock.now()
         self.cache = RulebookCache(settings.local, tuple(self._channels))
         self.live = Live(self.database)
-        self.front = Front(self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at)
+        self.front = Front(
+            self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at, self._reaching()
+        )
         self.timekeeper = Timekeeper(
             self.database,
             self.clock,
@@ -137,9 +141,16 @@ class Gateway:
 
     # Making ---------------------------------------------------------------------------------------------------------
 
+    def _reaching(self) -> Reaching:
+        within, lately = self.settings.page_test_seconds, self.settings.page_test_hours
+        return Reaching(self._channels, self._public_url, Testing(timedelta(seconds=within), timedelta(hours=lately)))
+
+    @property
+    def _public_url(self) -> str:
+        return str(self.settings.public_url).rstrip("/")
+
     def _dispatcher(self) -> Dispatcher:
-        url = str(self.settings.public_url).rstrip("/")
-        dispatching = Dispatching(self.holder, url, self.settings.local)
+        dispatching = Dispatching(self.holder, self._public_url, self.settings.local)
         return Dispatcher(self.database, self.clock, self.cache, self._channels, dispatching)
 
     async def _prepare(self, connection: Connection) -> None:

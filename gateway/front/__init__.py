@@ -16,8 +16,10 @@ from gateway import answering, asking, canary, cursors, decoding, reading
 from gateway.access import ANYBODY, OVERSEERS, Who
 from gateway.api import schemas
 from gateway.clock import Clock
+from gateway.contacting import Reaching
 from gateway.errors import Invalid, NotSignedIn, TooMany
 from gateway.front.calls import MOST_IN_LIST
+from gateway.front.contacts import ContactCalls
 from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
@@ -65,6 +67,7 @@ class Front(
     SilenceCalls,
     StatisticsCalls,
     PageCalls,
+    ContactCalls,
 ):
     """What people can do with the gateway."""
 
@@ -76,8 +79,9 @@ class Front(
         live: Live,
         limits: canary.Limits,
         started_at: datetime,
+        reaching: Reaching,
     ) -> None:
-        super().__init__(database, clock, cache)
+        super().__init__(database, clock, cache, reaching)
         self._live = live
         self._limits = limits
         self._started_at = started_at

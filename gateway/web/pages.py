@@ -35,6 +35,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
 from gateway.web import (
+    contacts,
     desk,
     devices,
     guard,
@@ -50,6 +51,7 @@ from gateway.web import (
     views,
     words,
 )
+from gateway.web.contacts import ContactPages
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
 from gateway.web.how import HowPages
@@ -125,7 +127,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
         ("GET", "/events", pages.events),
     ):
         made.add_api_route(path, handler, methods=[method])
-    parts = (rules, policies, desk, devices, how, quarantine, residents, rosters, silences)
+    parts = (contacts, rules, policies, desk, devices, how, quarantine, residents, rosters, silences)
     for method, path, name in (each for part in parts for each in part.ROUTES):
         made.add_api_route(path, getattr(pages, name), methods=[method])
     return made
@@ -149,6 +151,7 @@ class Pages(
     ResidentPages,
     RosterPages,
     SilencePages,
+    ContactPages,
 ):
     """Every page; each method answers one request."""
 

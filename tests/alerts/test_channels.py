@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from alerts.channels import Outgoing, channel_names, load_channel
+from alerts.channels import Channel, Outgoing, channel_names, load_channel
 from alerts.delivery import Failed, HandedOver
 from alerts.model import Severity
 from alerts.render import LANGUAGES, page_text
@@ -64,6 +64,14 @@ def unanswered(name: str) -> dict[str, Any]:
     return {field: value for field, value in known.items() if field in fields}
 
 
+def checked(channel: Channel, address: str) -> tuple[str | None, str]:
+    """The form in which an address is kept; or why it is not."""
+    try:
+        return channel.check_address(address), ""
+    except ValueError as error:
+        return None, str(error)
+
+
 def test_there_are_channels() -> None:
     assert {"email", "in_app"} <= set(channel_names())
 
@@ -79,6 +87,19 @@ async def test_it_never_raises_whatever_it_is_given(name: str) -> None:
     channel = load_channel(name, unanswered(name))
     for outgoing in (PAGE, *HOSTILE):
         assert isinstance(await channel.send(outgoing), HandedOver | Failed)
+
+
+@pytest.mark.parametrize("name", channel_names())
+def test_it_keeps_an_address_in_one_form_or_says_what_it_must_be(name: str) -> None:
+    channel = load_channel(name, unanswered(name))
+    for outgoing in (PAGE, *HOSTILE):
+        kept, wrong = checked(channel, outgoing.address)
+        if kept is None:
+            assert wrong.startswith("must ")
+            assert wrong.isprintable()
+        else:
+            assert kept.isprintable()
+            assert checked(channel, kept) == (kept, "")
 
 
 def test_an_unknown_channel_says_which_there_are() -> None:

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from gateway.clock import ControlledClock
 from gateway.settings import load
 from gateway.web import demo, pages
-from tests.web import fake, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences
+from tests.web import fake, fake_contacts, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences
 
 NO_PAGES = {
     "/": "leads to the list",
@@ -30,6 +30,12 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "/alerts/{uid}": (
         *(f"/alerts/{each().id}" for each in (fake.alert, fake.late_button, fake.battery, fake.out_of_doors)),
         f"/alerts/{UUID(int=404)}",
+    ),
+    "/add-phone/{token}": tuple(
+        f"/add-phone/{token}" for token in (fake_contacts.TOKEN, fake_contacts.USED_UP, fake_contacts.ANOTHERS)
+    ),
+    "/confirm/{key}": tuple(
+        f"/confirm/{key}" for key in (fake_contacts.WAITING, fake_contacts.CONFIRMED, fake_contacts.OVER)
     ),
     "/desk": ("/desk", "/desk?state=closed&sort=raised"),
     "/how-it-works": ("/how-it-works", "/how-it-works?guest"),

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from gateway.api.access import PROBLEMS
 from gateway.api.routes import (
     alerts,
+    contacts,
     devices,
     homes,
     observations,
@@ -26,6 +27,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 for each in (
     sessions,
+    contacts,
     alerts,
     pages,
     technical,
