@@ -185,7 +185,7 @@ class Client:
     async def page_shown(self, key: str) -> schemas.PageView:
         return await self._call(schemas.PageView, "POST", f"/pages/{key}/shown")
 
-    async def claim_page(self, key: str, body: schemas.PageClaim | None = None) -> schemas.PageClaimed:
+    async def claim_page(self, key: str, body: schemas.PageClaim) -> schemas.PageClaimed:
         """Take the page's alert, in the name of its person."""
         return await self._call(schemas.PageClaimed, "POST", f"/pages/{key}/claim", body)
 

@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 SLOTS = 64
 """Pages that are sent side by side."""
+RECALL_SLOTS = 16
+"""Those that are taken back, besides: a server that hangs while pages are sent holds up none of them."""
 LEASE_SECONDS = 8.0
 """How long a page waits for a process that was killed while it sent it; who is alive renews the lease."""
 RENEW_SECONDS = 0.5
@@ -65,34 +67,33 @@ class Dispatcher:
         self._channels = channels
         self._settings = settings
         self._sending: set[asyncio.Task[None]] = set()
+        self._recalling: set[asyncio.Task[None]] = set()
 
     async def run_once(self) -> int:
         """Start to send what is due, as far as slots are free, and then to take back what is to be. How many."""
         now, holder = self._clock.now(), self._settings.holder
         started = 0
-        if (free := self._free) > 0:
+        if (free := SLOTS - len(self._sending)) > 0:
             leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free))
-            started += self._start(leased, self._send_and_settle)
-        if (left := self._free) > 0:
+            started += self._start(leased, self._send_and_settle, self._sending)
+        if (left := RECALL_SLOTS - len(self._recalling)) > 0:
             recalled = await self._database.run(lambda each: pages.lease_recalls(each, now, RECALL_SECONDS, left))
-            started += self._start(recalled, self._recall_and_settle)
+            started += self._start(recalled, self._recall_and_settle, self._recalling)
         return started
 
-    @property
-    def _free(self) -> int:
-        return SLOTS - len(self._sending)
-
-    def _start(self, leased: list[LeasedPage], work: Callable[[LeasedPage], Awaitable[None]]) -> int:
+    def _start(
+        self, leased: list[LeasedPage], work: Callable[[LeasedPage], Awaitable[None]], doing: set[asyncio.Task[None]]
+    ) -> int:
         for page in leased:
             task = asyncio.create_task(self._deliver(page, work))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            doing.add(task)
+            task.add_done_callback(doing.discard)
         return len(leased)
 
     async def settled(self) -> None:
-        """Wait for all that is being sent."""
-        while self._sending:
-            await asyncio.wait(self._sending)
+        """Wait for all that is being sent or taken back."""
+        while doing := self._sending | self._recalling:
+            await asyncio.wait(doing)
 
     async def _deliver(self, page: LeasedPage, work: Callable[[LeasedPage], Awaitable[None]]) -> None:
         try:
@@ -204,5 +205,5 @@ class Dispatcher:
             lambda each: pages.handed_over(each, page.id, holder, detail, now, recalls=recalls)
         )
         METRICS.page(page.channel, "handed_over" if done else "late")
-        if done and page.attempt == 1:
+        if done and page.attempt == 1 and page.at_once:
             METRICS.first_page(page.severity, page.channel, (now - page.raised_at).total_seconds())

@@ -29,7 +29,7 @@ from gateway.errors import Conflict, Gone, NotFound
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import answers, audit, contacts, pages
+from gateway.store import answers, audit, contacts, pages, people
 from gateway.store import receipts as store
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Changed
@@ -100,6 +100,8 @@ async def claim(
     stored = await alert_store.lock_id(connection, page.alert_id)
     if stored is None or stored.alert.stage is Stage.CLOSED or not _holds(page, now):
         raise Gone("over", "the alert is closed, or the page is more than a day old", GONE)
+    if not (await people.reach(connection, page.person_id, now)).roles:
+        raise Gone("over", "the page's person has no role any more", GONE)
     key = f"page:{page.uid}:{given_at.isoformat() if given_at else ''}"
     if await answers.find(connection, page.person_id, key) is not None:
         return _still_theirs(page, stored)

@@ -21,7 +21,7 @@ from gateway.store.db import Connection, new_uid
 
 @dataclass(frozen=True, slots=True)
 class LeasedPage:
-    """A page this process may send until its lease runs out; with what the text needs."""
+    """A page this process may send until its lease runs out; with what the text needs. ``at_once``: the first of its chain."""
 
     id: int
     uid: UUID
@@ -40,6 +40,7 @@ class LeasedPage:
     about: str | None
     key: str
     recall_tries: int
+    at_once: bool
 
 
 KEY_BYTES = 32
@@ -87,7 +88,7 @@ async def withdraw(connection: Connection, alert_id: int, now: datetime) -> bool
 
 _LEASED_FIELDS = """p.id, p.uid, p.alert_id, p.person_id, a.uid AS alert_uid, p.attempt, p.contact_id, c.channel, c.address,
                     n.language, p.severity, z.name AS zone, a.raised_at, p.tries, p.about,
-                    coalesce(p.key, '') AS key, p.recall_tries"""
+                    coalesce(p.key, '') AS key, p.recall_tries, coalesce(p.due_at = p.created_at, false) AS at_once"""
 _WITH_TEXT = f"""SELECT {_LEASED_FIELDS} FROM leased p JOIN alert a ON a.id = p.alert_id JOIN contact c ON c.id = p.contact_id
             JOIN person n ON n.id = p.person_id JOIN zone z ON z.id = a.zone_id
             ORDER BY p.severity DESC, p.id"""

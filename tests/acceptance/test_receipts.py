@@ -401,6 +401,10 @@ async def test_a_key_of_yesterday_of_somebody_who_left_or_of_nobody_takes_nothin
         with pytest.raises(Gone):
             await front.claim_page(key, schemas.PageClaim())
         await town.rows("UPDATE person SET active = true WHERE name = 'Kari'")
+        await town.rows("UPDATE assignment SET during = tstzrange(lower(during), %s)", town.now)
+        with pytest.raises(Gone, match="no role"):
+            await front.claim_page(key, schemas.PageClaim())
+        await town.rows("UPDATE assignment SET during = tstzrange(lower(during), NULL)")
         await town.rows("UPDATE page SET created_at = created_at - interval '24 hours 1 second'")
         assert not (await front.page(key)).wanted
         with pytest.raises(Gone):
