@@ -158,7 +158,7 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class ContactTested:
     """The alert is new, and a test of a contact: nobody else is paged ``within`` that time."""
 
     contact: Contact
@@ -256,5 +256,5 @@ class NeedHelp:
 
 
 Answer = Claim | OnWay | Arrived | Close | UndoClose | HandOver | Release | NeedHelp
-Event = Raised | Tested | TimePassed | Joined | Repeated | PagesFailed | CommandNotDone | Cleared | Answer
+Event = Raised | ContactTested | TimePassed | Joined | Repeated | PagesFailed | CommandNotDone | Cleared | Answer
 Outcome = Step | Refused

@@ -42,6 +42,7 @@ from alerts.alert import (
     Cleared,
     Close,
     CommandNotDone,
+    ContactTested,
     DueFor,
     Event,
     HandOver,
@@ -58,7 +59,6 @@ from alerts.alert import (
     Repeated,
     Stage,
     Step,
-    Tested,
     TimePassed,
     UndoClose,
 )
@@ -99,7 +99,7 @@ def _raised(alert: Alert, event: Raised, now: datetime, people: People) -> Step:
     return also_page(climbed, also, "owner_paged") if also else climbed
 
 
-def _tested(alert: Alert, event: Tested, now: datetime, people: People) -> Step:
+def _tested(alert: Alert, event: ContactTested, now: datetime, people: People) -> Step:
     """One contact alone, whatever its quiet hours; the ladder begins when that time is up."""
     if alert.attempt or alert.stage is not Stage.OPEN:
         return Step(alert)
@@ -400,7 +400,7 @@ Transition = Callable[..., Outcome]
 
 TABLE: Mapping[type, Transition] = {
     Raised: _raised,
-    Tested: _tested,
+    ContactTested: _tested,
     TimePassed: _time_passed,
     Joined: _joined,
     Repeated: _repeated,

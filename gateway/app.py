@@ -30,7 +30,7 @@ from gateway.front import Front
 from gateway.health import Health, SiteHealth, judge, shared_out
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
-from gateway.pagetests import Testing
+from gateway.pagetests import PageTestTimes
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
@@ -143,7 +143,9 @@ class Gateway:
 
     def _reaching(self) -> Reaching:
         within, lately = self.settings.page_test_seconds, self.settings.page_test_hours
-        return Reaching(self._channels, self._public_url, Testing(timedelta(seconds=within), timedelta(hours=lately)))
+        return Reaching(
+            self._channels, self._public_url, PageTestTimes(timedelta(seconds=within), timedelta(hours=lately))
+        )
 
     @property
     def _public_url(self) -> str:

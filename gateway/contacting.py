@@ -23,7 +23,7 @@ from gateway import breaking, pagetests
 from gateway.access import Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotFound
-from gateway.pagetests import Testing
+from gateway.pagetests import PageTestTimes
 from gateway.store import alerts as alert_store
 from gateway.store import audit, contacts, outlook, people, rosters
 from gateway.store.audit import Audited, Changed
@@ -45,7 +45,7 @@ class Reaching:
 
     channels: Mapping[str, Channel]
     public_url: str = ""
-    testing: Testing = field(default_factory=Testing)
+    testing: PageTestTimes = field(default_factory=PageTestTimes)
 
     @property
     def typed(self) -> list[str]:

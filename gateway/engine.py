@@ -10,7 +10,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alerts.alert import Alert, Answer, Cleared, Contact, Event, Joined, People, Raised, Refused, Repeated, Step, Tested
+from alerts.alert import (
+    Alert,
+    Answer,
+    Cleared,
+    Contact,
+    ContactTested,
+    Event,
+    Joined,
+    People,
+    Raised,
+    Refused,
+    Repeated,
+    Step,
+)
 from alerts.choosing import Case, choose
 from alerts.escalation import step
 from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
@@ -91,7 +104,7 @@ def _first(raised: Raise) -> Event:
     test = raised.test
     if test is None:
         return Raised(raised.notice or ())
-    return Tested(Contact(test.contact_id, test.person_id, test.channel), test.within)
+    return ContactTested(Contact(test.contact_id, test.person_id, test.channel), test.within)
 
 
 async def _step(

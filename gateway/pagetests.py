@@ -37,7 +37,7 @@ REFUSALS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Testing:
+class PageTestTimes:
     """``within``: how long a test waits before somebody is told; ``lately``: how long a confirmation is good for at check-in."""
 
     within: timedelta = timedelta(minutes=5)
@@ -53,7 +53,7 @@ def key_of(contact_id: int) -> str:
 
 
 async def send(
-    connection: Connection, contact: Kept, by: int, now: datetime, book: Rulebook, testing: Testing
+    connection: Connection, contact: Kept, by: int, now: datetime, book: Rulebook, testing: PageTestTimes
 ) -> Changed:
     """A test that somebody asks for. Conflict where there cannot be one now."""
     refused = may_test(contact.way, now)
@@ -69,7 +69,7 @@ async def send(
 
 
 async def at_shift(
-    connection: Connection, person_id: int, zone_id: int, now: datetime, book: Rulebook, testing: Testing
+    connection: Connection, person_id: int, zone_id: int, now: datetime, book: Rulebook, testing: PageTestTimes
 ) -> Changed:
     """Somebody has checked in: the contact that their pages come to first is tested, where their zone wants that."""
     if not await contacts.tested_at_check_in(connection, zone_id):
