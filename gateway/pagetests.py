@@ -4,8 +4,8 @@ Rules
     A test is an alert, and takes the way of every page: outbox, dispatcher, channel, receipts. Its person's one contact is paged
     first; whoever leads where they serve is, when nobody has confirmed it in time or the page did not get through. That is the
     ladder of a notice, one step later: nothing else remembers it.
-    It is confirmed by the page's key or by whatever else comes with the page, which also mends a contact that was broken. A contact that turns out
-    to be broken by its test is told of as such, and the test is over.
+    It is confirmed by the page's key or by whatever else comes with the page, which also mends a contact that was broken. A
+    contact that turns out to be broken by its test is told of as such, and the test is over.
     There is one test of a contact at a time. A new one takes the place of one that is open.
     Nothing here names an address.
 """
@@ -61,7 +61,8 @@ async def send(
         raise Conflict(refused, REFUSALS[refused], "wait a minute" if refused is MayTest.JUST_SENT else "")
     if contact.channel not in book.channels:
         raise Conflict("not_set_up", f"{contact.channel} is not set up here any more", "add another contact")
-    changed = await _begin(connection, contact, now, book, testing.within)
+    zone = await receipts.zone_of(connection, contact.person_id, now)
+    changed = await _begin(connection, contact, zone, now, book, testing.within)
     if changed is None:
         raise Conflict("no_place", "you have no role in a zone with a site: nobody would be told", "ask your lead")
     await _note(connection, "contact.tested", contact, by, now)
@@ -71,7 +72,7 @@ async def send(
 async def at_shift(
     connection: Connection, person_id: int, zone_id: int, now: datetime, book: Rulebook, testing: PageTestTimes
 ) -> Changed:
-    """Somebody has checked in: the contact that their pages come to first is tested, where their zone wants that."""
+    """Somebody has checked in, in a zone: the contact that their pages come to first is tested, where their zone wants that."""
     if not await contacts.tested_at_check_in(connection, zone_id):
         return Changed()
     kept = {each.id: each for each in await contacts.of(connection, person_id) if each.channel in book.channels}
@@ -79,7 +80,7 @@ async def at_shift(
     if decided.why is not WhyTest.TEST or decided.way is None:
         return Changed()
     contact = kept[decided.way.id]
-    changed = await _begin(connection, contact, now, book, testing.within)
+    changed = await _begin(connection, contact, zone_id, now, book, testing.within)
     if changed is None:
         return Changed()
     await _note(connection, "contact.tested_at_check_in", contact, person_id, now)
@@ -87,10 +88,9 @@ async def at_shift(
 
 
 async def _begin(
-    connection: Connection, contact: Kept, now: datetime, book: Rulebook, within: timedelta
+    connection: Connection, contact: Kept, zone: int | None, now: datetime, book: Rulebook, within: timedelta
 ) -> Changed | None:
     """None where there is nowhere to raise it."""
-    zone = await receipts.zone_of(connection, contact.person_id, now)
     site = await rosters.site_for(connection, zone) if zone is not None else None
     if zone is None or site is None:
         return None

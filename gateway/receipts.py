@@ -124,6 +124,7 @@ async def _confirm(connection: Connection, page: HeardPage, now: datetime, cache
         raise Gone("over", "this test is over: it was called off, renewed, or is more than a day old", TEST_AGAIN)
     if not already and stored is not None:
         await audit.announce(connection, await pagetests.confirmed(connection, page, stored, now, book))
+        await store.answered_by(connection, page.id)
     return schemas.PageClaimed(stage=Stage.CLOSED, due_at=None, url=_url(page))
 
 

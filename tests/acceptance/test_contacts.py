@@ -346,6 +346,41 @@ async def test_a_test_that_cannot_be_sent_tells_the_lead_at_once(migrated_url: s
         assert (await town.timeline(test))[-3:] == ["test_called_off", "cleared", "closed"]
 
 
+async def test_a_test_that_several_confirm_at_the_last_moment_is_confirmed_once_and_told_to_nobody_after(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with town_with_sms(migrated_url, broker) as town:
+        await town.adds("Kari", "sms", "+4740000001")
+        test = await town.tests("Kari", "sms")
+        await town.passes(minutes=4, seconds=59)
+        key = town.sms.key()
+        town.gateway.controlled.move_to(town.now + timedelta(seconds=1))  # type: ignore[union-attr]
+        replies = await asyncio.gather(
+            *(town.front.claim_page(key, schemas.PageClaim()) for _ in range(4)),
+            town.gateway.timekeeper.run_once(),
+            town.front.page_heard(key, Receipt.SHOWN),
+        )
+        assert {each.stage for each in replies[:4]} == {"closed"}
+        await town.settle()
+        assert (await town.timeline(test)).count("test_confirmed") == 1
+        assert len(await town.audited("contact.confirmed")) == 1
+        assert await town.rows("SELECT 1 FROM alert WHERE closed_at IS NULL") == []
+        assert await town.rows("SELECT 1 FROM page WHERE state IN ('queued', 'leased')") == []
+
+
+async def test_a_test_outlives_the_contact_neither_when_it_is_removed_nor_when_its_person_leaves(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with town_with_sms(migrated_url, broker) as town:
+        number = await town.adds("Kari", "sms", "+4740000001")
+        await town.tests("Kari", "sms")
+        await town.front.remove_contact(await town.who("Kari"), number.id, confirmed=True)
+        assert await town.open_tests() == []
+        assert await refused(town.front.claim_page(town.sms.key(), schemas.PageClaim())) == "over"
+        await town.passes(minutes=10)
+        assert await town.news() == ["Kari (sms)"]
+
+
 # At check-in ----------------------------------------------------------------------------------------------------------
 
 
