@@ -68,7 +68,7 @@ async def test_engines_side_by_side_page_nobody_twice(migrated_url: str, broker:
         ):  # fmt: skip
             await _all_work(town, made, start + timedelta(seconds=seconds))
             assert sorted(await town.news()) == sorted(expected * 6), seconds
-        assert await town.rows("SELECT 1 FROM page WHERE state <> 'handed_over'") == []
+        assert await town.rows("SELECT 1 FROM page WHERE handed_over_at IS NULL") == []
         for fall in await town.alerts():
             steps = [code for code in await town.timeline(fall["uid"]) if code.startswith("step_")]
             assert steps == ["step_reached"] * 4 + ["step_repeated"] * 2
@@ -111,7 +111,7 @@ async def test_an_answer_against_the_timekeeper(migrated_url: str, broker: Broke
                 ["raised", "step_reached", "claimed"],
                 ["raised", "step_reached", "step_reached", "claimed"],
             )
-            assert {state for _, state in await town.states(fall)} <= {"handed_over", "withdrawn"}
+            assert {state for _, state in await town.states(fall)} <= {"answered", "withdrawn"}
             await town.passes(minutes=9)
             assert await town.timeline(fall) == codes
             await town.done("Kari", fall)
