@@ -21,8 +21,8 @@ async def test_a_phone_is_added_by_a_code_and_a_contact_tested_on_it(
     migrated_url: str, broker: Broker, smtp: MailServer, browser: Browser, screenshots: Path
 ) -> None:
     port = free_port()
-    more = {"listen_port": port, "public_url": f"http://{LOOPBACK}:{port}"}
-    async with world(migrated_url, broker, smtp, **more) as town, site(town) as address:
+    url = f"http://{LOOPBACK}:{port}"
+    async with world(migrated_url, broker, smtp, listen_port=port, public_url=url) as town, site(town) as address:
         desk = await (await browser.new_context(viewport=DESK, locale="nb-NO", java_script_enabled=False)).new_page()
         await _sign_in(desk, address, "Kari")
         await desk.goto(f"{address}/me/contacts")
