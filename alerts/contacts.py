@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from alerts.alert import Alert, Stage
 from alerts.chain import OUTSIDE
 
 PAGE_TEST = "page_test"
@@ -111,6 +112,11 @@ def may_test(way: Way, now: datetime) -> MayTest:
     if way.tested_at is not None and now - way.tested_at < TEST_AGAIN:
         return MayTest.JUST_SENT
     return MayTest.YES
+
+
+def waits_for_its_phone(condition: str, alert: Alert) -> bool:
+    """Whether an alert is a test that nobody can answer but by its page: nobody else has been told of it."""
+    return condition == PAGE_TEST and alert.step is None and alert.stage is Stage.OPEN
 
 
 # Taking away, and the order -------------------------------------------------------------------------------------------

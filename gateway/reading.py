@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from alerts.alert import Action, Cause, Contact, DueFor, HandOver, People, Refused, Stage
+from alerts.contacts import waits_for_its_phone
 from alerts.escalation import step
 from alerts.model import Evidence, Severity, Track
 from alerts.render import SEVERITIES, condition_text, translations
@@ -99,7 +100,7 @@ async def alert_detail(
         positions=found,
         evidence=[_evidence(each["params"]["evidence"]) for each in entries if "evidence" in each["params"]],
         timeline=[_entry(each, persons, who.language) for each in entries],
-        answers=_possible(stored, who, now),
+        answers=[] if waits_for_its_phone(row["condition"], stored.alert) else _possible(stored, who, now),
         colleagues=[_ref(each) for each in colleagues if each.id != who.person_id],
     )
 

@@ -281,6 +281,7 @@ async def test_being_signed_in_somewhere_confirms_nothing(migrated_url: str, bro
         test = await town.tests("Kari", "sms")
         for name in ("Kari", "Siri", "Tek"):
             assert await town.refused(name, test, "claim") == "on_the_phone"
+            assert (await town.front.alert_detail(await town.who(name), test)).answers == []
         # Once the lead has been told it is theirs, as every notice is.
         await town.passes(minutes=5)
         await town.answers("Siri", test, "claim")
