@@ -179,6 +179,14 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactTested:
+    """The alert is new, and a test of a contact: nobody else is paged ``within`` that time."""
+
+    contact: Contact
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """``due_at`` has come."""
 
@@ -295,5 +303,5 @@ class NeedHelp:
 
 
 Answer = Claim | OnWay | Arrived | Close | UndoClose | HandOver | Decline | Pause | Resume | Release | NeedHelp
-Event = Raised | TimePassed | Joined | Repeated | PagesFailed | CommandNotDone | Cleared | Answer
+Event = Raised | ContactTested | TimePassed | Joined | Repeated | PagesFailed | CommandNotDone | Cleared | Answer
 Outcome = Step | Refused

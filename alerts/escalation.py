@@ -48,6 +48,7 @@ from alerts.alert import (
     Cleared,
     Close,
     CommandNotDone,
+    ContactTested,
     Decline,
     DueFor,
     Event,
@@ -70,6 +71,7 @@ from alerts.alert import (
     TimePassed,
     UndoClose,
 )
+from alerts.contacts import PAGE_TEST
 from alerts.ladder import (
     LOOK_FOR_PEOPLE,
     also_page,
@@ -103,6 +105,15 @@ def _raised(alert: Alert, event: Raised, now: datetime, people: People) -> Step:
     climbed = climb_from(alert, 0, now, people)
     also = tuple(contact for person in event.also for contact in contacts_of(person, people))
     return also_page(climbed, also, "owner_paged") if also else climbed
+
+
+def _tested(alert: Alert, event: ContactTested, now: datetime, people: People) -> Step:
+    """One contact alone, whatever its quiet hours; the ladder begins when that time is up."""
+    if alert.attempt or alert.stage is not Stage.OPEN:
+        return Step(alert)
+    waiting = replace(alert, due_at=now + event.within, due_for=DueFor.STEP)
+    paged = page(waiting, (event.contact,), "test_paged", {"persons": persons_of((event.contact,))})
+    return replace(paged, pages=tuple(replace(each, about=PAGE_TEST) for each in paged.pages))
 
 
 # Passing time ---------------------------------------------------------------------------------------------------------
@@ -232,6 +243,7 @@ Transition = Callable[..., Outcome]
 
 TABLE: Mapping[type, Transition] = {
     Raised: _raised,
+    ContactTested: _tested,
     TimePassed: _time_passed,
     Joined: _joined,
     Repeated: _repeated,

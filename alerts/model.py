@@ -152,11 +152,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PageTest:
+    """A contact of a person, by its channel, that is to be confirmed within some time."""
+
+    contact_id: int
+    person_id: int
+    channel: str
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Raise:
     """A person must deal with this. Joins the open alert with the same key, else is a new one.
 
     ``repeats``: how often it has happened within a short time, where that calls more people at once; else 0.
     ``notice``: word for whoever leads the zone, and for these persons; it climbs as :data:`alerts.silence.NOTICE` says.
+    ``test``: a test of a contact, which is paged alone before anybody else is told.
     """
 
     key: str
@@ -169,6 +180,7 @@ class Raise:
     rule_id: int | None = None
     repeats: int = 0
     notice: tuple[int, ...] | None = None
+    test: PageTest | None = None
 
 
 @value(frozen=True, slots=True)

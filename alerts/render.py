@@ -17,6 +17,7 @@ from io import BytesIO
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from alerts.contacts import PAGE_TEST
 from alerts.model import Severity
 from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
@@ -38,6 +39,7 @@ CONDITIONS = {
     "not_checked_in": N_("Somebody on duty has not checked in"),
     "reach_gap": N_("Too few people to call"),
     "contact_broken": N_("A way to reach somebody does not work any more"),
+    "page_test": N_("Test page that is not confirmed yet"),
     "silences_in_force": N_("What is silenced here today"),
     "silence_consent": N_("A silence waits for your consent"),
     "silence_ends": N_("A silence ends soon"),
@@ -56,6 +58,10 @@ ABOUT = {
     "hand_over_lapsed": N_("Nobody has taken it over: you have it still."),
 }
 """What a page says besides, by the code of the timeline's entry that it is about."""
+
+TEST = N_("Test page: nobody needs help. Confirm that it came")
+TEST_TOLD = N_("Sent at {time}. Open this on the phone and confirm:")
+"""What a test of a contact says; it is to be as short as any page."""
 
 MY_SHIFTS, ON_DUTY = N_("My shifts"), N_("On duty: {zone}")
 """What a phone's calendar calls somebody's own shifts, and each of them."""
@@ -120,10 +126,13 @@ def page_text(
 ) -> PageText:
     """The text of a page: enough to run for, nothing that betrays anybody on a locked screen.
 
-    ``about``: a code of :data:`ABOUT`, said first.
+    ``about``: a code of :data:`ABOUT`, said first; or that it is a test, which then says nothing of any zone or severity.
     """
     _ = translations(language).gettext
+    local = f"{raised_at.astimezone(clock):%H:%M}"
+    if about == PAGE_TEST:
+        return PageText(_(TEST), f"{_(TEST)}.\n\n{_(TEST_TOLD).format(time=local)}\n{url}\n")
     alert = _("{severity} alert in {zone}").format(severity=_(SEVERITIES[severity]), zone=zone)
     subject = f"{_(ABOUT[about])} {alert}" if about in ABOUT else alert
-    told = _("Raised at {time}. Open the alert and answer it:").format(time=f"{raised_at.astimezone(clock):%H:%M}")
+    told = _("Raised at {time}. Open the alert and answer it:").format(time=local)
     return PageText(subject, f"{subject}.\n\n{told}\n{url}\n")

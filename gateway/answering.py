@@ -29,6 +29,7 @@ from alerts.alert import (
     UndoClose,
 )
 from alerts.closing import cause_text
+from gateway import pagetests
 from gateway.access import may_be_handed
 from gateway.api import schemas
 from gateway.engine import advance
@@ -99,6 +100,7 @@ async def answer(
     if before is not None:
         return _again(before, asked)
     stored = await _locked(connection, who, uid)
+    await pagetests.check_answer(connection, stored)
     before = await answers.find(connection, who.person_id, key)  # the same one may have been taken while we waited
     if before is not None:
         return _again(before, asked)

@@ -30,12 +30,14 @@ from gateway.callbacks import Callers
 from gateway.canaryhealth import canaries_of
 from gateway.canaryresident import CanaryResident
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
+from gateway.contacting import Reaching
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
 from gateway.health import Health, SiteHealth, judge, shared_out
 from gateway.heartbeat import Heartbeat
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
+from gateway.pagetests import PageTestTimes
 from gateway.passages import Pace
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.settings import Role, Settings, start_of
@@ -98,7 +100,15 @@ class Gateway:
         self.live = Live(self.database)
         callers = Callers(self.channels, self._public_url)
         self.front = Front(
-            self.web_database, self.clock, self.cache, self.live, settings.limits, self.started_at, callers, pace
+            self.web_database,
+            self.clock,
+            self.cache,
+            self._reaching(),
+            self.live,
+            settings.limits,
+            self.started_at,
+            callers,
+            pace,
         )
         self.timekeeper = Timekeeper(
             self.database,
@@ -154,13 +164,19 @@ class Gateway:
 
     # Making ---------------------------------------------------------------------------------------------------------
 
-    def _dispatcher(self) -> Dispatcher:
-        dispatching = Dispatching(self.holder, self._public_url, self.settings.local)
-        return Dispatcher(self.database, self.clock, self.cache, self.channels, dispatching)
+    def _reaching(self) -> Reaching:
+        within, lately = self.settings.page_test_seconds, self.settings.page_test_hours
+        return Reaching(
+            self.channels, self._public_url, PageTestTimes(timedelta(seconds=within), timedelta(hours=lately))
+        )
 
     @property
     def _public_url(self) -> str:
         return str(self.settings.public_url).rstrip("/")
+
+    def _dispatcher(self) -> Dispatcher:
+        dispatching = Dispatching(self.holder, self._public_url, self.settings.local)
+        return Dispatcher(self.database, self.clock, self.cache, self.channels, dispatching)
 
     def _resident(self, pace: Pace) -> CanaryResident:
         phone = self.channels["canary"]

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from alerts.channels import TIME_OUT, Channel, Outgoing, Recalls
+from alerts.contacts import PAGE_TEST
 from alerts.delivery import RECALL_TRIES, Failed, GiveUp, HandedOver, Retry, SendResult, settle
 from alerts.model import Severity
 from alerts.render import bundle_text, page_text
@@ -208,7 +209,8 @@ class Dispatcher:
 
     def _outgoing(self, page: LeasedPage) -> Outgoing:
         base_url, local = self._settings.public_url, self._settings.local
-        url = f"{base_url}/alerts/{page.alert_uid}"
+        way = f"confirm/{page.key}" if page.about == PAGE_TEST else f"alerts/{page.alert_uid}"
+        url = f"{base_url}/{way}"
         text = page_text(page.language, page.severity, page.zone, page.raised_at, url, local, page.about)
         return Outgoing(
             page_id=str(page.uid),

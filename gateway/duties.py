@@ -19,7 +19,7 @@ from gateway import checking
 from gateway.access import PLANNERS, Who
 from gateway.api import schemas
 from gateway.errors import Invalid, NotFound
-from gateway.store import people, rosters, staff, zones
+from gateway.store import contacts, people, rosters, staff, zones
 from gateway.store.db import Connection
 from gateway.store.people import Person, Roster
 
@@ -46,6 +46,7 @@ async def roster(connection: Connection, who: Who, uid: UUID, now: datetime, loc
     absences = await rosters.absences(connection, list(there), now, None)
     persons = await _named(connection, [*rotations, *overrides, *swaps, *absences])
     _, graces = await rosters.read(connection, zone["id"], now, now)
+    own_minutes, own_tests = await rosters.own_check_in(connection, zone["id"])
     return schemas.RosterView(
         zone=named(zone),
         time_zone=local.key,
@@ -61,7 +62,9 @@ async def roster(connection: Connection, who: Who, uid: UUID, now: datetime, loc
             for each in sorted(there.values(), key=lambda each: (each.name, each.id))
         ],
         check_in_minutes=int(graces[0].total_seconds()) // 60 if 0 in graces else 0,
-        own_check_in_minutes=await rosters.own_minutes(connection, zone["id"]),
+        own_check_in_minutes=own_minutes,
+        check_in_tests=await contacts.tested_at_check_in(connection, zone["id"]),
+        own_check_in_tests=own_tests,
         may_plan=plans_in(who, zone["id"]),
     )
 

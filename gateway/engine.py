@@ -10,7 +10,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alerts.alert import Alert, Answer, Cleared, Event, Joined, People, Raised, Refused, Repeated, Step
+from alerts.alert import (
+    Alert,
+    Answer,
+    Cleared,
+    Contact,
+    ContactTested,
+    Event,
+    Joined,
+    People,
+    Raised,
+    Refused,
+    Repeated,
+    Step,
+)
 from alerts.choosing import Case, choose
 from alerts.escalation import step
 from alerts.model import Clear, Entry, Evidence, Inform, Raise, Signal
@@ -79,12 +92,19 @@ async def _open(connection: Connection, raised: Raise, now: datetime, book: Rule
     await alert_store.add_entries(connection, stored.id, (first,), now)
     await audit.add(connection, now, (Audited("alert.raised", "alert", stored.id, params={"key": raised.key}),))
     also = raised.notice or ()
-    _, opened, changed = await advance(connection, stored, Raised(also), now, book, also=also)
+    _, opened, changed = await advance(connection, stored, _first(raised), now, book, also=also)
     if not raised.repeats:
         return opened, changed
     repeated = Repeated(raised.severity, raised.repeats)
     called, more = await _step(connection, opened, repeated, now, book)
     return called, changed | more
+
+
+def _first(raised: Raise) -> Event:
+    test = raised.test
+    if test is None:
+        return Raised(raised.notice or ())
+    return ContactTested(Contact(test.contact_id, test.person_id, test.channel), test.within)
 
 
 async def _step(

@@ -32,7 +32,9 @@ from gateway.store.db import LOST_A_RACE, Connection, Database, DatabaseGone, To
 
 log = structlog.get_logger()
 
-UNRECORDED = frozenset({"seen", "watch", "answer", "roster_feed", "session", "sign_in_failure", "register_change"})
+UNRECORDED = frozenset(
+    {"seen", "watch", "answer", "roster_feed", "contact", "session", "phone_link", "sign_in_failure", "register_change"}
+)
 """What goes as it has served its purpose, and is in no audit."""
 
 

@@ -133,7 +133,7 @@ def trial_of(phone: Phone, language: str) -> Outgoing:
 async def _drop(connection: Connection, who: Who, ids: Sequence[int], now: datetime) -> None:
     if not ids:
         return
-    await store.drop(connection, ids)
+    await store.drop(connection, ids, now)
     for each in ids:
         await _note(connection, who, "contact.removed", each, now)
 

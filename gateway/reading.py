@@ -9,6 +9,7 @@ from uuid import UUID
 
 from alerts.alert import Action, Cause, Contact, DueFor, HandOver, PauseReason, People, Refused, Stage
 from alerts.closing import action_text, cause_text
+from alerts.contacts import waits_for_its_phone
 from alerts.delivery import PageState
 from alerts.escalation import step
 from alerts.model import Evidence, Severity, Track
@@ -111,7 +112,7 @@ async def alert_detail(
         positions=found,
         evidence=[_evidence(each["params"]["evidence"]) for each in entries if "evidence" in each["params"]],
         timeline=[_entry(each, persons, who.language) for each in entries],
-        answers=_possible(stored, who, now),
+        answers=[] if waits_for_its_phone(row["condition"], stored.alert) else _possible(stored, who, now),
         colleagues=[_ref(each) for each in colleagues if each.id != who.person_id],
         outcome=_outcome(row, who.language),
         follows=_link(before, who.language),

@@ -21,7 +21,7 @@ from alerts.delivery import Noted, PageState, Receipt
 from alerts.delivery import heard as where_to
 from alerts.model import Entry, Severity
 from alerts.rulebook import Rulebook
-from gateway import answering, breaking
+from gateway import answering, breaking, pagetests
 from gateway.api import schemas
 from gateway.breaking import OfPerson
 from gateway.engine import advance
@@ -29,7 +29,7 @@ from gateway.errors import Conflict, Gone, NotFound
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import answers, audit, pages, people
+from gateway.store import answers, audit, contacts, pages, people
 from gateway.store import receipts as store
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Changed
@@ -39,6 +39,7 @@ from gateway.store.views import Sight
 
 KEY_HOLDS = timedelta(hours=24)
 """How long an alert can be taken by a page's key."""
+TEST_AGAIN = "send another test from your contacts"
 GONE = "open the alert in the app to see what became of it"
 
 
@@ -94,6 +95,8 @@ async def claim(
     The same one again – the same page, given at the same time – is the same answer, as long as they have the alert.
     """
     page = await _known(connection, which)
+    if pagetests.is_test(page):
+        return await _confirm(connection, page, now, cache)
     stored = await alert_store.lock_id(connection, page.alert_id)
     if stored is None or stored.alert.stage is Stage.CLOSED or not _holds(page, now):
         raise Gone("over", "the alert is closed, or the page is more than a day old", GONE)
@@ -108,7 +111,21 @@ async def claim(
     except Conflict as refused:
         raise _without_names(refused, stored) from refused
     await store.answered_by(connection, page.id)
+    await contacts.confirm(connection, page.contact_id, now)
     return schemas.PageClaimed(stage=reply.stage, due_at=reply.due_at, url=_url(page))
+
+
+async def _confirm(connection: Connection, page: HeardPage, now: datetime, cache: RulebookCache) -> schemas.PageClaimed:
+    """A test has come to the phone. The same again is the same answer."""
+    book = await cache.read(connection)
+    stored = await _lock(connection, page)
+    already = await store.lock(connection, page.id) is PageState.ANSWERED
+    if not already and (stored is None or stored.alert.stage is Stage.CLOSED or not _holds(page, now)):
+        raise Gone("over", "this test is over: it was called off, renewed, or is more than a day old", TEST_AGAIN)
+    if not already and stored is not None:
+        await audit.announce(connection, await pagetests.confirmed(connection, page, stored, now, book))
+        await store.answered_by(connection, page.id)
+    return schemas.PageClaimed(stage=Stage.CLOSED, due_at=None, url=_url(page))
 
 
 async def given_up(
@@ -130,7 +147,7 @@ async def given_up(
     changed = Changed()
     if contact_broken:  # before the alert goes on: nobody is to count on it
         changed |= await _break(connection, found, reason, now, book)
-    changed |= await _after_failure(connection, found, stored, now, book)
+    changed |= await _after_failure(connection, found, stored, now, book, contact_broken=contact_broken)
     await audit.announce(connection, changed)
     return True
 
@@ -184,14 +201,21 @@ async def _failed(
         changed |= await _break(connection, page, reason, now, book)
     if isinstance(moved, PageState) and stored is not None:
         await store.move(connection, page.id, moved, reason, now)
-        changed |= await _after_failure(connection, page, stored, now, book)
+        changed |= await _after_failure(connection, page, stored, now, book, contact_broken=contact_broken)
     return changed
 
 
 async def _after_failure(
-    connection: Connection, page: HeardPage, stored: StoredAlert, now: datetime, book: Rulebook
+    connection: Connection,
+    page: HeardPage,
+    stored: StoredAlert,
+    now: datetime,
+    book: Rulebook,
+    *,
+    contact_broken: bool,
 ) -> Changed:
-    """Say so on the timeline, call the next contact, and go on where nobody else was reached.
+    """Say so on the timeline, call the next contact, and go on where nobody else was reached. A test that has broken its contact
+    has nothing to add to that word.
 
     The server's own words may name the address: they stay with the page and the contact, which can be erased.
     """
@@ -201,6 +225,8 @@ async def _after_failure(
         connection, page.alert_id, page.person_id, page.attempt, now
     )
     changed = Changed(frozenset({stored.zone_id}), pages=pulled)
+    if contact_broken and pagetests.is_test(page):
+        return changed | await pagetests.over(connection, page.contact_id, now, book)
     if stored.alert.closed_at is None and await pages.attempt_failed(connection, page.alert_id, page.attempt):
         _, _, what = await advance(connection, stored, PagesFailed(page.attempt), now, book)
         changed |= what
@@ -221,6 +247,7 @@ def _view(page: HeardPage, now: datetime) -> schemas.PageView:
     return schemas.PageView(
         state=page.state,
         wanted=_holds(page, now) and not over,
+        test=pagetests.is_test(page),
         severity=Severity(page.severity),
         zone=page.zone,
         raised_at=page.raised_at,

@@ -189,7 +189,9 @@ def rest(keep: Keep, now: datetime) -> tuple[Rest, ...]:
         after("roster_swap", keep.duty),
         after("absence", keep.duty),
         after("roster_feed", BUFFERED.days),
+        after("contact", BUFFERED.days),
         Rest("session", 0),
+        Rest("phone_link", 1),
         Rest("sign_in_failure", 1),
         Rest("register_change", 1),  # nobody remembers anything of the register that long without looking
     )

@@ -242,8 +242,8 @@ async def set_check_in(
 ) -> schemas.RosterView:
     """Whether whoever serves in a zone, and below it, has to check in."""
     zone = await planned_zone(connection, who, uid)
-    await rosters.set_grace(connection, zone["id"], request.minutes, now)
-    told: dict[str, Any] = {"minutes": request.minutes}
+    await rosters.set_grace(connection, zone["id"], request.minutes, now, tests=request.tests)
+    told: dict[str, Any] = {"minutes": request.minutes, "tests": request.tests}
     await note(connection, who, "roster.check_in_set", "zone", zone["id"], zone["id"], now, **told)
     return await duties.roster(connection, who, uid, now, local)
 

@@ -113,6 +113,8 @@ class Settings(PhoneSettings, BaseModel):
     keep_daily_days: Days = DEFAULT.daily
     keep_duty_days: Annotated[int, BeforeValidator(_number), Field(ge=BUFFERED.days, le=LONGEST_KEPT)] = DEFAULT.duty
     keep: Annotated[dict[str, Days], BeforeValidator(_table)] = {}
+    page_test_seconds: Annotated[float, Field(ge=30, le=3600)] = 300
+    page_test_hours: Annotated[float, Field(ge=0, le=168)] = 12
     device_per_minute: Annotated[int, BeforeValidator(_number), Field(ge=0, le=1_000_000)] = 3000
     controlled_clock: AwareDatetime | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"

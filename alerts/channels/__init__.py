@@ -42,7 +42,10 @@ class Outgoing:
 
 
 class Channel(Protocol):
-    """What the dispatcher asks of a channel."""
+    """What is asked of a channel."""
+
+    def check_address(self, address: str) -> str:
+        """The form in which a contact's address is kept; ValueError, which says what it must be, for one that can't be reached."""
 
     async def send(self, outgoing: Outgoing) -> SendResult:
         """Hand the page over."""

@@ -22,6 +22,10 @@ class Dialled:
         self.config = config
         self.service = config.service
 
+    def check_address(self, address: str) -> str:
+        """The number with + and the country's code."""
+        return e164(address)
+
     async def deliver(self, outgoing: Outgoing, text: str, extra: Mapping[str, str] | None = None) -> SendResult:
         """Hand a text over to the provider."""
         try:

@@ -79,6 +79,12 @@ class Apprise:
         self.config = config
         self._slots = threading.BoundedSemaphore(SLOTS)
 
+    def check_address(self, address: str) -> str:
+        """As it was written, without spaces around it."""
+        plain = address.strip()
+        self._checked(plain)
+        return plain
+
     async def send(self, outgoing: Outgoing) -> SendResult:
         try:
             scheme = self._checked(outgoing.address)

@@ -29,6 +29,11 @@ class Canary:
         self.config = config
         self.arrived: asyncio.Queue[Outgoing] = asyncio.Queue(MOST_WAITING)
 
+    def check_address(self, address: str) -> str:
+        if address != ADDRESS:
+            raise ValueError("must be the canary's own")
+        return address
+
     async def send(self, outgoing: Outgoing) -> SendResult:
         if outgoing.address != ADDRESS:
             return Failed("only the canary is reached this way", permanent=True, contact_broken=True)

@@ -75,6 +75,12 @@ class Email:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    def check_address(self, address: str) -> str:
+        """The domain in small letters, in which it is the same (RFC 5321, 2.3.11)."""
+        plain = _plain_address(address.strip())
+        local, _, domain = plain.rpartition("@")
+        return f"{local}@{domain.lower()}"
+
     async def send(self, outgoing: Outgoing) -> SendResult:
         try:
             message = _message(self.config.sender, outgoing)

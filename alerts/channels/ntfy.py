@@ -60,9 +60,20 @@ class Ntfy:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    def check_address(self, address: str) -> str:
+        """The topic. Not stripped when it is sent to: what was stored passed here."""
+        topic = address.strip()
+        if not TOPIC.fullmatch(topic):
+            raise ValueError("must be a topic of letters, digits, - and _")
+        if len(topic) < self.config.shortest_topic:
+            raise ValueError(f"must be a topic of at least {self.config.shortest_topic} letters, which nobody guesses")
+        return topic
+
     async def send(self, outgoing: Outgoing) -> SendResult:
-        if problem := self._problem(outgoing.address):
-            return problem
+        try:
+            self.check_address(outgoing.address)
+        except ValueError as error:
+            return Failed(f"address {error}", permanent=True, contact_broken=True)
         asked = self._asked("POST", "/", _message(outgoing), outgoing.page_key)
         answer = await ask(asked, self.config.time_out_seconds)
         if isinstance(answer, Failed):
@@ -74,21 +85,15 @@ class Ntfy:
 
     async def recall(self, outgoing: Outgoing) -> SendResult:
         """Deletes the notification on every phone that has it."""
-        if problem := self._problem(outgoing.address):
-            return problem
+        try:
+            self.check_address(outgoing.address)
+        except ValueError as error:
+            return Failed(f"address {error}", permanent=True, contact_broken=True)
         asked = self._asked("DELETE", f"/{outgoing.address}/{outgoing.page_id}")
         answer = await ask(asked, self.config.time_out_seconds)
         if isinstance(answer, Failed):
             return answer
         return HandedOver("deleted") if answer.is_success else refused(answer, answer.at("error"))
-
-    def _problem(self, topic: str) -> Failed | None:
-        if not TOPIC.fullmatch(topic):
-            return Failed("address must be a topic of letters, digits, - and _", permanent=True, contact_broken=True)
-        if len(topic) < self.config.shortest_topic:
-            told = f"address must be a topic of at least {self.config.shortest_topic} letters, which nobody guesses"
-            return Failed(told, permanent=True, contact_broken=True)
-        return None
 
     def _asked(self, method: str, path: str, json: Any = None, key: str = "") -> Ask:
         token, password = self.config.token, self.config.password

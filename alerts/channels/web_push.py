@@ -77,6 +77,9 @@ class WebPush:
         secret = config.private_key
         self._key = read_key(secret.get_secret_value()) if secret else None
 
+    def check_address(self, address: str) -> str:
+        raise ValueError("must be registered by the phone itself")
+
     async def send(self, outgoing: Outgoing) -> SendResult:
         return await self._push(outgoing, "page")
 

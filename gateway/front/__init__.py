@@ -17,9 +17,11 @@ from gateway.access import ANYBODY, OVERSEERS, Who
 from gateway.api import schemas
 from gateway.callbacks import Callers
 from gateway.clock import Clock
+from gateway.contacting import Reaching
 from gateway.errors import Invalid, NotSignedIn, TooMany
 from gateway.front.callbacks import CallbackCalls
 from gateway.front.calls import MOST_IN_LIST
+from gateway.front.contacts import ContactCalls
 from gateway.front.desk import DeskCalls
 from gateway.front.fitting import FittingCalls
 from gateway.front.homes import HomeCalls
@@ -71,6 +73,7 @@ class Front(
     PushCalls,
     PageCalls,
     CallbackCalls,
+    ContactCalls,
 ):
     """What people can do with the gateway."""
 
@@ -79,6 +82,7 @@ class Front(
         database: Database,
         clock: Clock,
         cache: RulebookCache,
+        reaching: Reaching,
         live: Live,
         limits: canary.Limits,
         started_at: datetime,
@@ -86,7 +90,7 @@ class Front(
         pace: Pace | None = None,
     ) -> None:
         """``pace``: of the canary resident, where there is one."""
-        super().__init__(database, clock, cache)
+        super().__init__(database, clock, cache, reaching)
         self._callers = callers
         self._live = live
         self._limits = limits

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from alerts.rulebook import Rulebook
 from gateway.clock import Clock
+from gateway.contacting import Reaching
 from gateway.rulebook import RulebookCache
 from gateway.store.db import Connection, Database
 
@@ -18,10 +19,11 @@ MOST_IN_LIST = 200
 class Calls:
     """The base of all calls."""
 
-    def __init__(self, database: Database, clock: Clock, cache: RulebookCache) -> None:
+    def __init__(self, database: Database, clock: Clock, cache: RulebookCache, reaching: Reaching) -> None:
         self._database = database
         self._clock = clock
         self._cache = cache
+        self._reaching = reaching
 
     async def _ruling(self, work: Callable[[Connection, Rulebook], Awaitable[Result]]) -> Result:
         """The book is read first: what the transaction itself changes must not be remembered before it commits."""

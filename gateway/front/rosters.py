@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from gateway import absences, checking, duties, feeding, patterning, rostering
+from alerts.rulebook import Rulebook
+from gateway import absences, checking, duties, feeding, pagetests, patterning, rostering
 from gateway.access import ANYBODY, PLANNERS, RESPONDERS, Who
 from gateway.api import schemas
 from gateway.front.calls import Calls
+from gateway.store import audit
 from gateway.store.db import Connection
 
 
@@ -135,11 +137,14 @@ class RosterCalls(Calls):
         who.require(RESPONDERS)
         now, local = self._clock.now(), self._cache.local
 
-        async def work(connection: Connection) -> schemas.MyDuty:
-            await checking.check_in(connection, who.person_id, now, local)
+        async def work(connection: Connection, book: Rulebook) -> schemas.MyDuty:
+            zone = await checking.check_in(connection, who.person_id, now, local)
+            if zone is not None:
+                tested = await pagetests.at_shift(connection, who.person_id, zone, now, book, self._reaching.testing)
+                await audit.announce(connection, tested)
             return await duties.mine(connection, who, now, local)
 
-        return await self._database.run(work)
+        return await self._ruling(work)
 
     async def check_out(self, who: Who) -> schemas.MyDuty:
         who.require(RESPONDERS)

@@ -20,12 +20,16 @@ class StaffingCalls(Calls):
     async def people(self, who: Who, query: schemas.StaffQuery) -> schemas.StaffPage:
         who.require(LEADERS)
         now = self._clock.now()
-        return await self._database.run(lambda each: staffing.staff_page(each, who, query, now))
+        return await self._database.run(
+            lambda each: staffing.staff_page(each, who, query, now, self._reaching.channels)
+        )
 
     async def person(self, who: Who, uid: UUID) -> schemas.StaffItem:
         who.require(LEADERS)
         now = self._clock.now()
-        return await self._database.run(lambda each: staffing.one_of_staff(each, who, uid, now))
+        return await self._database.run(
+            lambda each: staffing.one_of_staff(each, who, uid, now, self._reaching.channels)
+        )
 
     async def commands(self, who: Who, query: schemas.CommandQuery) -> schemas.CommandPage:
         who.require(ANYBODY)

@@ -83,11 +83,13 @@ async def add(connection: Connection, person_id: int, address: str, now: datetim
 async def renew(connection: Connection, contact_id: int, address: str, now: datetime) -> None:
     """It is there, and works, whatever was wrong with it."""
     await connection.execute(
-        "UPDATE contact SET address = %s, active = true, broken_reason = NULL, confirmed_at = %s WHERE id = %s",
+        "UPDATE contact SET address = %s, active = true, removed_at = NULL, broken_reason = NULL, confirmed_at = %s WHERE id = %s",
         (address, now, contact_id),
     )
 
 
-async def drop(connection: Connection, ids: Sequence[int]) -> None:
-    """Not used any more. The rows stay, as pages tell of them."""
-    await connection.execute("UPDATE contact SET active = false WHERE id = ANY(%s)", (sorted(ids),))
+async def drop(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Not used any more. The rows stay, as pages tell of them; their addresses are forgotten later."""
+    await connection.execute(
+        "UPDATE contact SET active = false, removed_at = %s WHERE id = ANY(%s)", (now, sorted(ids))
+    )

@@ -38,6 +38,7 @@ class HeardPage:
     closed_at: datetime | None
     broken_at: datetime | None
     may_answer: bool
+    about: str | None
 
 
 async def find(connection: Connection, which: UUID | str) -> HeardPage | None:
@@ -46,7 +47,7 @@ async def find(connection: Connection, which: UUID | str) -> HeardPage | None:
     await cursor.execute(
         f"""SELECT p.id, p.uid, p.alert_id, a.uid AS alert_uid, p.attempt, p.person_id, p.contact_id, c.channel, p.state,
                    p.severity, z.name AS zone, a.zone_id, a.raised_at, p.created_at, a.closed_at, c.broken_at,
-                   n.active AND c.active AS may_answer
+                   n.active AND c.active AS may_answer, p.about
             FROM page p JOIN alert a ON a.id = p.alert_id JOIN zone z ON z.id = a.zone_id
             JOIN contact c ON c.id = p.contact_id JOIN person n ON n.id = p.person_id
             WHERE p.{"uid" if isinstance(which, UUID) else "key"} = %s""",

@@ -59,8 +59,10 @@ _REST = {
     "roster_override": ("upper(during)", "true"),
     "roster_swap": ("greatest(upper(asks_during), upper(gives_during))", "true"),
     "absence": ("upper(during)", "true"),
+    "contact": ("removed_at", "NOT active AND address <> uid::text"),
     "roster_feed": ("revoked_at", "revoked_at IS NOT NULL"),
     "session": ("expires_at", "true"),
+    "phone_link": ("expires_at", "true"),
     "sign_in_failure": ("at", "true"),
     "register_change": ("at", "true"),
 }
@@ -216,12 +218,24 @@ async def delete(connection: Connection, each: Rest) -> int:
     if each.name == "silence":
         return await _delete_with(connection, each, "silence_id", OF_SILENCE)
     at, may_go = _REST[each.name]
+    if each.name == "contact":
+        return await _forget_addresses(connection, each)
     if each.before is not None and at == "bucket":
         return await rollups.prune(connection, each.name, each.before)
     cursor = await connection.execute(
         f"""DELETE FROM {each.name} WHERE ctid = ANY(ARRAY(
                 SELECT ctid FROM {each.name} WHERE {at} < {_BEFORE} AND {may_go} LIMIT %(some)s FOR UPDATE SKIP LOCKED))""",
         {**_arguments(each), "some": SOME},
+    )
+    return cursor.rowcount
+
+
+async def _forget_addresses(connection: Connection, each: Rest) -> int:
+    """Pages name contacts that were taken away, whose rows stay; where they led to does not."""
+    at, may_go = _REST[each.name]
+    cursor = await connection.execute(
+        f"UPDATE contact SET address = uid::text, broken_reason = NULL WHERE {at} < {_BEFORE} AND {may_go}",
+        _arguments(each),
     )
     return cursor.rowcount
 

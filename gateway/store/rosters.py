@@ -153,9 +153,13 @@ def _absence(row: Row) -> Absence:
 # Check-in -------------------------------------------------------------------------------------------------------------
 
 
-async def set_grace(connection: Connection, zone_id: int, minutes: int | None, now: datetime) -> None:
+async def set_grace(
+    connection: Connection, zone_id: int, minutes: int | None, now: datetime, *, tests: bool | None = None
+) -> None:
     """None: as the zone above. Every zone that uses check-in, or did until now, is looked at anew."""
-    await connection.execute("UPDATE zone SET check_in_minutes = %s WHERE id = %s", (minutes, zone_id))
+    await connection.execute(
+        "UPDATE zone SET check_in_minutes = %s, check_in_tests = %s WHERE id = %s", (minutes, tests, zone_id)
+    )
     await connection.execute(
         f"INSERT INTO roster_look (zone_id, due_at) SELECT id, %(now)s FROM ({_USING}) z ON CONFLICT (zone_id) DO NOTHING",
         {"now": now},
@@ -432,11 +436,11 @@ async def staff_of(connection: Connection, zones: Collection[int], now: datetime
     )
 
 
-async def own_minutes(connection: Connection, zone_id: int) -> int | None:
-    """What a zone itself says of check-in."""
-    rows = await _rows(connection, "SELECT check_in_minutes FROM zone WHERE id = %(zone)s", {"zone": zone_id})
-    minutes: int | None = rows[0]["check_in_minutes"] if rows else None
-    return minutes
+async def own_check_in(connection: Connection, zone_id: int) -> tuple[int | None, bool | None]:
+    """What a zone itself says of check-in: minutes, and whether it sends a test page."""
+    query = "SELECT check_in_minutes, check_in_tests FROM zone WHERE id = %(zone)s"
+    rows = await _rows(connection, query, {"zone": zone_id})
+    return (rows[0]["check_in_minutes"], rows[0]["check_in_tests"]) if rows else (None, None)
 
 
 # Imports --------------------------------------------------------------------------------------------------------------

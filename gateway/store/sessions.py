@@ -96,6 +96,28 @@ async def end(connection: Connection, session_id: int) -> None:
     await connection.execute("DELETE FROM session WHERE id = %s", (session_id,))
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session as its person sees it."""
+
+    id: int
+    uid: UUID
+    user_agent: str
+    created_at: datetime
+    expires_at: datetime
+
+
+async def of(connection: Connection, person_id: int) -> list[Listed]:
+    """Somebody's sessions that are in force, the newest first."""
+    cursor = connection.cursor(row_factory=class_row(Listed))
+    await cursor.execute(
+        """SELECT id, uid, user_agent, created_at, expires_at FROM session
+           WHERE person_id = %s AND expires_at > now() ORDER BY id DESC""",
+        (person_id,),
+    )
+    return await cursor.fetchall()
+
+
 async def recent_failures(connection: Connection, username: str) -> int:
     cursor = await connection.execute(
         "SELECT count(*) AS n FROM sign_in_failure WHERE username = lower(%s) AND at > now() - %s::interval",

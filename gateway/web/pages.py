@@ -36,6 +36,7 @@ from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.store.db import DatabaseGone
 from gateway.web import (
     answerform,
+    contacts,
     desk,
     devices,
     figures,
@@ -56,6 +57,7 @@ from gateway.web import (
     views,
     words,
 )
+from gateway.web.contacts import ContactPages
 from gateway.web.desk import DeskPages
 from gateway.web.devices import DevicePages
 from gateway.web.figures import FigurePages
@@ -141,6 +143,7 @@ def router(front: Front[Any], clock: Clock | None = None) -> APIRouter:
     ):
         made.add_api_route(path, handler, methods=[method])
     parts = (
+        contacts,
         rules,
         policies,
         desk,
@@ -184,6 +187,7 @@ class Pages(
     PatternPages,
     SilencePages,
     TeamPages,
+    ContactPages,
 ):
     """Every page; each method answers one request."""
 

@@ -19,6 +19,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
+from alerts.contacts import State
 from alerts.describe import span
 from alerts.model import Track
 from alerts.policywords import TRACKS
@@ -26,17 +27,20 @@ from alerts.reach import ENOUGH, HOUR, MOST_PERSONS
 from alerts.render import SEVERITIES, translations
 from alerts.timeline import CHANNELS, TARGETS
 from devices.words import N_
-from gateway.access import OVERSEERS, POLICY_MAKERS
+from gateway.access import LEADERS, OVERSEERS, POLICY_MAKERS
 from gateway.api import schemas
 from gateway.errors import Invalid, NotAllowed, NotSignedIn, Problem
 from gateway.policing import conditions
 from gateway.web import policyform
+from gateway.web.contacts import ICONS, LABELS, STATES
 from gateway.web.html import OSLO
 from gateway.web.part import Part
 from gateway.web.policyform import Spec
 from gateway.web.seam import Who
 
 SEE_OTHER = 303
+
+MOST_COLLEAGUES = 200
 
 ROUTES = (
     ("GET", "/policies", "policies"),
@@ -259,8 +263,19 @@ class PolicyPages(Part):
             "gaps": [each for each in gaps if day and _falls_on(each, day)],
             "local_at": lambda moment: f"{max(moment, self._now()).astimezone(OSLO):%Y-%m-%dT%H:%M}",
             "severities": SEVERITIES,
+            "colleagues": await self._colleagues(who),
+            "contact_labels": LABELS,
+            "contact_states": STATES,
+            "contact_icons": ICONS,
         }
         return self._page(request, "reach.html", still=True, **shown)
+
+    async def _colleagues(self, who: Who) -> list[schemas.StaffItem]:
+        """The staff of the zones that the reader leads, those first who nothing is known to reach."""
+        if not who.roles & LEADERS:
+            return []
+        staff = (await self._front.people(who, schemas.StaffQuery(limit=MOST_COLLEAGUES))).people
+        return sorted(staff, key=lambda each: any(way.state is State.WORKS for way in each.contacts))
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------

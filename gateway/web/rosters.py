@@ -157,7 +157,9 @@ class RosterPages(Part):
             await self._front.change_absence(who, _uuid(form.get("id")), _changed_absence(form, clock))
         elif do == "check_in":
             minutes = {"": None}.get(form.get("minutes", ""), _number(form.get("minutes") or "0"))
-            await self._front.set_check_in(who, zone, _made(schemas.CheckInSetting, {"minutes": minutes}))
+            tests = {"yes": True, "no": False}.get(form.get("tests", ""))
+            setting = _made(schemas.CheckInSetting, {"minutes": minutes, "tests": tests})
+            await self._front.set_check_in(who, zone, setting)
         else:
             raise Invalid("choose", "the form asks for nothing that we know")
 

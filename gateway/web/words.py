@@ -125,6 +125,7 @@ REFUSALS = {
     "busy": N_("The lock is busy with something else. Wait a moment and look again."),
     "not_called": N_("You were not called for this alert. Take it first."),
     "not_on_duty": N_("You are not on duty here now. Take the alert first."),
+    "on_the_phone": N_("This is a test of a phone. Open what came to it, and confirm it there."),
     "device": N_("That lock is not in this home any more. Look again."),
     "choose": N_("Not sent: something has to be chosen first."),
     "csrf": N_("The page was out of date. Try again."),

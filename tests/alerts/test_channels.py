@@ -18,7 +18,7 @@ import pytest
 from pydantic import ValidationError
 
 from alerts import channels
-from alerts.channels import channel_names, load_channel
+from alerts.channels import Channel, channel_names, load_channel
 from alerts.channels.canary import ADDRESS, MOST_WAITING, Canary
 from alerts.delivery import Failed, HandedOver
 from alerts.model import Severity
@@ -57,6 +57,14 @@ def config_of(name: str) -> Any:
     return import_module(f"{channels.__name__}.{name}").CHANNEL.Config
 
 
+def checked(channel: Channel, address: str) -> tuple[str | None, str]:
+    """The form in which an address is kept; or why it is not."""
+    try:
+        return channel.check_address(address), ""
+    except ValueError as error:
+        return None, str(error)
+
+
 def test_there_are_channels() -> None:
     assert {"apprise", "email", "in_app", "ntfy", "sms", "voice"} <= set(channel_names())
     assert not [name for name in channel_names() if name.startswith("_")]
@@ -82,6 +90,19 @@ async def test_it_never_raises_whatever_it_is_given(name: str) -> None:
         assert isinstance(await channel.send(outgoing), HandedOver | Failed)
         if isinstance(channel, channels.Recalls):
             assert isinstance(await channel.recall(outgoing), HandedOver | Failed)
+
+
+@pytest.mark.parametrize("name", channel_names())
+def test_it_keeps_an_address_in_one_form_or_says_what_it_must_be(name: str) -> None:
+    channel = load_channel(name, unanswered(name))
+    for outgoing in (PAGE, *HOSTILE):
+        kept, wrong = checked(channel, outgoing.address)
+        if kept is None:
+            assert wrong.startswith("must ")
+            assert wrong.isprintable()
+        else:
+            assert kept.isprintable()
+            assert checked(channel, kept) == (kept, "")
 
 
 def test_an_unknown_channel_says_which_there_are() -> None:

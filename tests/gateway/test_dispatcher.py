@@ -34,6 +34,9 @@ class Provider:
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     fails: int = 0
 
+    def check_address(self, address: str) -> str:
+        return address
+
     async def send(self, outgoing: Outgoing) -> SendResult:
         self.asked.append(outgoing)
         if outgoing.severity < Severity.SERIOUS:

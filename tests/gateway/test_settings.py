@@ -134,6 +134,8 @@ WRONG = {
         "[]",
     ],
     "device_per_minute": ["-1", "1000001", "0.5", "many"],
+    "page_test_seconds": ["29", "3601", "nan"],
+    "page_test_hours": ["-1", "169", "nan"],
     "settle_seconds": ["-1", "nan"],
     "controlled_clock": ["tomorrow", "2026-03-03T12:00:00"],
     "mqtt_prot": ["1883"],

@@ -20,6 +20,11 @@ class Phones:
     slow: bool = False
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def check_address(self, address: str) -> str:
+        if not address.strip().startswith("+"):
+            raise ValueError("must be a number, as +4740000001")
+        return address.replace(" ", "")
+
     async def send(self, outgoing: Outgoing) -> SendResult:
         if outgoing.address in self.dead:
             return Failed("410 there is no such phone", permanent=True, contact_broken=True)

@@ -20,8 +20,9 @@ from alerts.timeline import COMMAND_REASONS, COMMAND_STATES, LINES, STAGES, tell
 from alerts.words import asked, said
 from gateway.api import schemas
 from gateway.desk import ladders
-from gateway.errors import Conflict, NotAllowed, NotFound, NotSignedIn, TooMany
-from tests.web import fake_policies, fake_said
+from gateway.errors import Conflict, Gone, NotAllowed, NotFound, NotSignedIn, TooMany
+from tests.web import fake_contacts, fake_policies, fake_said
+from tests.web.fake_contacts import FakeContacts
 from tests.web.fake_figures import FakeFigures
 from tests.web.fake_policies import FakePolicies
 from tests.web.fake_rosters import FakeRosters
@@ -63,7 +64,7 @@ class SignedIn:
 
 
 @dataclass
-class FakeFront(FakeRosters, FakeFigures, FakeTeams):
+class FakeFront(FakeRosters, FakeFigures, FakeTeams, FakeContacts):
     """The gateway in memory. ``taken``: answers in the order in which they were given; ``refuse``: why to refuse."""
 
     alerts: list[schemas.AlertDetail] = field(default_factory=list)
@@ -96,6 +97,13 @@ class FakeFront(FakeRosters, FakeFigures, FakeTeams):
 
     async def sign_out(self, who: Who) -> None:
         self.sessions.clear()
+
+    async def use_phone_link(self, token: str, who: Who | None, user_agent: str) -> SignedIn:
+        await self.phone_link(token, who)
+        if token == fake_contacts.ANOTHERS:
+            raise Gone("phone_link", "used meanwhile")
+        self.sessions["of-the-phone"] = Who()
+        return SignedIn("of-the-phone", NOW + timedelta(hours=12))
 
     async def set_language(self, who: Who, language: str) -> None:
         self.sessions["token"] = replace(who, language=language)

@@ -68,6 +68,8 @@ class FakeRosters:
             staff=[schemas.Colleague(**each.model_dump(), roles=["responder"]) for each in STAFF],
             check_in_minutes=10 if self.checks_in else 0,
             own_check_in_minutes=None,
+            check_in_tests=True,
+            own_check_in_tests=None,
             may_plan=plans,
         )  # fmt: skip
 

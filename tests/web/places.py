@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from gateway.clock import ControlledClock
 from gateway.settings import load
 from gateway.web import demo, pages
-from tests.web import fake, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences, fake_teams
+from tests.web import fake, fake_contacts, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences, fake_teams
 
 NO_PAGES = {
     "/": "leads to the list",
@@ -46,6 +46,12 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/alerts/{UUID(int=404)}",
     ),
     "/alerts/{uid}/path": (f"/alerts/{fake.alert().id}/path", f"/alerts/{fake.battery().id}/path"),
+    "/add-phone/{token}": tuple(
+        f"/add-phone/{token}" for token in (fake_contacts.TOKEN, fake_contacts.USED_UP, fake_contacts.ANOTHERS)
+    ),
+    "/confirm/{key}": tuple(
+        f"/confirm/{key}" for key in (fake_contacts.WAITING, fake_contacts.CONFIRMED, fake_contacts.OVER)
+    ),
     "/desk": ("/desk", "/desk?state=closed&sort=raised"),
     "/figures": ("/figures", "/figures?period=week&day=2025-06-02", "/figures?period=quarter&day=2026-08-02"),
     "/how-it-works": ("/how-it-works", "/how-it-works?guest"),

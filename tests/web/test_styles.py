@@ -9,7 +9,7 @@ from gateway.web import pages
 FOLDER = pages.STATIC.parent
 SHEETS = sorted(pages.STATIC.glob("*.css"))
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-MADE = re.compile(r"^(edge|severity|stage|command|track|message|leg|gap|waits)-")
+MADE = re.compile(r"^(edge|severity|stage|command|track|message|leg|gap|waits|contact|state)-")
 """Classes that a template makes from a value."""
 
 

@@ -8,6 +8,7 @@ from gateway.api.access import PROBLEMS
 from gateway.api.routes import (
     alerts,
     callbacks,
+    contacts,
     devices,
     homes,
     observations,
@@ -28,6 +29,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 for each in (
     sessions,
+    contacts,
     alerts,
     pages,
     technical,

@@ -13,11 +13,12 @@ from gateway.api.schemas.base import Schema
 
 
 class PageView(Schema):
-    """How a page stands. ``wanted``: whether its person may still be disturbed by it, and can take the alert; ``url``: of the
-    alert, below the gateway's own, for whoever signs in."""
+    """How a page stands. ``wanted``: whether its person may still be disturbed by it, and can take the alert; ``test``: it is a
+    test, which is confirmed by taking it; ``url``: of the alert, below the gateway's own, for whoever signs in."""
 
     state: PageState
     wanted: bool
+    test: bool
     severity: Severity
     zone: str
     raised_at: datetime
@@ -33,7 +34,7 @@ class PageClaim(BaseModel):
 
 
 class PageClaimed(Schema):
-    """It is theirs. ``due_at``: when the others are called again if nothing more is heard."""
+    """It is theirs; of a test: it is confirmed, and closed. ``due_at``: when the others are called again if nothing more is heard."""
 
     stage: Stage
     due_at: datetime | None

@@ -295,7 +295,7 @@ class Colleague(PersonRef):
 class RosterView(Schema):
     """What is planned for a zone, by role, weekday and start, and what is changed of it now or later. ``time_zone``: of its
     times. ``check_in_minutes``: by when whoever serves must have checked in, 0: nobody has to; ``own_check_in_minutes``: what
-    this zone itself says, None: as the zone above. ``may_plan``: whether you may change it."""
+    this zone itself says, None: as the zone above. ``check_in_tests``: whether checking in sends a test page; the same. ``may_plan``: whether you may change it."""
 
     zone: Named
     time_zone: str
@@ -307,6 +307,8 @@ class RosterView(Schema):
     staff: list[Colleague]
     check_in_minutes: int
     own_check_in_minutes: int | None
+    check_in_tests: bool
+    own_check_in_tests: bool | None
     may_plan: bool
 
 
@@ -314,9 +316,11 @@ class RosterView(Schema):
 
 
 class CheckInSetting(Taken):
-    """Minutes after the beginning of a shift by which whoever serves must have checked in; 0: nobody has to; None: as above."""
+    """Minutes after the beginning of a shift by which whoever serves must have checked in; 0: nobody has to; None: as above.
+    ``tests``: whether checking in sends a test page, which is to be confirmed on the phone; None: as above."""
 
     minutes: Minutes | None
+    tests: bool | None = None
 
 
 class CheckInView(Schema):

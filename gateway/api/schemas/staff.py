@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from gateway.api.schemas.base import Moment, Named, Paged, Part, Schema, Taken
+from gateway.api.schemas.contacts import ContactState
 
 RoleName = Literal["responder", "lead", "centre", "technical", "admin"]
 Serving = Literal["responder", "technical"]
@@ -33,12 +34,14 @@ class RoleView(Schema):
 
 
 class StaffItem(Schema):
-    """A member of staff with the roles in force. ``reachable``: whether there is a contact that works."""
+    """A member of staff with the roles in force. ``reachable``: whether there is a contact that is not broken; ``contacts``: of
+    which kinds and how each stands, in the order in which they are tried."""
 
     id: UUID
     name: str
     roles: list[RoleView]
     reachable: bool
+    contacts: list[ContactState]
 
 
 class StaffPage(Schema):

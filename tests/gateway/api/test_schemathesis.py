@@ -48,6 +48,7 @@ PARTS = 3
 """For each operation and reader."""
 STREAMS = f"{API}/changes"
 NOUNS = {
+    "me": "contact",
     "alerts": "alert",
     "pages": "page",
     "devices": "device",

@@ -271,7 +271,8 @@ NOT_SEARCHED = {
     "what devices said, and where: goes by device and time": """
         device.address device_health.* device_state.fields observation.* raw_message.* quarantine.* seen.*""",
     "staff, and their sessions": """
-        contact.address person.* roster_feed.token_hash session.* sign_in_failure.username erasure.operator""",
+        contact.address person.* phone_link.token_hash roster_feed.token_hash session.* sign_in_failure.username
+        erasure.operator""",
     "homes and places, which stay": "dwelling.address dwelling.postal_code dwelling.city site.name zone.name",
     "the resident's own row goes": "resident.name resident.phone",
     "made by us": """

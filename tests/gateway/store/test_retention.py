@@ -193,7 +193,7 @@ async def test_alerts_and_audit_go_years_later_and_in_one_way_only(migrated_url:
 
 
 STAYS = {
-    "as long as the home, the person or the device": "assignment contact device device_part device_state dose_schedule"
+    "as long as the home, the person or the device": "assignment device device_part device_state dose_schedule"
     " dwelling home_word installation person residency resident roster_shift rotation rotation_person team team_member",
     "rules and policies, with who set them": "policy policy_version rule rule_version",
     "some rows, however long it runs": "gateway push_key reach_gap reach_look reach_zone rollup roster_look silence_summary site"

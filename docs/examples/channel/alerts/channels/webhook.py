@@ -36,6 +36,11 @@ class Webhook:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    def check_address(self, address: str) -> str:
+        if not address.strip().isprintable() or not address.strip():
+            raise ValueError("must be a name, on one line")
+        return address.strip()
+
     async def send(self, outgoing: Outgoing) -> SendResult:
         try:
             async with asyncio.timeout(self.config.time_out_seconds):
