@@ -456,7 +456,7 @@ async def test_a_phone_is_signed_in_by_a_link_once_and_signed_out_from_afar(migr
             for _ in range(2):  # to look uses nothing up
                 assert "Kari" in (await phone.get(path)).text
             signed_in = await phone.post(path)
-            assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/me/contacts")
+            assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/phone")
             assert phone.cookies.get(SESSION_COOKIE)
             assert "iPhone" in (await phone.get("/me/contacts")).text
             (there,) = [each for each in await town.front.signed_in_at(kari) if "iPhone" in each.agent]

@@ -114,7 +114,7 @@ async def test_an_sms_is_sent_reported_and_answered(migrated_url: str, broker: B
         assert await holder(it, fall) == ("claimed", "Kari")
         assert (await it.town.timeline(fall)).count("claimed") == 1
         assert "confirmed" not in await it.town.timeline(fall)
-        await it.town.passes(minutes=9)
+        await it.town.passes(minutes=4)
         assert len(service.got) == 1, "nobody else is called"
 
 

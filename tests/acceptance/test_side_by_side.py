@@ -112,6 +112,6 @@ async def test_an_answer_against_the_timekeeper(migrated_url: str, broker: Broke
                 ["raised", "step_reached", "step_reached", "claimed"],
             )
             assert {state for _, state in await town.states(fall)} <= {"answered", "withdrawn"}
-            await town.passes(minutes=9)
+            await town.passes(minutes=4)
             assert await town.timeline(fall) == codes
             await town.done("Kari", fall)

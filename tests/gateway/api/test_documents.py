@@ -63,7 +63,11 @@ async def test_the_openapi_document_says_who_may_call(migrated_url: str, broker:
     assert told["POST", f"{API}/sessions"] == ([], None)
     assert told["DELETE", f"{API}/sessions/current"] == (signed_in, [])
     assert told["POST", f"{API}/devices"] == (signed_in, ["admin", "lead", "technical"])
-    assert [each for each, (security, _) in told.items() if not security] == [("POST", f"{API}/sessions")]
+    assert {each for each, (security, _) in told.items() if not security} == {
+        ("POST", f"{API}/sessions"),
+        ("GET", f"{API}/pages/{{key}}"),
+        *(("POST", f"{API}/pages/{{key}}/{said}") for said in ("received", "shown", "claim")),
+    }
 
 
 async def test_the_page_of_the_documentation_comes_from_us_alone(migrated_url: str, broker: Broker) -> None:

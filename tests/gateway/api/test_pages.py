@@ -29,6 +29,7 @@ async def test_a_phone_tells_that_it_has_a_page_shows_it_and_takes_the_alert(mig
         assert first == {
             "state": "handed_over",
             "wanted": True,
+            "test": False,
             "severity": 40,
             "zone": "Sone",
             "raised_at": first["raised_at"],
