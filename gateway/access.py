@@ -69,7 +69,7 @@ def may_be_handed(track: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Whoever makes a request, with roles and zones in force now."""
+    """Whoever makes a request, with roles and zones in force now. ``by_link``: signed in by a link, without a password."""
 
     person_id: int
     uid: UUID
@@ -80,6 +80,7 @@ class Who:
     zone_names: tuple[str, ...]
     csrf_token: str
     session_id: int
+    by_link: bool = False
 
     @property
     def zone_ids(self) -> frozenset[int]:

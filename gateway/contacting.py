@@ -226,6 +226,8 @@ def _view(kept: Kept, channels: Collection[str]) -> schemas.ContactView:
         tested_at=kept.tested_at,
         test_until=kept.test_until,
         added_at=kept.created_at,
+        opened_at=kept.renewed_at,
+        machine=kept.machine,
         quiet_from=kept.quiet_from,
         quiet_to=kept.quiet_to,
     )

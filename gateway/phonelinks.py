@@ -1,7 +1,8 @@
 """A phone is signed in by a link that is opened on it, once; and where somebody is signed in.
 
 Rules
-    Whoever is signed in makes a link. Opened on a phone within minutes, it asks; said yes to, it signs that phone in as them,
+    Whoever is signed in with a password makes a link; a session that began by one makes no other, or one password would do for
+    ever. Opened on a phone within minutes, it asks; said yes to, it signs that phone in as them,
     with a session of its own, and is used up. To look at it uses nothing up: what previews links does no harm.
     A phone on which somebody else is signed in is not taken over: they sign out first.
     A session is ended by its person from anywhere. Making a link, using it and ending a session are in the audit.
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from gateway.access import Who
 from gateway.api import schemas
-from gateway.errors import Conflict, Gone, NotFound
+from gateway.errors import Conflict, Gone, NotAllowed, NotFound
 from gateway.store import audit, phonelinks, sessions
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
@@ -26,7 +27,11 @@ LONGEST_TOKEN = 128
 
 
 async def make(connection: Connection, who: Who, public_url: str, now: datetime) -> schemas.PhoneLink:
-    """A link for a phone of theirs."""
+    """A link for a phone of theirs. NotAllowed where a link signed them in."""
+    if who.by_link:
+        raise NotAllowed(
+            "by_link", "you were signed in here by a link, which makes no other", "sign in with your password first"
+        )
     token, until = await phonelinks.make(connection, who.person_id)
     await audit.add(connection, now, (Audited("phone_link.made", "person", who.person_id, who.person_id),))
     return schemas.PhoneLink(url=f"{public_url}/add-phone/{token}", until=until)
@@ -46,7 +51,7 @@ async def use(
     used = _theirs(await phonelinks.use(connection, token[:LONGEST_TOKEN]), who)
     if who is not None:
         await sessions.end(connection, who.session_id)
-    begun = await sessions.begin(connection, used.person_id, user_agent)
+    begun = await sessions.begin(connection, used.person_id, user_agent, by_link=True)
     await audit.add(connection, now, (Audited("phone_link.used", "person", used.person_id, used.person_id),))
     await audit.announce(connection, Changed(persons=frozenset({used.person_id})))
     return begun, _ref(used)

@@ -153,7 +153,7 @@ async def _talk(asked: Ask, within: float) -> Answer:
         ) as response,
     ):
         said = await _json(response)
-        return Answer(response.status_code, said, _retry_after(response.headers), asked.hidden)
+        return Answer(response.status_code, said, retry_after(response.headers), asked.hidden)
 
 
 async def _json(response: httpx.Response) -> Any:
@@ -169,7 +169,7 @@ async def _json(response: httpx.Response) -> Any:
         return None
 
 
-def _retry_after(headers: httpx.Headers) -> timedelta | None:
+def retry_after(headers: httpx.Headers) -> timedelta | None:
     """Seconds, or a date (RFC 9110): then counted from the server's own ``Date``, so that no clock is asked."""
     told = headers.get("Retry-After", "").strip()
     try:

@@ -6,8 +6,10 @@ Rules
     page is replaced by what comes later of the same (``Topic``): a try by the next one, a page by its recall.
     An endpoint comes from a phone. Its host is looked up once, no address of a private network is called, and no other than
     the ones that were looked at; redirects are not followed.
-    404 and 410 say that the subscription is gone (RFC 8030, section 7.3): a broken contact. Any other 4xx will not be otherwise next
-    time, but for those that say "later". All else is tried again. ``time_out_seconds`` holds for the whole conversation.
+    404 and 410 say that the subscription is gone (RFC 8030, section 7.3), 401 and 403 that it was made for another key than ours
+    (RFC 8292, section 4.2): a broken contact, until the phone has subscribed anew. Any other 4xx will not be otherwise next
+    time, but for those that say "later". All else is tried again, after ``Retry-After`` where that is said.
+    ``time_out_seconds`` holds for the whole conversation.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pywebpush import WebPusher
 
 from alerts.channels import TIME_OUT, Outgoing
+from alerts.channels._http import AGAIN_LATER, retry_after
 from alerts.delivery import Failed, HandedOver, SendResult
 from alerts.model import Severity
 from alerts.subscription import Subscription, check, is_public
@@ -36,11 +39,11 @@ Kind = Literal["page", "recall", "test"]
 SIGNED_FOR = timedelta(hours=12)
 """How long our signature holds; a push service takes none of more than 24 hours (RFC 8292), by its own clock."""
 GONE = frozenset({404, 410})
-LATER = frozenset({408, 425, 429})
 LONGEST_TITLE, LONGEST_BODY, LONGEST_URL = 300, 900, 300
 """Bytes. All together stays below 3 KB; a push service need not take more than 4 (RFC 8030, section 7.2)."""
 TCP = 6
 NOT_OURS = (401, 403)
+Answered = tuple[int, timedelta | None]
 
 
 def _private_key(value: SecretStr | None) -> SecretStr | None:
@@ -101,14 +104,16 @@ class WebPush:
             return Failed("there is no key to sign pushes with")
         try:
             async with asyncio.timeout(self.config.time_out_seconds):
-                status = await self._post(subscription, payload(outgoing, kind), self._headers(subscription, outgoing))
+                status, after = await self._post(
+                    subscription, payload(outgoing, kind), self._headers(subscription, outgoing)
+                )
         except TimeoutError:
             return Failed(f"the push service did not answer within {self.config.time_out_seconds:g} s")
         except PrivateHostError as error:
             return Failed(str(error), permanent=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return Failed(f"{type(error).__name__}: {error}")
-        return said(status)
+        return said(status, after)
 
     def _headers(self, subscription: Subscription, outgoing: Outgoing) -> dict[str, str]:
         to = subscription.to
@@ -128,8 +133,8 @@ class WebPush:
             "Accept-Encoding": "identity",
         }
 
-    async def _post(self, subscription: Subscription, plain: bytes, headers: dict[str, str]) -> int:
-        """The status of the answer; its text is not read."""
+    async def _post(self, subscription: Subscription, plain: bytes, headers: dict[str, str]) -> Answered:
+        """The status of the answer, and after how long to come again; its text is not read."""
         keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
         encrypted = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(plain)["body"]
         host = subscription.to.hostname or ""
@@ -146,7 +151,7 @@ class WebPush:
                         headers={**headers, "Host": subscription.to.netloc},
                         extensions={"sni_hostname": host},
                     ) as answer:
-                        return answer.status_code
+                        return answer.status_code, retry_after(answer.headers)
                 except (httpx.ConnectError, httpx.ConnectTimeout):
                     if last == 0:
                         raise
@@ -194,7 +199,7 @@ def topic(page_id: str) -> str:
     return base64url(sha256(page_id.encode("utf-8", "replace")).digest()[:18])
 
 
-def said(status: int) -> SendResult:
+def said(status: int, after: timedelta | None = None) -> SendResult:
     """What the service's answer means."""
     if 200 <= status < 300:
         return HandedOver(f"accepted by the push service with {status}")
@@ -202,9 +207,13 @@ def said(status: int) -> SendResult:
         return Failed(f"the phone has no such subscription any more ({status})", permanent=True, contact_broken=True)
     if status in NOT_OURS:
         return Failed(
-            f"the push service does not take our key ({status}): the phone has to open the app", permanent=True
+            f"the push service does not take our key ({status}): the phone has to open the app",
+            permanent=True,
+            contact_broken=True,
         )
-    return Failed(f"the push service answered {status}", permanent=400 <= status < 500 and status not in LATER)
+    if 400 <= status < 500 and status not in AGAIN_LATER:
+        return Failed(f"the push service answered {status}", permanent=True)
+    return Failed(f"the push service answered {status}", after=after)
 
 
 def _short(text: str, most: int) -> str:

@@ -266,6 +266,7 @@ class Front(
             zone_names=tuple(reach.zones.values()),
             csrf_token=session.csrf_token,
             session_id=session.id,
+            by_link=session.by_link,
         )
 
     async def _in_force(self, connection: Connection, who: Who) -> bool:

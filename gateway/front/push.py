@@ -23,15 +23,16 @@ class PushCalls(Calls):
         who.require(ANYBODY)
         return schemas.PushKey(key=self._pushes().public_key)
 
-    async def push_subscribe(self, who: Who, request: schemas.PushRequest) -> schemas.PushPhone:
+    async def push_subscribe(self, who: Who, request: schemas.PushRequest, agent: str = "") -> schemas.PushPhone:
+        """``agent``: what the browser calls itself."""
         who.require(ANYBODY)
         now, pushing = self._clock.now(), self._pushes()
-        return await self._database.run(lambda each: push.subscribe(each, who, request, pushing, now))
+        return await self._ruling(lambda each, book: push.subscribe(each, who, request, agent, pushing, now, book))
 
     async def push_unsubscribe(self, who: Who, uid: UUID) -> None:
         who.require(ANYBODY)
         now = self._clock.now()
-        await self._database.run(lambda each: push.unsubscribe(each, who, uid, now))
+        await self._ruling(lambda each, book: push.unsubscribe(each, who, uid, now, book))
 
     async def push_test(self, who: Who, uid: UUID) -> None:
         """Conflict where the push service does not take it. Not within a transaction: it can take seconds."""

@@ -19,7 +19,8 @@ from gateway.store.db import Connection, new_uid
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A contact of somebody. ``tested_at``: since when a test of it waits; ``test_until``: when whoever leads is told of that."""
+    """A contact of somebody. ``tested_at``: since when a test of it waits; ``test_until``: when whoever leads is told of that.
+    Of a phone that has registered itself: ``renewed_at``, when the app was last opened on it, and which ``machine`` it is."""
 
     id: int
     uid: UUID
@@ -34,6 +35,8 @@ class Kept:
     quiet_to: time | None
     tested_at: datetime | None
     test_until: datetime | None
+    renewed_at: datetime | None
+    machine: str | None
 
     @property
     def way(self) -> Way:
@@ -49,7 +52,7 @@ class Kept:
 
 
 _KEPT = f"""SELECT c.id, c.uid, c.person_id, c.channel, c.address, c.broken_reason, c.broken_at, c.confirmed_at, c.created_at,
-                  c.quiet_from, c.quiet_to, a.raised_at AS tested_at,
+                  c.quiet_from, c.quiet_to, c.renewed_at, c.machine, a.raised_at AS tested_at,
                   CASE WHEN a.step IS NULL AND a.stage = 'open' THEN a.due_at END AS test_until
            FROM contact c LEFT JOIN alert a ON a.key = '{PAGE_TEST}:contact:' || c.id AND a.closed_at IS NULL
            WHERE c.active"""
@@ -78,7 +81,7 @@ async def add(connection: Connection, person_id: int, channel: str, address: str
            VALUES (%(uid)s, %(person)s, %(channel)s, %(address)s, %(now)s,
                    (SELECT coalesce(max(position), 0) + 1 FROM contact WHERE person_id = %(person)s AND active))
            ON CONFLICT (person_id, channel, address) DO UPDATE SET active = true, removed_at = NULL,
-               created_at = excluded.created_at, position = excluded.position, broken_reason = NULL, broken_at = NULL,
+               turned_off = false, created_at = excluded.created_at, position = excluded.position, broken_reason = NULL, broken_at = NULL,
                confirmed_at = NULL, quiet_from = NULL, quiet_to = NULL
            RETURNING id""",
         {"uid": new_uid(), "person": person_id, "channel": channel, "address": address, "now": now},
@@ -104,7 +107,10 @@ async def set_quiet(connection: Connection, contact_id: int, since: time | None,
 
 
 async def remove(connection: Connection, contact_id: int, now: datetime) -> None:
-    await connection.execute("UPDATE contact SET active = false, removed_at = %s WHERE id = %s", (now, contact_id))
+    """Its own person does not want it any more: a phone does not come back by itself."""
+    await connection.execute(
+        "UPDATE contact SET active = false, removed_at = %s, turned_off = true WHERE id = %s", (now, contact_id)
+    )
 
 
 async def confirm(connection: Connection, contact_id: int, now: datetime) -> None:

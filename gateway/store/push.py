@@ -17,7 +17,8 @@ CHANNEL = "web_push"
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A contact that is a push subscription. ``renewed_at``: when the phone last said that it has it."""
+    """A contact that is a push subscription. ``renewed_at``: when the phone last said that it has it. ``turned_off``: by its own
+    person."""
 
     id: int
     uid: UUID
@@ -25,9 +26,12 @@ class Phone:
     address: str
     active: bool
     renewed_at: datetime | None
+    broken: bool = False
+    turned_off: bool = False
 
 
-_PHONE = "SELECT id, uid, person_id, address, active, confirmed_at AS renewed_at FROM contact"
+_COLUMNS = "id, uid, person_id, address, active, renewed_at, broken_reason IS NOT NULL AS broken, turned_off"
+_PHONE = f"SELECT {_COLUMNS} FROM contact"
 
 
 async def private_key(connection: Connection, fresh: str, now: datetime) -> str:
@@ -58,38 +62,53 @@ async def of_others(connection: Connection, person_id: int, endpoint: str) -> li
     """Whoever else is reached on this phone."""
     cursor = connection.cursor(row_factory=class_row(Phone))
     await cursor.execute(
-        f"{_PHONE} WHERE channel = %s AND active AND person_id <> %s AND starts_with(address, %s) ORDER BY id FOR UPDATE",
+        f"{_PHONE} WHERE channel = %s AND active AND person_id <> %s AND starts_with(address, %s) ORDER BY id",
         (CHANNEL, person_id, begins(endpoint)),
     )
     return await cursor.fetchall()
 
 
-async def add(connection: Connection, person_id: int, address: str, now: datetime) -> Phone:
-    """A phone, tried before every other way: it is the one that rings."""
+async def add(connection: Connection, person_id: int, address: str, machine: str | None, now: datetime) -> Phone:
+    """A phone, tried before every other way: it is the one that rings. That it does its person has yet to confirm."""
     cursor = connection.cursor(row_factory=class_row(Phone))
     await cursor.execute(
-        """INSERT INTO contact (uid, person_id, channel, address, position, created_at, confirmed_at)
-           SELECT %(uid)s, %(person)s, %(channel)s, %(address)s, coalesce(min(position) - 1, 0), %(now)s, %(now)s
-           FROM contact WHERE person_id = %(person)s AND active AND channel <> %(channel)s
-           RETURNING id, uid, person_id, address, active, confirmed_at AS renewed_at""",
-        {"uid": new_uid(), "person": person_id, "channel": CHANNEL, "address": address, "now": now},
+        f"""INSERT INTO contact (uid, person_id, channel, address, machine, position, created_at, renewed_at)
+            SELECT %(uid)s, %(person)s, %(channel)s, %(address)s, %(machine)s, coalesce(min(position) - 1, 0), %(now)s, %(now)s
+            FROM contact WHERE person_id = %(person)s AND active AND channel <> %(channel)s
+            RETURNING {_COLUMNS}""",
+        {
+            "uid": new_uid(),
+            "person": person_id,
+            "channel": CHANNEL,
+            "address": address,
+            "machine": machine,
+            "now": now,
+        },
     )
-    made = await cursor.fetchone()
-    if made is None:
-        raise RuntimeError("an INSERT answered no row")
-    return made
+    return _one(await cursor.fetchone())
 
 
-async def renew(connection: Connection, contact_id: int, address: str, now: datetime) -> None:
-    """It is there, and works, whatever was wrong with it."""
-    await connection.execute(
-        "UPDATE contact SET address = %s, active = true, removed_at = NULL, broken_reason = NULL, confirmed_at = %s WHERE id = %s",
-        (address, now, contact_id),
+def _one(phone: Phone | None) -> Phone:
+    if phone is None:
+        raise RuntimeError("the phone that was just written is not there")
+    return phone
+
+
+async def renew(connection: Connection, contact_id: int, address: str, machine: str | None, now: datetime) -> Phone:
+    """It is there, and used; how it is now. Whether it rings, and whether it is broken, is not said by that."""
+    cursor = connection.cursor(row_factory=class_row(Phone))
+    await cursor.execute(
+        f"""UPDATE contact SET address = %s, machine = coalesce(%s, machine), active = true, removed_at = NULL,
+                turned_off = false, renewed_at = %s WHERE id = %s RETURNING {_COLUMNS}""",
+        (address, machine, now, contact_id),
     )
+    return _one(await cursor.fetchone())
 
 
-async def drop(connection: Connection, ids: Sequence[int], now: datetime) -> None:
-    """Not used any more. The rows stay, as pages tell of them; their addresses are forgotten later."""
+async def drop(connection: Connection, ids: Sequence[int], now: datetime, *, turned_off: bool = False) -> None:
+    """Not used any more. The rows stay, as pages tell of them; their addresses are forgotten later. ``turned_off``: its own
+    person wants it so."""
     await connection.execute(
-        "UPDATE contact SET active = false, removed_at = %s WHERE id = ANY(%s)", (now, sorted(ids))
+        "UPDATE contact SET active = false, removed_at = %s, turned_off = %s WHERE id = ANY(%s)",
+        (now, turned_off, sorted(ids)),
     )

@@ -47,6 +47,7 @@ class Session:
     name: str
     language: str
     csrf_token: str
+    by_link: bool
 
 
 async def account(connection: Connection, username: str) -> Account | None:
@@ -58,12 +59,13 @@ async def account(connection: Connection, username: str) -> Account | None:
     return await cursor.fetchone()
 
 
-async def begin(connection: Connection, person_id: int, user_agent: str) -> NewSession:
+async def begin(connection: Connection, person_id: int, user_agent: str, *, by_link: bool = False) -> NewSession:
+    """``by_link``: without a password, by what somebody signed in had made."""
     token, csrf_token, uid = secrets.token_urlsafe(32), secrets.token_urlsafe(32), new_uid()
     cursor = await connection.execute(
-        """INSERT INTO session (uid, token_hash, csrf_token, person_id, user_agent, expires_at)
-           VALUES (%s, %s, %s, %s, %s, now() + %s) RETURNING expires_at""",
-        (uid, _hash(token), csrf_token, person_id, user_agent[:200].replace("\x00", ""), LIFETIME),
+        """INSERT INTO session (uid, token_hash, csrf_token, person_id, user_agent, by_link, expires_at)
+           VALUES (%s, %s, %s, %s, %s, %s, now() + %s) RETURNING expires_at""",
+        (uid, _hash(token), csrf_token, person_id, user_agent[:200].replace("\x00", ""), by_link, LIFETIME),
     )
     row = await cursor.fetchone()
     if row is None:
@@ -75,7 +77,7 @@ async def find(connection: Connection, token: str) -> Session | None:
     """The session of a token, if it is in force and its person is still active."""
     cursor = connection.cursor(row_factory=class_row(Session))
     await cursor.execute(
-        """SELECT s.id, s.person_id, p.uid, p.name, p.language, s.csrf_token
+        """SELECT s.id, s.person_id, p.uid, p.name, p.language, s.csrf_token, s.by_link
            FROM session s JOIN person p ON p.id = s.person_id AND p.active
            WHERE s.token_hash = %s AND s.expires_at > now()""",
         (_hash(token),),

@@ -10,7 +10,7 @@ Rules
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import time
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from alerts.render import translations
 from devices.words import N_
 from gateway.api import schemas
 from gateway.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn, Problem
+from gateway.machines import kind_of
 from gateway.web import guard
 from gateway.web.part import Part
 from gateway.web.seam import Who
@@ -90,6 +91,9 @@ REFUSED = {
     "too_many": N_("You have as many contacts as one can have. Remove one first."),
     "just_sent": N_("A test has just been sent. Wait a minute."),
     "no_place": N_("You have no role in a zone now, so nobody would be told. Ask your lead."),
+    "by_link": N_(
+        "You were signed in here by a link, and a link makes no other. Sign out, and sign in with your password."
+    ),
     "told": N_("Your lead has been told already, and closes it. You can still confirm the test, or send another one."),
     "quiet_from": N_("Give both times, and different ones; or neither."),
     "quiet_to": N_("Give both times, and different ones; or neither."),
@@ -99,15 +103,6 @@ REFUSED = {
     "choose": N_("Not sent: something has to be chosen first."),
 }
 """Why nothing was changed, by a problem's reason."""
-
-MACHINES = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Macintosh", "Mac"),
-    ("Linux", "Linux"),
-)
 
 Form = Mapping[str, str]
 
@@ -290,8 +285,7 @@ def _uuid(text: str | None) -> UUID:
 
 def _machine(agent: str) -> str:
     """What somebody may know a browser or a program by."""
-    found: Sequence[str] = [name for sign, name in MACHINES if sign in agent]
-    return found[0] if found else agent.partition("/")[0][:40]
+    return kind_of(agent) or agent.partition("/")[0][:40]
 
 
 def _refusal(refused: Problem | None, form: Form, language: str) -> str | None:

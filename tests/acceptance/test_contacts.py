@@ -23,6 +23,7 @@ from gateway.errors import Problem
 from gateway.store.sessions import LIFETIME
 from tests.support.mail import MailServer
 from tests.support.phones import Phones
+from tests.support.push_service import PushService
 from tests.support.world import PASSWORD, World, world
 
 KARIS = "kari@example.org"
@@ -441,6 +442,36 @@ async def test_without_anything_to_test_checking_in_is_as_it_was(migrated_url: s
         assert (town.sms.sent, await town.open_tests()) == ([], [])
 
 
+async def test_a_phone_that_has_registered_itself_is_tested_at_check_in_as_any_other_contact(
+    migrated_url: str, broker: Broker
+) -> None:
+    """That the app was opened on it is no sign that it rings."""
+    with PushService() as service:
+        async with town_with_sms(migrated_url, broker, push_private_endpoints=True, page_test_seconds=300) as town:
+            kari, phone = await town.who("Kari"), service.phone()
+            of = phone.subscription
+            keys = schemas.PushKeys(p256dh=of.p256dh, auth=of.auth)
+            await town.front.push_subscribe(kari, schemas.PushRequest(endpoint=of.endpoint, keys=keys))
+            assert (await town.mine("Kari", "web_push")).state is State.NOT_TESTED
+            await town.uses_check_in()
+            await town.news()
+            await town.checks_in("Kari")
+            (pushed,) = service.told
+            assert pushed["title"].startswith("Prøvevarsel")
+            # Opening the app meanwhile confirms nothing.
+            await town.passes(minutes=4)
+            await town.front.push_subscribe(kari, schemas.PushRequest(endpoint=of.endpoint, keys=keys))
+            await town.passes(minutes=1)
+            assert await town.news() == ["Kari (web_push)", "Siri"]
+            assert (await town.mine("Kari", "web_push")).state is State.UNCONFIRMED
+            await town.front.claim_page(pushed["page"], schemas.PageClaim())
+            assert (await town.mine("Kari", "web_push")).state is State.WORKS
+            await town.front.check_out(kari)
+            await town.passes(hours=1)
+            await town.checks_in("Kari")
+            assert len([each for each in service.told if each["kind"] == "page"]) == 1, "confirmed lately"
+
+
 # A phone --------------------------------------------------------------------------------------------------------------
 
 
@@ -474,6 +505,19 @@ async def test_a_phone_is_signed_in_by_a_link_once_and_signed_out_from_afar(migr
         assert lines == [town.staff["Kari"]] * 3
         (row,) = await town.rows("SELECT token_hash FROM phone_link")
         assert path.rpartition("/")[2].encode() not in row["token_hash"]
+
+
+async def test_a_session_that_began_by_a_link_makes_no_other(migrated_url: str, broker: Broker) -> None:
+    async with town_with_sms(migrated_url, broker) as town:
+        link = await town.front.make_phone_link(await town.who("Kari"))
+        async with httpx.AsyncClient(transport=town.http._transport, base_url=GATEWAY, headers=OURS) as phone:
+            assert (await phone.post(httpx.URL(link.url).path)).status_code == 303
+            csrf = await town.rows("SELECT csrf_token FROM session WHERE by_link")
+            form = {"do": "phone_link", "csrf_token": csrf[0]["csrf_token"]}
+            told = await phone.post("/me/contacts", data=form, headers={"Accept-Language": "nb"})
+            assert (told.status_code, "logg inn med passordet ditt" in told.text) == (403, True)
+        assert await town.rows("SELECT 1 FROM phone_link WHERE used_at IS NULL") == []
+        assert (await town.front.make_phone_link(await town.who("Kari"))).url, "with a password as before"
 
 
 async def test_of_two_who_use_a_link_at_once_one_is_signed_in(migrated_url: str, broker: Broker) -> None:

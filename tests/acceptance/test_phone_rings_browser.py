@@ -22,18 +22,26 @@ from tests.support.push_service import Phone, PushService
 from tests.support.ringing import Ringing, ringing
 from tests.support.world import World, world
 
-SUBSCRIBING = """(subscription) => {
-  const made = {
-    endpoint: subscription.endpoint,
-    options: { userVisibleOnly: true },
-    toJSON: () => ({ ...subscription, expirationTime: null }),
-    unsubscribe: async () => { localStorage.removeItem("subscribed"); return true; },
+SUBSCRIBING = """(subscriptions) => {
+  const used = () => Number(localStorage.getItem("given up") ?? 0);
+  const made = () => {
+    const subscription = subscriptions[Math.min(used(), subscriptions.length - 1)];
+    return {
+      endpoint: subscription.endpoint,
+      options: { userVisibleOnly: true },
+      toJSON: () => ({ ...subscription, expirationTime: null }),
+      unsubscribe: async () => {
+        localStorage.removeItem("subscribed");
+        localStorage.setItem("given up", used() + 1);
+        return true;
+      },
+    };
   };
   PushManager.prototype.subscribe = async (options) => {
     localStorage.setItem("subscribed", options.applicationServerKey);
-    return made;
+    return made();
   };
-  PushManager.prototype.getSubscription = async () => (localStorage.getItem("subscribed") ? made : null);
+  PushManager.prototype.getSubscription = async () => (localStorage.getItem("subscribed") ? made() : null);
 }"""
 
 
@@ -46,12 +54,12 @@ def service() -> Iterator[PushService]:
 
 @asynccontextmanager
 async def phone_of(
-    browser: Browser, address: str, device: Phone, name: str, context: BrowserContext | None = None
+    browser: Browser, address: str, device: Phone, name: str, *anew: Phone, context: BrowserContext | None = None
 ) -> AsyncIterator[Page]:
-    """Somebody's phone, signed in, with a push service behind it."""
+    """Somebody's phone, signed in, with a push service behind it. ``anew``: what it gets when it subscribes again."""
     made = context or await browser.new_context(viewport=PHONE, locale="nb-NO", has_touch=True, is_mobile=True)
-    of = device.subscription
-    given = {"endpoint": of.endpoint, "keys": {"p256dh": of.p256dh, "auth": of.auth}}
+    each = [one.subscription for one in (device, *anew)]
+    given = [{"endpoint": of.endpoint, "keys": {"p256dh": of.p256dh, "auth": of.auth}} for of in each]
     await made.add_init_script(f"({SUBSCRIBING})({json.dumps(given)})")
     page = await made.new_page()
     page.set_default_timeout(15_000)
@@ -174,7 +182,7 @@ async def test_opening_the_app_renews_the_phone_and_trying_it_rings(
 ) -> None:
     async with (
         at_work(migrated_url, broker) as (town, address),
-        phone_of(browser, address, service.phone(), "Kari") as page,
+        phone_of(browser, address, service.phone(), "Kari", service.phone()) as page,
     ):
         app = await turned_on(page, address)
         await page.goto(f"{address}/phone")
@@ -231,6 +239,28 @@ async def test_a_phone_that_changes_hands_rings_for_its_new_owner_alone(
                 return
             await page.wait_for_timeout(50)
         raise AssertionError(await contacts(town))
+
+
+async def test_a_phone_that_its_person_has_removed_is_off_for_them_until_the_button_is_pressed(
+    migrated_url: str, broker: Broker, browser: Browser, service: PushService
+) -> None:
+    async with (
+        at_work(migrated_url, broker) as (town, address),
+        phone_of(browser, address, service.phone(), "Kari") as page,
+    ):
+        app = await turned_on(page, address)
+        kari, front = await town.who("Kari"), town.gateway.front
+        (mine,) = [each for each in (await front.contacts(kari)).contacts if each.channel == "web_push"]
+        assert mine.machine == "Linux"
+        await front.remove_contact(kari, mine.id, confirmed=True)
+        await app.worker.evaluate("outbox.known('renewed').then((was) => outbox.know('renewed', { ...was, at: 0 }))")
+        for _ in range(2):
+            await page.goto(f"{address}/phone")
+            await expect(page.get_by_text("Denne telefonen varsler ikke om alarmer.")).to_be_visible()
+        assert await contacts(town) == [("Kari", False)]
+        await page.get_by_role("button", name="Varsle om alarmer på denne telefonen").tap()
+        await expect(page.get_by_text("Denne telefonen varsler om alarmer.")).to_be_visible()
+        assert await contacts(town) == [("Kari", True)]
 
 
 async def test_an_answer_without_a_network_reaches_the_gateway_later_with_its_time(

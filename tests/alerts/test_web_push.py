@@ -10,6 +10,7 @@ import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from time import time
 from typing import Any
@@ -121,8 +122,8 @@ async def test_what_comes_later_of_a_page_replaces_what_still_waits(service: Pus
         (404, True, True),
         (410, True, True),
         (400, True, False),
-        (401, True, False),
-        (403, True, False),
+        (401, True, True),
+        (403, True, True),
         (413, True, False),
         (301, False, False),
         (408, False, False),
@@ -141,6 +142,19 @@ async def test_what_the_service_says_decides(
     assert (result.permanent, result.contact_broken) == (permanent, broken)
     assert str(status) in result.reason
     assert len(service.pushed) == 1, "nothing is tried again here, and no redirect is followed"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "after"),
+    [(429, "120", 120), (503, "7", 7), (503, "", None), (429, "soon", None), (500, "30", 30), (400, "30", None)],
+)
+async def test_a_service_that_wants_time_gets_it(
+    service: PushService, status: int, said: str, after: int | None
+) -> None:
+    service.answers, service.retry_after = [status], said
+    result = await channel().send(to(service.phone()))
+    assert isinstance(result, Failed)
+    assert result.after == (timedelta(seconds=after) if after is not None else None)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])

@@ -83,8 +83,98 @@ async def test_a_phone_that_has_no_subscription_any_more_is_a_broken_contact_unt
     await it.town.settle()
     broken = "SELECT broken_reason IS NOT NULL AS broken FROM contact WHERE channel = 'web_push'"
     assert await it.town.rows(broken) == [{"broken": True}]
-    await subscribes(it, "Kari", phone)
+    assert await notices(it) == [True]
+    assert (await subscribes(it, "Kari", phone)).json()["broken"], "to have what is gone mends nothing"
+    assert await it.town.rows(broken) == [{"broken": True}]
+    again = await subscribes(it, "Kari", service.phone(), replaces=phone.endpoint)
+    assert not again.json()["broken"]
     assert await it.town.rows(broken) == [{"broken": False}]
+    assert await notices(it) == [False], "and nobody has to see to it any more"
+    assert len(await it.town.rows("SELECT 1 AS n FROM audit WHERE action = 'contact.mended'")) == 1
+
+
+async def notices(it: Served) -> list[bool]:
+    """Whether each word of a broken contact is still open."""
+    rows = await it.town.rows(
+        "SELECT closed_at IS NULL AS open FROM alert WHERE condition = 'contact_broken' ORDER BY id"
+    )
+    return [row["open"] for row in rows]
+
+
+@pytest.mark.parametrize("answer", [404, 410, 401, 403])
+async def test_what_was_broken_is_mended_by_the_button(it: Served, service: PushService, answer: int) -> None:
+    home, phone = await it.town.home(), service.phone()
+    await subscribes(it, "Kari", phone)
+    service.answers = [answer]
+    await it.town.says(home.fall_alarm, "fall")
+    await it.town.settle()
+    assert await notices(it) == [True]
+    assert not (await subscribes(it, "Kari", phone, asked=True)).json()["broken"]
+    assert await notices(it) == [False]
+
+
+@pytest.mark.parametrize("how", ["taken over", "turned off"])
+async def test_of_a_phone_that_goes_nobody_hears_any_more(it: Served, service: PushService, how: str) -> None:
+    home, broken, tested = await it.town.home(), service.phone(), service.phone()
+    uids = [(await subscribes(it, "Kari", each)).json()["id"] for each in (broken, tested)]
+    service.answers = [410]
+    await it.town.says(home.fall_alarm, "fall")
+    await it.town.settle()
+    headers = await it.bearer("Kari")
+    for uid in uids:
+        await it.http.post(f"{API}/me/contacts/{uid}/test", headers=headers)
+    open_ = "SELECT condition FROM alert WHERE condition IN ('contact_broken', 'page_test') AND closed_at IS NULL"
+    assert {row["condition"] for row in await it.town.rows(open_)} == {"contact_broken", "page_test"}
+    for uid, phone in zip(uids, (broken, tested), strict=True):
+        if how == "taken over":
+            await subscribes(it, "Ola", phone)
+        else:
+            await it.http.delete(f"{API}/push/subscription/{uid}", headers=headers)
+    assert await it.town.rows(open_) == []
+
+
+async def test_what_its_person_has_removed_comes_back_by_the_button_alone(it: Served, service: PushService) -> None:
+    phone, fresh = service.phone(), service.phone()
+    uid = (await subscribes(it, "Kari", phone)).json()["id"]
+    await it.http.delete(f"{API}/me/contacts/{uid}?confirmed=true", headers=await it.bearer("Kari"))
+    for more in ({}, {"id": uid}):
+        told = problem(await subscribes(it, "Kari", phone, **more), 409, "turned_off")
+        assert "on the phone" in told["mend"]
+    problem(await subscribes(it, "Kari", fresh, replaces=phone.endpoint), 409, "turned_off")
+    assert await contacts(it) == [("Kari", phone.endpoint, False)]
+    # For somebody else it is a phone like any other, and for Kari it stays off when they leave it.
+    await subscribes(it, "Ola", phone)
+    problem(await subscribes(it, "Kari", phone), 409, "turned_off")
+    assert (await contacts(it))[1] == ("Ola", phone.endpoint, True)
+    # In time its address is forgotten; what the phone was told is not.
+    await it.town.rows("UPDATE contact SET address = uid::text WHERE uid = %s", UUID(uid))
+    problem(await subscribes(it, "Kari", phone, id=uid), 409, "turned_off")
+    assert (await subscribes(it, "Kari", phone, id=uid, asked=True)).status_code == 200
+    assert [(name, used) for name, _, used in await used_phones(it)] == [("Kari", True)]
+
+
+async def used_phones(it: Served) -> list[tuple[str, str, bool]]:
+    rows = await it.town.rows(
+        """SELECT p.name, c.address, c.active FROM contact c JOIN person p ON p.id = c.person_id
+           WHERE c.channel = 'web_push' AND c.active"""
+    )
+    return [(row["name"], row["address"], row["active"]) for row in rows]
+
+
+async def test_a_phone_does_not_vouch_for_itself_and_can_be_told_from_another(it: Served, service: PushService) -> None:
+    phone = service.phone()
+    of = phone.subscription
+    body = {"endpoint": of.endpoint, "keys": {"p256dh": of.p256dh, "auth": of.auth}}
+    headers = await it.bearer("Kari")
+    agent = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)"}
+    for sent in (agent, {}):  # what a program calls itself takes nothing away
+        await it.http.put(f"{API}/push/subscription", json=body, headers={**headers, **sent})
+    listed = (await it.get("Kari", "/me/contacts")).json()["contacts"]
+    (shown,) = [each for each in listed if each["channel"] == "web_push"]
+    assert (shown["confirmed_at"], shown["state"]) == (None, "not_tested")
+    assert (shown["machine"], shown["address"]) == ("iPhone", "")
+    assert shown["added_at"]
+    assert shown["opened_at"]
 
 
 async def test_saying_it_again_makes_no_second_phone_and_a_new_endpoint_takes_the_place_of_the_old(

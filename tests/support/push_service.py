@@ -69,7 +69,8 @@ class Pushed:
 
 
 class PushService(ThreadingHTTPServer):
-    """``answers``: the statuses of the next pushes, 201 when there are no more; None: no answer at all."""
+    """``answers``: the statuses of the next pushes, 201 when there are no more; None: no answer at all.
+    ``retry_after``: what it says beside them."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__((LOOPBACK, 0), _Answer)
@@ -78,6 +79,7 @@ class PushService(ThreadingHTTPServer):
         self.scheme = "http" if tls is None else "https"
         self.host = LOOPBACK
         self.answers: list[int | None] = []
+        self.retry_after = ""
         self.pushed: list[Pushed] = []
         self.faults: list[str] = []
         self.phones: dict[str, Phone] = {}
@@ -129,6 +131,8 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_response(answer)
         if 300 <= answer < 400:
             self.send_header("Location", "/elsewhere")
+        if self.server.retry_after:
+            self.send_header("Retry-After", self.server.retry_after)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -32,6 +32,7 @@ def contact(number: int, channel: str, state: State, **more: Any) -> schemas.Con
         "state": state,
         "set_up": True,
         **dict.fromkeys(("reason", "broken_at", "confirmed_at", "tested_at", "test_until", "added_at")),
+        **dict.fromkeys(("opened_at", "machine")),
         **dict.fromkeys(("quiet_from", "quiet_to")),
     }
     return schemas.ContactView.model_validate({**known, **more})
@@ -42,8 +43,9 @@ def every_state() -> list[schemas.ContactView]:
     quiet = {"quiet_from": time(22), "quiet_to": time(7)}
     waits = {"tested_at": AT, "test_until": AT + timedelta(minutes=30)}
     broken = {"reason": "550 5.1.1 no such user", "broken_at": AT}
+    phone = {"machine": "iPhone", "added_at": AT - timedelta(days=20), "opened_at": AT - timedelta(minutes=5)}
     return [
-        contact(1, "web_push", State.WORKS, confirmed_at=AT),
+        contact(1, "web_push", State.WORKS, confirmed_at=AT, **phone),
         contact(2, "sms", State.WAITS, address="+4740000001", **waits, **quiet),
         contact(3, "voice", State.UNCONFIRMED, address="+4740000001", tested_at=AT),
         contact(4, "email", State.BROKEN, address="ingrid.aase@stavanger.example", **broken),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from uuid import UUID
 
@@ -27,6 +28,10 @@ async def test_each_contact_says_how_it_stands_and_why(nurse: httpx.AsyncClient)
     assert "Stille fra 22:00 til 07:00" in page
     assert "Det som er alvorlig eller kritisk, kommer likevel." in page
     assert "ikke satt opp her lenger" in page
+    assert re.search(r"iPhone · lagt til man\. 2\. nov\. \d\d:\d\d · appen sist åpnet ", page), (
+        "one phone is told from another"
+    )
+    assert 'aria-label="Fjern: Appen på en telefon iPhone"' in page
     assert page.count('value="test"') == 3, "not the app, not one that waits, not one that is not set up"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -174,6 +175,39 @@ async def test_nobody_sends_what_somebody_else_has_answered(app: Ringing, front:
     await app.page.wait_for_timeout(500)
     assert front.taken == []
     await expect(app.page.locator("#outbox")).to_be_hidden()
+
+
+async def test_what_somebody_else_has_answered_is_dropped_after_a_day_and_told_to_nobody(
+    app: Ringing, gateway: Gateway
+) -> None:
+    shown = "{ label: 'Jeg tar den', title: 'Fall', path: '/alerts' }"
+    answer = f"outbox.answer('{fake.alert().id}', {{ answer: 'claim' }}, 'a-key', 'somebody else', {shown}, Date.now())"
+    await app.worker.evaluate(f"outbox.keep({{ ...{answer}, kept: Date.now() - 25 * 3600_000 }})")
+    await in_background(app)
+    await app.worker.evaluate("flush()")
+    assert await app.notifications() == []
+    for store in ("waiting", "told"):
+        assert await app.worker.evaluate(f"outbox.{store}()") == []
+
+
+async def test_what_is_kept_of_an_answer_and_shown_by_a_locked_phone_names_no_resident(
+    app: Ringing, served: Served, front: fake.FakeFront
+) -> None:
+    await app.page.goto(f"{served.url}{ALERT}")
+    await expect(app.page).to_have_title(re.compile("^Fall, Solveig Haugland"))
+    await served.stop()
+    await app.page.get_by_role("button", name="Jeg tar den").tap()
+    await expect(app.page.locator("#outbox .waits")).to_contain_text("Jeg tar den")
+    (kept,) = await app.worker.evaluate("outbox.waiting()")
+    assert (kept["kind"], kept["title"]) == ("answer", "Fall")
+    assert "Haugland" not in str(kept)
+    await in_background(app)
+    # The gateway does not know its way: whatever it says, what is shown of it has no name in it.
+    await served.start()
+    await app.worker.evaluate("flush()")
+    (shown,) = await app.notifications()
+    assert shown["body"] == "Jeg tar den · Fall"
+    assert "Haugland" not in str(shown)
 
 
 async def test_one_notification_an_alert(app: Ringing) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from gateway.api import schemas
 from gateway.api.access import Anybody, TheFront
@@ -19,10 +19,12 @@ async def push_key(who: Anybody, front: TheFront) -> schemas.PushKey:
 
 
 @router.put("/push/subscription", tags=["phones"])
-async def push_subscribe(body: schemas.PushRequest, who: Anybody, front: TheFront) -> schemas.PushPhone:
+async def push_subscribe(
+    body: schemas.PushRequest, request: Request, who: Anybody, front: TheFront
+) -> schemas.PushPhone:
     """You are reached on this phone from now on, before any other way; whoever was before, is not any more. Say it again whenever
-    the app is opened."""
-    return await front.push_subscribe(who, body)
+    the app is opened. 409 `turned_off` for a phone that you have removed, unless it is `asked` for."""
+    return await front.push_subscribe(who, body, request.headers.get("User-Agent", ""))
 
 
 @router.delete("/push/subscription/{uid}", status_code=204, tags=["phones"])

@@ -22,7 +22,8 @@ class ContactState(Schema):
 class ContactView(Schema):
     """A contact of yours. ``address``: empty for the app and for a phone that has registered itself. ``set_up``: this gateway has
     the channel. ``reason``: what its channel said when it broke. ``tested_at``: since when a test is open; ``test_until``: when
-    your lead is told of that, None once they have been. Quiet hours are local, both or none."""
+    your lead is told of that, None once they have been. Quiet hours are local, both or none. Of a phone
+    that has registered itself: ``opened_at``, when the app was last opened on it, and ``machine``, what it is (`iPhone`)."""
 
     id: UUID
     channel: str
@@ -35,6 +36,8 @@ class ContactView(Schema):
     tested_at: datetime | None
     test_until: datetime | None
     added_at: datetime | None
+    opened_at: datetime | None = None
+    machine: str | None = None
     quiet_from: WallTime | None
     quiet_to: WallTime | None
 

@@ -32,14 +32,18 @@ class PushKeys(Taken):
 
 
 class PushRequest(Taken):
-    """A subscription as a browser gives it. ``replaces``: the endpoint that the same browser had before."""
+    """A subscription as a browser gives it. ``replaces``: the endpoint that the same browser had before; ``id``: the contact that it
+    was then. ``asked``: somebody pressed the button, and the phone does not come by itself."""
 
     endpoint: Endpoint
     keys: PushKeys
     replaces: Endpoint | None = None
+    id: UUID | None = None
+    asked: bool = False
 
 
 class PushPhone(Schema):
-    """A phone that its person is pushed to."""
+    """A phone that its person is pushed to. ``broken``: its push service took nothing for this endpoint; subscribe anew."""
 
     id: UUID
+    broken: bool = False

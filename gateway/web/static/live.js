@@ -249,7 +249,7 @@ async function unsent(form) {
 function keep(form) {
   const { key, csrf_token, ...body } = Object.fromEntries(new FormData(form));
   const path = form.getAttribute("action").replace(/\/answer$/, "");
-  const shown = { label: form.querySelector(".button").textContent.trim(), title: main().dataset.title, path };
+  const shown = { label: form.querySelector(".button").textContent.trim(), title: main().dataset.plainTitle, path };
   const person = document.getElementById("phone").dataset.person;
   const given = Date.now() - clockAhead;
   return outbox.keep(outbox.answer(path.split("/").pop(), { ...body, version: Number(body.version) }, key, person, shown, given));

@@ -4,7 +4,7 @@
 //   What is said is sent at once. Where there is no network, or no answer that settles it, it is kept, with the time at which it was
 //   said, and sent again: when the network is back, when the app is opened, when the browser wakes us.
 //   An answer has its Idempotency-Key from the beginning: sent twice, it is one answer. It is sent for whoever gave it and for nobody
-//   else who signs in here later.
+//   else who signs in here later, who does not hear of it either.
 //   What the gateway cannot do now holds up nothing else that waits.
 //   What became of an answer is kept until somebody has seen it. After a day nothing is sent any more: the gateway takes no answer
 //   that old, and a receipt is of no interest.
@@ -83,9 +83,10 @@ self.outbox = (() => {
     return result;
   }
 
+  const anothers = async (entry) => entry.kind === "answer" && entry.person !== (await known("person").catch(() => undefined));
+
   async function attempt(entry) {
-    if (entry.kind === "answer" && entry.person !== (await known("person").catch(() => undefined)))
-      return { outcome: "waits", reason: "sign_in" };
+    if (await anothers(entry)) return { outcome: "waits", reason: "sign_in" };
     let response;
     try {
       response = await fetch(entry.url, {
@@ -138,6 +139,10 @@ self.outbox = (() => {
       const results = [];
       for (const entry of await waiting()) {
         const old = Date.now() - entry.kept > A_DAY;
+        if (old && (await anothers(entry))) {
+          await settle(entry, {}, { tell: false });
+          continue;
+        }
         const result = old ? { outcome: "refused", reason: "old" } : await attempt(entry);
         if (result.reason === "network") break;
         if (result.outcome === "waits") continue;

@@ -2,7 +2,9 @@
 //
 // Rules
 //   Nobody is asked for leave to ring but by a button. Where leave was given, every opening of the app renews what the gateway knows
-//   of this phone, silently; where it was turned off here, it stays off.
+//   of this phone, silently; where it was turned off here, it stays off. Where its person has removed it from their contacts
+//   elsewhere, the gateway says so, and it is off for them: only the button turns it on again.
+//   What the gateway says is broken is given up, and the browser subscribes anew.
 //   What was refused is shown until somebody has seen it; that something was taken goes by itself.
 //   What waits is tried whenever the app is opened, comes to the front, or the network or the gateway returns.
 
@@ -45,15 +47,20 @@ async function api(method, path, body) {
     body: body && JSON.stringify(body),
     signal: AbortSignal.timeout(15_000),
   });
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  if (!response.ok) {
+    const { reason } = await response.json().catch(() => ({}));
+    throw Object.assign(new Error(`${path}: ${response.status}`), { reason });
+  }
   return response.status === 204 ? null : response.json();
 }
 
-async function renew() {
-  if (rings && Notification.permission === "granted" && !(await outbox.known("off"))) {
+// `asked`: somebody pressed the button.
+async function renew(asked = false) {
+  if (rings && Notification.permission === "granted" && !(await isOff())) {
     try {
-      await subscribe();
+      if (await subscribe(asked)) await subscribe(asked, { anew: true });
     } catch (error) {
+      if (error.reason === "turned_off") return turnedOff();
       if (!away(error)) return tell("failed", error);
     }
   }
@@ -63,12 +70,24 @@ async function renew() {
 // Without a network the phone rings as it did before, once there is one.
 const away = (error) => error.name === "TypeError" || error.name === "TimeoutError";
 
-// The browser's subscription with our key of today, and the gateway told of it.
-async function subscribe() {
+// Turned off here, or, by whoever is signed in, elsewhere. For whoever else uses this phone it rings on.
+async function isOff() {
+  const off = await outbox.known("off");
+  return off === true || off === own.person;
+}
+
+async function turnedOff() {
+  await outbox.know("off", own.person);
+  await outbox.know("renewed", null);
+  return tellState();
+}
+
+// The browser's subscription with our key of today, and the gateway told of it. Whether that is broken.
+async function subscribe(asked, { anew = false } = {}) {
   const { pushManager } = await navigator.serviceWorker.ready;
   const key = (await api("GET", "key")).key;
   let found = await pushManager.getSubscription();
-  if (found && (await outbox.known("key")) !== key) {
+  if (found && (anew || (await outbox.known("key")) !== key)) {
     await found.unsubscribe();
     found = null;
   }
@@ -77,18 +96,21 @@ async function subscribe() {
   const { endpoint, keys } = found.toJSON();
   const renewed = (await outbox.known("renewed")) ?? {};
   const fresh = renewed.endpoint === endpoint && renewed.person === own.person && Date.now() - renewed.at < RENEWED_FOR;
-  if (fresh) return;
-  const replaces = (await outbox.known("endpoint")) ?? null;
-  const { id } = await api("PUT", "subscription", { endpoint, keys, replaces: replaces === endpoint ? null : replaces });
+  if (fresh) return false;
+  const before = (await outbox.known("endpoint")) ?? null;
+  const replaces = before === endpoint ? null : before;
+  const was = renewed.person === own.person ? renewed.id : null;
+  const { id, broken } = await api("PUT", "subscription", { endpoint, keys, replaces, id: was, asked });
   await outbox.know("endpoint", endpoint);
   await outbox.know("renewed", { endpoint, person: own.person, at: Date.now(), id });
+  return broken;
 }
 
 async function turnOn() {
   if ((await Notification.requestPermission()) !== "granted") return tellState();
   await outbox.know("off", false);
   await outbox.know("renewed", null);
-  return renew();
+  return renew(true);
 }
 
 async function turnOff() {
@@ -105,7 +127,7 @@ const test = async () => api("POST", `subscription/${(await outbox.known("renewe
 async function stateNow() {
   if (!rings) return "unable";
   if (Notification.permission === "denied") return "denied";
-  const on = Notification.permission === "granted" && !(await outbox.known("off")) && (await outbox.known("renewed"));
+  const on = Notification.permission === "granted" && !(await isOff()) && (await outbox.known("renewed"));
   return on ? "on" : "off";
 }
 

@@ -8,8 +8,8 @@
 //   One notification an alert: what comes later of it takes its place, and rings again.
 //   A page that is of no interest any more is taken away. Where no page of ours is in front, a silent note takes its place:
 //   browsers demand that a push shows something, and whoever heard it ring learns why it is gone.
-//   Without a network the app shows the list as it last was, says from when, and nothing else: no alert, no home. It is kept for
-//   twelve hours at most, and gone at sign-out.
+//   Without a network the app shows the list as it last was, says from when, and nothing else: no alert, no home. It is shown for
+//   twelve hours at most, deleted the next time that we run after that, and gone at sign-out.
 
 importScripts(OUTBOX);
 
@@ -215,6 +215,8 @@ self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew
 
 // Where nobody is signed in, it is done when the app is opened (push.js).
 async function renew(event) {
+  const off = await outbox.known("off");
+  if (off === true || (off && off === (await outbox.known("person")))) return;
   const key = await outbox.known("key");
   const options = event.oldSubscription?.options ?? { userVisibleOnly: true, applicationServerKey: key };
   const fresh = event.newSubscription ?? (await self.registration.pushManager.subscribe(options));
@@ -222,8 +224,19 @@ async function renew(event) {
   await fetch("/api/v1/push/subscription", {
     method: "PUT",
     headers: { "Content-Type": "application/json", "X-CSRF-Token": (await outbox.known("csrf")) ?? "" },
-    body: JSON.stringify({ endpoint, keys, replaces: event.oldSubscription?.endpoint ?? (await outbox.known("endpoint")) }),
+    body: JSON.stringify({
+      endpoint,
+      keys,
+      replaces: event.oldSubscription?.endpoint ?? (await outbox.known("endpoint")),
+      id: await lastContact(),
+    }),
   });
+}
+
+// What this phone was to whoever is signed in, so that one that they have removed does not come back by itself.
+async function lastContact() {
+  const renewed = await outbox.known("renewed");
+  return renewed?.person === (await outbox.known("person")) ? (renewed?.id ?? null) : null;
 }
 
 // Without a network -----------------------------------------------------------------------------------------------------

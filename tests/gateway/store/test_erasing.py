@@ -261,7 +261,7 @@ NOT_SEARCHED = {
     "codes: ours, of the kinds of device, or as a rule has to be named": """
         absence.kind alert.key alert.condition alert.vkp_code alert.track alert.stage alert.due_for alert.before_closing
         alert.cause alert.cause_code alert.action alert.action_code alert.due_as alert_entry.code assignment.role audit.action audit.object command.name command.reason
-        command.state command.outcome contact.channel device.ecosystem device.kind device_part.part device_part.type
+        command.state command.outcome contact.channel contact.machine device.ecosystem device.kind device_part.part device_part.type
         held_back.key held_back.condition held_back.vkp_code held_back.track held_back.outcome home_word.word page.state
         page.about planned_shift.role planned_shift.source planned_shift.event position.source quarantine.reason
         quarantine.message_class quarantine.ecosystem quarantine.kind quarantine.state reach_gap.track reach_gap.gap
