@@ -1,9 +1,9 @@
 """Rehearsing: who would be paged if something happened here at some time, and where too few would be in the week to come.
 
-For overseers, of the zones that they oversee; of residents for those who see care there. It is what alerts do (``alerts.rehearsal``): the same choice of a policy, the same
-ladder, the same people; about now also without whoever has not checked in, and later as if everybody does, which is said. What a silence or an absence of the
-resident holds back then is said, too, by what decides it (``holding``). That a
-resident was named is in the audit.
+For overseers, of the zones that they oversee; of residents for those who see care there. It is what alerts do
+(``alerts.rehearsal``): the same choice of a policy, the same ladder, the same people; about now also without whoever has not
+checked in, and later as if everybody does, which is said. What a silence, or that the resident is away, would hold back is said
+by what holds it back (``gateway.holding``). That a resident was named is in the audit.
 """
 
 from __future__ import annotations
