@@ -6,7 +6,7 @@ Rules
     A test is a real page to one contact alone. Only whoever has that page can confirm it: being signed in somewhere is no sign
     that a phone rings.
     When somebody checks in, the first contact that their pages go to is tested, unless it has shown lately that it works. The
-    app on an open screen is not tested: it rings nowhere.
+    app on an open screen is not tested: it rings nowhere. Who has nothing else is told of to whoever leads.
     The last contact that reaches somebody is not taken away while they serve, unless they say so again.
 """
 
@@ -22,6 +22,8 @@ from alerts.chain import OUTSIDE
 
 PAGE_TEST = "page_test"
 """The condition of a test, and what its page is about."""
+NOTHING_RINGS = "nothing_rings"
+"""The condition of the notice that somebody has checked in whom nothing that rings can reach."""
 TEST_AGAIN = timedelta(minutes=1)
 """How soon the same contact can be tested again: a message costs money, and disturbs."""
 MOST_CONTACTS = 12

@@ -122,6 +122,17 @@ def after_text(seconds: float, language: str) -> str:
     return translations(language).gettext(N_("after {span}")).format(span=span(seconds, language))
 
 
+def tried_text(tried: Sequence[tuple[str, float]], language: str) -> str:
+    """Contacts in words, each with how many seconds after the page it is tried, in that order."""
+    _ = translations(language).gettext
+    told, before = list[str](), 0.0
+    for contact, after in tried:
+        then = _(N_("then, {span} later: {contact}")).format(span=span(after - before, language), contact=contact)
+        told.append(then if after > before else contact)
+        before = after
+    return ", ".join(told)
+
+
 def steps_text(policy: Policy, names: Mapping[UUID, str], language: str) -> list[str]:
     """Each step with its time, and what comes after the last."""
     _ = translations(language).gettext

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.alert import Alert, Contact, Raised, Step, TimePassed
+from alerts.alert import Alert, Contact, Page, Raised, Step, TimePassed
 from alerts.escalation import step
 from alerts.finding import Missed, Staff, find, people
 from alerts.model import Entry, Severity
@@ -25,14 +25,18 @@ PAGED = frozenset({"step_reached", "step_repeated", "step_skipped", "nobody_reac
 @dataclass(frozen=True, slots=True)
 class Rung:
     """What happens at a time. ``code``: of the timeline's entry; ``step``, ``round``: from 0, None where it is no step's.
-    ``contacts`` are paged, ``missed`` are meant by the step and not reached."""
+    ``pages`` are sent, each its ``after`` later, ``missed`` are meant by the step and not reached."""
 
     at: datetime
     code: str
     step: int | None
     round: int
-    contacts: tuple[Contact, ...]
+    pages: tuple[Page, ...]
     missed: tuple[tuple[int, Missed], ...]
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        return tuple(each.contact for each in self.pages)
 
 
 def rehearse(policy: Policy, severity: Severity, at: datetime, staff: Staff) -> tuple[Rung, ...]:
@@ -56,7 +60,7 @@ def _rungs(policy: Policy, outcome: Step, now: datetime, staff: Staff) -> Sequen
 def _rung(policy: Policy, entry: Entry, outcome: Step, now: datetime, staff: Staff) -> Rung:
     number = entry.params.get("step")
     missed = find(policy.steps[number], policy.track, staff, now).missed if isinstance(number, int) else ()
-    contacts = tuple(page.contact for page in outcome.pages) if "attempt" in entry.params else ()
-    called = {each.person_id for each in contacts}
+    pages = outcome.pages if "attempt" in entry.params else ()
+    called = {each.contact.person_id for each in pages}
     left_out = tuple((person, why) for person, why in missed if person not in called)
-    return Rung(now, entry.code, number, entry.params.get("round", 0), contacts, left_out)
+    return Rung(now, entry.code, number, entry.params.get("round", 0), pages, left_out)

@@ -40,6 +40,7 @@ CONDITIONS = {
     "reach_gap": N_("Too few people to call"),
     "contact_broken": N_("A way to reach somebody does not work any more"),
     "page_test": N_("Test page that is not confirmed yet"),
+    "nothing_rings": N_("Somebody on duty has nothing that rings"),
     "silences_in_force": N_("What is silenced here today"),
     "silence_consent": N_("A silence waits for your consent"),
     "silence_ends": N_("A silence ends soon"),

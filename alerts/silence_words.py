@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alerts.render import CONDITIONS, condition_text
-from alerts.silence import Kind, Reason, State
+from alerts.silence import Kind, Reason, State, Why
 from alerts.silence_ends import Ended
 from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
@@ -33,6 +33,9 @@ STATES: Mapping[str, str] = {
     State.ENDED: N_("Ended"),
 }
 """By state; a resident who is away by the kind."""
+
+HELD: Mapping[str, str] = {Why.SILENCED: N_("it is silenced"), Why.AWAY: N_("the resident is away")}
+"""Why something is held back."""
 
 ENDED: Mapping[Ended, str] = {
     Ended.TIME_UP: N_("Its time was up"),

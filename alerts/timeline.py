@@ -50,6 +50,7 @@ LINES: Mapping[str, Line] = {
     "attempt_failed": Line(N_("No page of this attempt got through; going on at once")),
     "page_failed": Line(N_("A page to {persons} did not get through ({channel})")),
     "contact_broken": Line(N_("{persons} cannot be reached this way any more ({channel}); another one is needed")),
+    "nothing_rings": Line(N_("Has checked in, and nothing rings where alerts would come: {persons}")),
     "test_paged": Line(N_("Test page to {persons}, to be confirmed on the phone")),
     "test_confirmed": Line(N_("{actor} has confirmed on the phone that it came")),
     "test_called_off": Line(N_("{actor} has called the test off")),

@@ -72,8 +72,8 @@ def _soon(roster: Roster, now: datetime, local: tzinfo, *, own: bool) -> list[On
     return [*serving, *(each for each in later if each.since > now and each.person_id not in there)]
 
 
-async def check_in(connection: Connection, person_id: int, now: datetime, local: tzinfo) -> int | None:
-    """Somebody is there: in which zone, None where they have said so already. NotFound where there is no shift of theirs to
+async def check_in(connection: Connection, person_id: int, now: datetime, local: tzinfo) -> There | None:
+    """Somebody is there: where, as it was before, None where they have said so already. NotFound where there is no shift of theirs to
     check in to."""
     await rosters.lock_person(connection, person_id)
     places = await where(connection, person_id, now, local)
@@ -87,7 +87,7 @@ async def check_in(connection: Connection, person_id: int, now: datetime, local:
         return None
     await rosters.check_in(connection, person_id, now)
     await _said(connection, person_id, "check_in.in", now)
-    return places[0].zone_id
+    return places[0]
 
 
 async def check_out(connection: Connection, person_id: int, now: datetime) -> None:

@@ -1,9 +1,9 @@
 """The dispatcher: pages leave the outbox, each by the channel of its contact.
 
 Lease (severest first) → does it leave with others? → is it still wanted? → render → send → settle. Pages are sent side by
-side, so that a slow channel holds up nobody, and some slots are for what is serious alone. Retry is decided in
-``alerts.delivery`` and nowhere else; what follows a page that is given up is in ``gateway.receipts``. What phones show and is of no
-interest any more is taken back in the same way.
+side, so that a slow channel holds up nobody; some slots are for what is serious alone, and some of those for what is critical.
+Retry is decided in ``alerts.delivery`` and nowhere else; what follows a page that is given up is in ``gateway.receipts``. What
+phones show and is of no interest any more is taken back in the same way.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ SLOTS = 64
 """Pages that are sent side by side."""
 RECALL_SLOTS = 16
 """Those that are taken back, besides: a server that hangs while pages are sent holds up none of them."""
-SLOTS_FOR = ((Severity.SERIOUS, SLOTS), (Severity.NOT_REPORTED, SLOTS - 16))
-"""By severity, how many slots may be taken before none is free for it: what is serious finds a slot, whatever else is sent."""
+SLOTS_FOR = ((Severity.CRITICAL, SLOTS), (Severity.SERIOUS, SLOTS - 8), (Severity.NOT_REPORTED, SLOTS - 16))
+"""By severity, how many slots may be taken before none is free for it: what is more severe finds a slot, whatever else hangs."""
 LEASE_SECONDS = 8.0
 """How long a page waits for a process that was killed while it sent it; who is alive renews the lease."""
 RENEW_SECONDS = 0.5

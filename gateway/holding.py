@@ -12,6 +12,7 @@ from datetime import datetime
 
 import structlog
 
+from alerts.choosing import Case
 from alerts.judge import RULE_FAILED
 from alerts.model import Clear, Entry, Evidence, Heard, Inform, Lateness, Raise, Severity, Signal, Subject, Track
 from alerts.rulebook import Rulebook
@@ -87,6 +88,28 @@ async def hear_end(connection: Connection, signal: Signal, holding: Holding, now
     elif isinstance(signal, Inform) and signal.over:
         at = signal.evidence.occurred_at
         await held.device_says_over(connection, signal.key, signal.device_id, at, now)
+
+
+async def foreseen(connection: Connection, case: Case, subject: Subject, at: datetime, book: Rulebook) -> Decision:
+    """Whether what rules raise of that about a subject would be held back at a time, by the silences as they stand now. Where it
+    is one rule's and not another's, it is not."""
+    condition, code, severity, track = case.condition or "", case.vkp_code, case.severity, case.track
+    evidence = Evidence(condition, at, at)
+    raising = [
+        Raise("", condition, code, severity, track, subject, evidence, rule_id=rule.id)
+        for kind in book.rules
+        for rule in book.applying(kind, subject)
+        if rule.spec.enabled and (rule.spec.condition, rule.spec.track) == (condition, track)
+    ]
+    residents = () if subject.resident_id is None else (subject.resident_id,)
+    around = {subject.zone_id, *book.ancestry.get(subject.zone_id, ())}
+    known = await silences.foreseen(connection, at, residents, around)
+    decided = [_decided(each, known, at, book) for each in raising]
+    return min(decided, key=_holds_until, default=Decision(Why.NO_SILENCE))
+
+
+def _holds_until(decision: Decision) -> float:
+    return decision.silence.until.timestamp() if decision.held and decision.silence is not None else 0
 
 
 def _by_a_rule(raised: Raise) -> bool:

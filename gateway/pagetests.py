@@ -6,6 +6,7 @@ Rules
     ladder of a notice, one step later: nothing else remembers it.
     It is confirmed by the page's key or by whatever else comes with the page, which also mends a contact that was broken. A
     contact that turns out to be broken by its test is told of as such, and the test is over.
+    Whoever checks in and has nothing that rings cannot be tested: whoever leads is told at once, once for a shift.
     There is one test of a contact at a time. A new one takes the place of one that is open.
     Nothing here names an address.
 """
@@ -16,10 +17,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alerts.alert import Stage
-from alerts.contacts import PAGE_TEST, MayTest, WhyTest, at_check_in, may_test
+from alerts.checkin import EARLY
+from alerts.contacts import NOTHING_RINGS, PAGE_TEST, MayTest, WhyTest, at_check_in, may_test
 from alerts.model import Clear, Entry, Evidence, PageTest, Raise, Severity, Signal, Subject, Track
 from alerts.rulebook import Rulebook
 from gateway import breaking
+from gateway.checking import There
 from gateway.engine import act
 from gateway.errors import Conflict
 from gateway.store import alerts as alert_store
@@ -49,6 +52,11 @@ def key_of(contact_id: int) -> str:
     return f"{PAGE_TEST}:contact:{contact_id}"
 
 
+def nothing_key(person_id: int) -> str:
+    """The key of the notice that nothing rings where somebody's pages come."""
+    return f"{NOTHING_RINGS}:person:{person_id}"
+
+
 # Beginning ------------------------------------------------------------------------------------------------------------
 
 
@@ -70,20 +78,46 @@ async def send(
 
 
 async def at_shift(
-    connection: Connection, person_id: int, zone_id: int, now: datetime, book: Rulebook, testing: PageTestTimes
+    connection: Connection, person_id: int, there: There, now: datetime, book: Rulebook, testing: PageTestTimes
 ) -> Changed:
-    """Somebody has checked in, in a zone: the contact that their pages come to first is tested, where their zone wants that."""
-    if not await contacts.tested_at_check_in(connection, zone_id):
+    """Somebody has checked in: the contact that their pages come to first is tested, where their zone wants that. Where nothing
+    of theirs rings, whoever leads is told."""
+    if not await contacts.tested_at_check_in(connection, there.zone_id):
         return Changed()
     kept = {each.id: each for each in await contacts.of(connection, person_id) if each.channel in book.channels}
     decided = at_check_in([each.way for each in kept.values()], now, testing.lately)
-    if decided.why is not WhyTest.TEST or decided.way is None:
-        return Changed()
+    if decided.way is None:
+        return await _nothing_rings(connection, person_id, there, now, book)
+    changed = await rings_again(connection, person_id, now, book)
+    if decided.why is not WhyTest.TEST:
+        return changed
     contact = kept[decided.way.id]
-    changed = await _begin(connection, contact, zone_id, now, book, testing.within)
-    if changed is None:
-        return Changed()
+    begun = await _begin(connection, contact, there.zone_id, now, book, testing.within)
+    if begun is None:
+        return changed
     await _note(connection, "contact.tested_at_check_in", contact, person_id, now)
+    return changed | begun
+
+
+async def rings_again(connection: Connection, person_id: int, now: datetime, book: Rulebook) -> Changed:
+    """Nobody has to see to it any more that somebody has nothing that rings: they have, or have gone."""
+    return await act(connection, [Clear(nothing_key(person_id), Evidence("something_rings", now, now))], now, book)
+
+
+async def _nothing_rings(
+    connection: Connection, person_id: int, there: There, now: datetime, book: Rulebook
+) -> Changed:
+    """Once for a shift, which can be checked in to before it begins; what a lead has closed stays closed."""
+    key, site = nothing_key(person_id), await rosters.site_for(connection, there.zone_id)
+    told = await rosters.was_missed(connection, there.zone_id, key, there.since - EARLY)
+    if site is None or told:
+        return Changed()
+    subject, evidence = Subject(site, there.zone_id), Evidence(NOTHING_RINGS, now, now)
+    notice = Raise(key, NOTHING_RINGS, None, Severity.MODERATE, Track.TECHNICAL, subject, evidence, notice=())
+    changed = await act(connection, [notice], now, book)
+    entry = Entry(NOTHING_RINGS, {"persons": [person_id]})
+    for stored in (await alert_store.lock_open(connection, [key])).values():
+        await alert_store.add_entries(connection, stored.id, (entry,), now)
     return changed
 
 
@@ -128,7 +162,7 @@ async def confirmed(
     connection: Connection, page: HeardPage, stored: StoredAlert, now: datetime, book: Rulebook
 ) -> Changed:
     """Whoever has the page says so: the contact works, and the test is over, whoever has been told meanwhile. The alert is held,
-    and what may be said of the contact (``gateway.breaking``)."""
+    and what may be said of the contact (``gateway.breaking``) and of its person (``nothing_key``)."""
     await contacts.confirm(connection, page.contact_id, now)
     entry = Entry("test_confirmed", {"channel": page.channel}, page.person_id)
     await alert_store.add_entries(connection, stored.id, (entry,), now)
@@ -136,6 +170,7 @@ async def confirmed(
     await audit.add(connection, now, (line,))
     changed = await breaking.mended(connection, page.contact_id, now, book, by=page.person_id)
     recalls = await receipts.answered(connection, stored.id, page.person_id, now)
+    changed |= await rings_again(connection, page.person_id, now, book)
     changed |= await over(connection, page.contact_id, now, book)
     return changed | Changed(persons=frozenset({page.person_id}), pages=recalls)
 

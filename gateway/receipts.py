@@ -118,7 +118,7 @@ async def claim(
 async def _confirm(connection: Connection, page: HeardPage, now: datetime, cache: RulebookCache) -> schemas.PageClaimed:
     """A test has come to the phone. The same again is the same answer."""
     book = await cache.read(connection)
-    stored = await _lock(connection, page)
+    stored = await _lock(connection, page, pagetests.nothing_key(page.person_id))
     already = await store.lock(connection, page.id) is PageState.ANSWERED
     if not already and (stored is None or stored.alert.stage is Stage.CLOSED or not _holds(page, now)):
         raise Gone("over", "this test is over: it was called off, renewed, or is more than a day old", TEST_AGAIN)
@@ -162,9 +162,9 @@ async def _known(connection: Connection, which: UUID | str) -> HeardPage:
     return found
 
 
-async def _lock(connection: Connection, page: HeardPage) -> StoredAlert | None:
-    """The alert, and what may be said of the contact, in the order of their keys."""
-    locked = await alert_store.lock_all(connection, [page.alert_id], [breaking.key_of(page.contact_id)])
+async def _lock(connection: Connection, page: HeardPage, *more: str) -> StoredAlert | None:
+    """The alert, and what may be said of the contact, in the order of their keys. ``more``: other keys."""
+    locked = await alert_store.lock_all(connection, [page.alert_id], [breaking.key_of(page.contact_id), *more])
     return locked.get(page.alert_id)
 
 

@@ -1,8 +1,9 @@
 """Rehearsing: who would be paged if something happened here at some time, and where too few would be in the week to come.
 
-For overseers, of the zones that they oversee; of residents for those who see care there. It is what alerts do (``alerts.rehearsal``): the same choice of a policy, the same
-ladder, the same people; about now also without whoever has not checked in, and later as if everybody does, which is said. That a
-resident was named is in the audit.
+For overseers, of the zones that they oversee; of residents for those who see care there. It is what alerts do
+(``alerts.rehearsal``): the same choice of a policy, the same ladder, the same people; about now also without whoever has not
+checked in, and later as if everybody does, which is said. What a silence, or that the resident is away, would hold back is said
+by what holds it back (``gateway.holding``). That a resident was named is in the audit.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from alerts.alert import Contact
+from alerts.alert import Page
 from alerts.choosing import Case, Choice, Verdict, explain
 from alerts.conditions import known
-from alerts.model import Severity, Track
+from alerts.model import Severity, Subject, Track
 from alerts.policy import Policy, Target
-from alerts.policywords import BECAUSE, GAPS, MISSED, VERDICTS, after_text, step_text, title
+from alerts.policywords import BECAUSE, GAPS, MISSED, VERDICTS, after_text, step_text, title, tried_text
 from alerts.reach import Gap
 from alerts.rehearsal import Rung, rehearse
 from alerts.render import SEVERITIES, translations
 from alerts.rulebook import Rulebook
+from alerts.silence import Decision
+from alerts.silence_words import HELD
 from alerts.timeline import CHANNELS, LINES
-from gateway import policing
+from gateway import holding, policing
 from gateway.access import OVERSEERS, Who
 from gateway.api import schemas
 from gateway.errors import Invalid, NotFound
@@ -56,9 +59,11 @@ async def rehearsal(
     staff = await gather(connection, wanted, at, until, book.local)
     assumes = not is_now and bool((await people.roster(connection, zone_id, at, at)).graces)
     rungs = rehearse(policy, case.severity, at, staff)
+    subject = Subject(0, zone_id, resident_id=scope.resident_id)
+    held = await holding.foreseen(connection, case, subject, at, book)
     (zone,) = await zones.named(connection, [zone_id])
     teller = await _teller(connection, who, choice, rungs)
-    return teller.tell(scope, zone, case, at, book, assumes_check_in=assumes)
+    return teller.tell(scope, zone, case, at, book, held, assumes_check_in=assumes)
 
 
 async def outlook_of(connection: Connection, who: Who, local: ZoneInfo, now: datetime) -> schemas.ReachView:
@@ -161,6 +166,7 @@ class _Teller:
         case: Case,
         at: datetime,
         book: Rulebook,
+        held: Decision,
         *,
         assumes_check_in: bool,
     ) -> schemas.Rehearsal:
@@ -190,7 +196,13 @@ class _Teller:
             persons=len({contact.person_id for each in self._rungs for contact in each.contacts}),
             repeat_seconds=policy.wait_after(len(policy.ladder) - 1, case.severity),
             assumes_check_in=assumes_check_in,
+            held_back=self._held(held),
         )
+
+    def _held(self, decision: Decision) -> schemas.HeldBack | None:
+        if not decision.held or decision.silence is None:
+            return None
+        return schemas.HeldBack(why=decision.why, why_text=self._(HELD[decision.why]), until=decision.silence.until)
 
     def _ref(self, policy_id: int) -> schemas.PolicyRef:
         row = self._rows[policy_id]
@@ -214,7 +226,7 @@ class _Teller:
             target=Target(step.target) if step else None,
             text=step_text(step, self._named, self._who.language) if step else nobody,
             after_text=after_text(after, self._who.language),
-            called=self._called(rung.contacts),
+            called=self._called(rung.pages),
             missed=[
                 schemas.MissedPerson(person=self._person(person), reason=reason, reason_text=self._(MISSED[reason]))
                 for person, reason in rung.missed
@@ -222,19 +234,22 @@ class _Teller:
             ],
         )
 
-    def _called(self, contacts: Sequence[Contact]) -> list[schemas.CalledPerson]:
-        by_person: dict[int, list[str]] = {}
-        for each in contacts:
-            by_person.setdefault(each.person_id, []).append(each.kind)
-        return [
-            schemas.CalledPerson(
-                person=self._person(person),
-                contacts=kinds,
-                contacts_text=", ".join(self._(CHANNELS.get(each, each)) for each in kinds),
-            )
-            for person, kinds in by_person.items()
-            if person in self._persons
-        ]
+    def _called(self, pages: Sequence[Page]) -> list[schemas.CalledPerson]:
+        by_person: dict[int, list[Page]] = {}
+        for each in sorted(pages, key=lambda page: page.after):
+            by_person.setdefault(each.contact.person_id, []).append(each)
+        return [self._tried(person, by_person[person]) for person in by_person if person in self._persons]
+
+    def _tried(self, person: int, pages: Sequence[Page]) -> schemas.CalledPerson:
+        kinds = [each.contact.kind for each in pages]
+        words = [self._(CHANNELS.get(each, each)) for each in kinds]
+        after = [int(each.after.total_seconds()) for each in pages]
+        return schemas.CalledPerson(
+            person=self._person(person),
+            contacts=kinds,
+            contacts_text=tried_text(list(zip(words, after, strict=True)), self._who.language),
+            after_seconds=after,
+        )
 
     def _person(self, person: int) -> schemas.PersonRef:
         found = self._persons[person]

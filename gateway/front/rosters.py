@@ -138,9 +138,9 @@ class RosterCalls(Calls):
         now, local = self._clock.now(), self._cache.local
 
         async def work(connection: Connection, book: Rulebook) -> schemas.MyDuty:
-            zone = await checking.check_in(connection, who.person_id, now, local)
-            if zone is not None:
-                tested = await pagetests.at_shift(connection, who.person_id, zone, now, book, self._reaching.testing)
+            there = await checking.check_in(connection, who.person_id, now, local)
+            if there is not None:
+                tested = await pagetests.at_shift(connection, who.person_id, there, now, book, self._reaching.testing)
                 await audit.announce(connection, tested)
             return await duties.mine(connection, who, now, local)
 
@@ -150,11 +150,12 @@ class RosterCalls(Calls):
         who.require(RESPONDERS)
         now, local = self._clock.now(), self._cache.local
 
-        async def work(connection: Connection) -> schemas.MyDuty:
+        async def work(connection: Connection, book: Rulebook) -> schemas.MyDuty:
             await checking.check_out(connection, who.person_id, now)
+            await audit.announce(connection, await pagetests.rings_again(connection, who.person_id, now, book))
             return await duties.mine(connection, who, now, local)
 
-        return await self._database.run(work)
+        return await self._ruling(work)
 
     # Calendars ------------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,21 @@ async def touching(
     return readable(await cursor.fetchall())
 
 
+async def foreseen(
+    connection: Connection, at: datetime, residents: Collection[int], zones: Collection[int]
+) -> list[Silence]:
+    """What may hold back something about these at a time, as it stands now. Nobody waits for whoever only asks."""
+    cursor = await connection.execute(
+        f"""SELECT {_DECIDING} FROM silence
+            WHERE ended_at IS NULL AND since <= %(at)s AND until > %(at)s
+              AND (resident_id = ANY(%(residents)s)
+                   OR (num_nonnulls(device_id, resident_id) = 0 AND zone_id = ANY(%(zones)s)))
+            ORDER BY id""",
+        {"at": at, "residents": sorted(residents), "zones": sorted(zones)},
+    )
+    return readable(await cursor.fetchall())
+
+
 def readable(rows: Iterable[Mapping[str, Any]]) -> list[Silence]:
     """Those of them that this release understands."""
     found: list[Silence] = []

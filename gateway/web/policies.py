@@ -236,6 +236,7 @@ class PolicyPages(Part):
             "tracks": TRACKS,
             "residents": residents,
             "found": found,
+            "chained": any(any(each.after_seconds) for rung in found.rungs for each in rung.called) if found else False,
             "refused": _refusal(refused, who) if refused else None,
             "span": span,
             "may_set": bool(who.roles & POLICY_MAKERS),

@@ -430,14 +430,10 @@ async def test_an_answer_that_came_with_a_page_shows_as_well_that_the_phone_work
         assert (await town.mine("Kari", "sms")).state is State.WORKS
 
 
-@pytest.mark.parametrize("why", ["the zone does not want it", "nothing rings", "broken"])
-async def test_without_anything_to_test_checking_in_is_as_it_was(migrated_url: str, broker: Broker, why: str) -> None:
+async def test_where_the_zone_does_not_want_it_checking_in_tests_nothing(migrated_url: str, broker: Broker) -> None:
     async with town_with_sms(migrated_url, broker) as town:
-        if why != "nothing rings":
-            await town.adds("Kari", "sms", "+4740000001")
-        if why == "broken":
-            await town.rows("UPDATE contact SET broken_reason = 'gone', broken_at = now() WHERE channel = 'sms'")
-        await town.uses_check_in(tests=False if why == "the zone does not want it" else None)
+        await town.adds("Kari", "sms", "+4740000001")
+        await town.uses_check_in(tests=False)
         await town.checks_in("Kari")
         assert (town.sms.sent, await town.open_tests()) == ([], [])
 
@@ -470,6 +466,53 @@ async def test_a_phone_that_has_registered_itself_is_tested_at_check_in_as_any_o
             await town.passes(hours=1)
             await town.checks_in("Kari")
             assert len([each for each in service.told if each["kind"] == "page"]) == 1, "confirmed lately"
+
+
+@pytest.mark.parametrize("why", ["the app alone", "broken"])
+async def test_the_lead_is_told_at_once_and_once_for_a_shift_of_whoever_has_nothing_that_rings(
+    migrated_url: str, broker: Broker, why: str
+) -> None:
+    async with town_with_sms(migrated_url, broker) as town:
+        if why == "broken":
+            await town.adds("Kari", "sms", "+4740000001")
+            await town.rows("UPDATE contact SET broken_reason = 'gone', broken_at = now() WHERE channel = 'sms'")
+        await town.uses_check_in()
+        await town.news()
+        await town.checks_in("Kari")
+        assert (town.sms.sent, await town.open_tests()) == ([], [])
+        assert await town.news() == ["Siri"]
+        (told,) = await town.alerts("nothing_rings", track="technical")
+        assert (await town.timeline(told["uid"]))[-1] == "nothing_rings"
+        await town.front.check_out(await town.who("Kari"))
+        assert (await town.timeline(told["uid"]))[-1] == "closed"
+        await town.checks_in("Kari")
+        assert (await town.news(), len(await town.alerts("nothing_rings", track="technical"))) == ([], 1), (
+            "once for a shift"
+        )
+
+
+async def test_it_is_over_when_somebody_checks_in_with_something_that_rings(migrated_url: str, broker: Broker) -> None:
+    async with town_with_sms(migrated_url, broker) as town:
+        await town.uses_check_in()
+        await town.checks_in("Kari")
+        (told,) = await town.alerts("nothing_rings", track="technical")
+        await town.rows("UPDATE check_in SET out_at = %s", town.now)
+        await town.adds("Kari", "sms", "+4740000001")
+        await town.checks_in("Kari")
+        assert ((await town.timeline(told["uid"]))[-1], len(town.sms.sent)) == ("closed", 1)
+
+
+async def test_it_is_over_when_a_new_contact_is_confirmed(migrated_url: str, broker: Broker) -> None:
+    async with town_with_sms(migrated_url, broker) as town:
+        await town.uses_check_in()
+        await town.checks_in("Kari")
+        (told,) = await town.alerts("nothing_rings", track="technical")
+        await town.adds("Kari", "sms", "+4740000001")
+        await town.front.test_contact(await town.who("Kari"), (await town.mine("Kari", "sms")).id)
+        await town.settle()
+        assert (await town.timeline(told["uid"]))[-1] != "closed"
+        await town.front.claim_page(town.sms.key(), schemas.PageClaim())
+        assert (await town.timeline(told["uid"]))[-1] == "closed"
 
 
 # A phone --------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,9 @@ from gateway.api import schemas
 from gateway.embedded import Broker
 from gateway.errors import Conflict, Invalid, InvalidFields, NotAllowed, Problem
 from gateway.store.policies import policy_of
+from tests.support.phones import Phones
 from tests.support.rules import uid_of
+from tests.support.silences import is_away, silences
 from tests.support.world import World, world
 
 NINE_PM = datetime(2026, 3, 3, 20, 0, tzinfo=UTC)
@@ -49,10 +51,10 @@ async def person(town: World, name: str) -> UUID:
     return await uid_of(town, "person", town.staff[name])
 
 
-async def would_page(town: World, name: str, at: datetime, **where: int) -> schemas.Rehearsal:
+async def would_page(town: World, name: str, at: datetime, condition: str = "fall", **where: int) -> schemas.Rehearsal:
     for_ = {what: await uid_of(town, what, id_) for what, id_ in where.items()}
     return await town.gateway.front.rehearsal(
-        await town.who(name), schemas.RehearsalQuery.model_validate({"at": at, **for_})
+        await town.who(name), schemas.RehearsalQuery.model_validate({"at": at, "condition": condition, **for_})
     )
 
 
@@ -221,6 +223,47 @@ async def test_what_cannot_be_set_is_refused_by_whom_it_is_and_field_by_field(
         nowhere = schemas.RehearsalQuery(zone=await uid_of(town, "zone", zone), condition="flying")
         with pytest.raises(Invalid, match="flying"):
             await town.gateway.front.rehearsal(await town.who("Siri"), nowhere)
+
+
+async def test_a_rehearsal_says_until_when_a_silence_would_hold_it_back(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker, start=NINE_PM, deaf_seconds=24 * 3600) as town:
+        home, other = await town.home(doses=[time(23)]), await town.home()
+        door = await town.fits(home, "door_sensor")
+
+        async def held(condition: str, hours: float, **where: int) -> tuple[str, datetime] | None:
+            told = await would_page(town, "Siri", NINE_PM + timedelta(hours=hours), condition=condition, **where)
+            return (told.held_back.why_text, told.held_back.until) if told.held_back else None
+
+        hers, zone = {"resident": home.resident}, {"zone": town.zones["Sone"]}
+        assert await held("door_at_night", 3, **hers) is None
+        silence = await silences(town, "Siri", home, 5, condition="door_at_night")
+        assert await held("door_at_night", 3, **hers) == ("det er dempet", silence.until)
+        assert await held("door_at_night", 6, **hers) is None, "it is over by then"
+        assert await held("door_at_night", 3, resident=other.resident) is None
+        assert await held("door_at_night", 3, **zone) is None
+        assert await held("fall", 3, **hers) is None
+        whole = await silences(town, "Siri", "Sone", 6, condition="door_at_night")
+        assert await held("door_at_night", 3, **zone) == ("det er dempet", whole.until)
+        assert await held("door_at_night", 3, **hers) == ("det er dempet", whole.until), "by the one that lasts longer"
+        away = await is_away(town, "Siri", home, 24)
+        assert await held("dose_missed", 3, **hers) == ("beboeren er borte", away.until)
+        assert [await held(each, 3, **hers) for each in ("fall", "fire", "reach_gap")] == [None] * 3
+
+        await town.passes(hours=2)
+        await town.says(door, "opened")
+        await town.says(home.fall_alarm, "fall", at=town.now)
+        assert [each["condition"] for each in await town.alerts()] == ["life_while_away", "fall"], "as it said"
+
+
+async def test_a_rehearsal_tells_which_contact_is_tried_when(migrated_url: str, broker: Broker) -> None:
+    async with world(migrated_url, broker, start=NINE_PM, channels={"sms": Phones()}) as town:
+        for address in ("+4740000001", "+4740000002"):
+            number = schemas.ContactRequest(channel="sms", address=address)
+            await town.gateway.front.add_contact(await town.who("Kari"), number)
+        first = (await would_page(town, "Siri", NINE_PM, zone=town.zones["Sone"])).rungs[0]
+        (kari,) = first.called
+        assert (kari.contacts, kari.after_seconds) == (["in_app", "sms", "sms"], [0, 0, 15])
+        assert kari.contacts_text == "i appen, sms, så, 15 s seinere: sms"
 
 
 async def test_something_is_always_for_whatever_happens(migrated_url: str, broker: Broker) -> None:

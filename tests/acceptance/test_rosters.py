@@ -59,8 +59,9 @@ async def missed(town: World) -> int:
 
 
 async def check_in_is_used(town: World, minutes: int = 10) -> None:
+    """Everybody here has the app alone: without tests, nothing is said of that."""
     siri, zone = await town.who("Siri"), await sone(town)
-    await town.gateway.front.set_check_in(siri, zone, schemas.CheckInSetting(minutes=minutes))
+    await town.gateway.front.set_check_in(siri, zone, schemas.CheckInSetting(minutes=minutes, tests=False))
     await town.settle()
 
 

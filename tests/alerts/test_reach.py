@@ -283,10 +283,10 @@ def test_what_a_rehearsal_says_is_what_the_timekeeper_then_pages(
     there, ladder = _there(shifts), policy(*steps, rounds=rounds, repeat_seconds=900)
     raised_at = start + timedelta(minutes=minutes)
     said = [
-        (each.at, sorted(contact.id for contact in each.contacts))
+        (each.at, sorted((page.contact.id, page.after) for page in each.pages))
         for each in rehearse(ladder, severity, raised_at, there)
     ]
-    paged: list[tuple[datetime, list[int]]] = []
+    paged: list[tuple[datetime, list[tuple[int, timedelta]]]] = []
     alert, now = Alert(ladder, severity), raised_at
     while alert.exhausted_at is None:
         if alert.due_at is None or now >= alert.due_at:
@@ -294,7 +294,7 @@ def test_what_a_rehearsal_says_is_what_the_timekeeper_then_pages(
             outcome = escalate(alert, event, now, people(ladder, there, now))
             assert isinstance(outcome, Step)
             alert = outcome.alert
-            paged += [(now, sorted(page.contact.id for page in outcome.pages))] if outcome.pages else []
+            paged += [(now, sorted((page.contact.id, page.after) for page in outcome.pages))] if outcome.pages else []
         now += timedelta(minutes=1)
     assert [each for each in said if each[1]] == paged
     assert all(before <= after for (before, _), (after, _) in pairwise(said))

@@ -27,19 +27,20 @@ OSLO = ZoneInfo("Europe/Oslo")
 
 @dataclass
 class Provider:
-    """A channel that takes its time over what is not serious, until it is let go on. ``fails``: for a while."""
+    """A channel that takes its time over what is less severe than ``quick``, until it is let go on. ``fails``: for a while."""
 
     sent: list[Outgoing] = field(default_factory=list)
     asked: list[Outgoing] = field(default_factory=list)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     fails: int = 0
+    quick: Severity = Severity.SERIOUS
 
     def check_address(self, address: str) -> str:
         return address
 
     async def send(self, outgoing: Outgoing) -> SendResult:
         self.asked.append(outgoing)
-        if outgoing.severity < Severity.SERIOUS:
+        if outgoing.severity < self.quick:
             await self.go_on.wait()
         if self.fails:
             self.fails -= 1
@@ -97,11 +98,28 @@ async def test_a_critical_page_leaves_at_once_behind_hundreds_that_a_slow_provid
         (row,) = await town.rows("SELECT state FROM page WHERE severity = 40")
         assert row["state"] in ("leased", "handed_over")
 
-        # What is serious may take every slot: nothing is kept free for what is not.
+        # Nothing is kept free for what is not serious.
         provider.go_on.set()
         await until(clock, sends, lambda: len(provider.sent) == 241)
         await sends.settled()
         assert set(await states(town)) == {"handed_over"}
+
+
+async def test_what_is_serious_and_hangs_leaves_slots_for_what_is_critical(migrated_url: str) -> None:
+    async with place(migrated_url, homes=5) as town:
+        clock, provider = ControlledClock(NOW), Provider(quick=Severity.CRITICAL)
+        sends = dispatcher(town, provider, clock)
+        await raised(town, 30, homes=range(4), number=60)
+        while await sends.run_once():
+            pass
+        assert len(sends._sending) == SLOTS - 8
+        await raised(town, 40, homes=range(4, 5))
+        await sends.run_once()
+        await until(clock, sends, lambda: provider.sent)
+        assert [each.severity for each in provider.sent] == [Severity.CRITICAL]
+        provider.go_on.set()
+        await until(clock, sends, lambda: len(provider.sent) == 241)
+        await sends.settled()
 
 
 async def test_the_first_leaves_at_once_and_what_follows_as_one_message(migrated_url: str, smtp: MailServer) -> None:

@@ -12,9 +12,11 @@ from alerts.finding import Missed
 from alerts.model import Severity, Track
 from alerts.policy import DEFAULT_POLICIES, Policy, Target
 from alerts.policycheck import check
-from alerts.policywords import BECAUSE, GAPS, MISSED, VERDICTS, after_text
+from alerts.policywords import BECAUSE, GAPS, MISSED, VERDICTS, after_text, tried_text
 from alerts.reach import Gap
 from alerts.render import SEVERITIES, condition_text, translations
+from alerts.silence import Why
+from alerts.silence_words import HELD
 from alerts.timeline import CHANNELS, TARGETS
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, InvalidFields, NotFound
@@ -141,7 +143,12 @@ def rehearsal(query: schemas.RehearsalQuery, language: str) -> schemas.Rehearsal
     at = query.at or NOW
 
     def rung(after: int, number: int, code: str, text: str, called: bool, missed: bool) -> schemas.RungView:
-        by_app = schemas.CalledPerson(person=KARI, contacts=["in_app"], contacts_text=_(CHANNELS["in_app"]))
+        by_app = schemas.CalledPerson(
+            person=KARI,
+            contacts=["in_app", "sms", "email"],
+            contacts_text=tried_text([(_(CHANNELS["in_app"]), 0), ("SMS", 0), (_(CHANNELS["email"]), 15)], language),
+            after_seconds=[0, 0, 15],
+        )
         off = schemas.MissedPerson(person=SIRI, reason=Missed.OFF_DUTY, reason_text=_(MISSED[Missed.OFF_DUTY]))
         return schemas.RungView(
             at=at + timedelta(seconds=after),
@@ -182,6 +189,7 @@ def rehearsal(query: schemas.RehearsalQuery, language: str) -> schemas.Rehearsal
         persons=1,
         repeat_seconds=300,
         assumes_check_in=True,
+        held_back=schemas.HeldBack(why=Why.AWAY, why_text=_(HELD[Why.AWAY]), until=at + timedelta(hours=5)),
     )
 
 

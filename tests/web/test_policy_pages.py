@@ -152,7 +152,8 @@ async def test_who_would_be_paged_is_asked_in_local_time(nurse: httpx.AsyncClien
         "den gjelder denne tida på døgnet",
         "Ikke varslet: Siri Bakken, er ikke på vakt da",
         "når ingen, og hoppes over med en gang",
-        "Kari Nordbø (i appen)",
+        "Kari Nordbø (i appen, SMS, så, 15 s seinere: e-post)",
+        "Holdes tilbake til 08:10: beboeren er borte",
         "Bare én person blir nådd",
         "Pleie, haster (Overalt): satt for noe videre",
     ):

@@ -13,6 +13,7 @@ from alerts.finding import Missed
 from alerts.model import Severity, Track
 from alerts.policy import Policy, Target
 from alerts.reach import Gap
+from alerts.silence import Why
 from gateway.api.schemas.base import Code, Filled, Moment, Named, PersonRef, Schema, Taken
 
 
@@ -178,11 +179,13 @@ class RehearsalQuery(Taken):
 
 
 class CalledPerson(Schema):
-    """Somebody who would be paged, by these kinds of contact in this order."""
+    """Somebody who would be paged, by these kinds of contact in this order. ``after_seconds``: for each, how much later than the
+    step; it is tried unless a phone says until then that it has the page."""
 
     person: PersonRef
     contacts: list[str]
     contacts_text: str
+    after_seconds: list[int]
 
 
 class MissedPerson(Schema):
@@ -225,10 +228,19 @@ class OtherPolicy(Schema):
     verdict_text: str
 
 
+class HeldBack(Schema):
+    """A silence would hold it back, or that the resident is away."""
+
+    why: Why
+    why_text: str
+    until: datetime
+
+
 class Rehearsal(Schema):
     """Who would be paged, if nobody answered: which policy, because of what, and step by step whom. ``persons``: how many
     different ones. ``repeat_seconds``: how often the last step is repeated after that. ``assumes_check_in``: people have to check in
-    there, and at another time than now everybody on duty is taken to have done so."""
+    there, and at another time than now everybody on duty is taken to have done so. ``held_back``: it would page nobody before that
+    silence ends; a silence of a single device is not looked at."""
 
     zone: Named
     resident: Named | None
@@ -246,6 +258,7 @@ class Rehearsal(Schema):
     persons: int
     repeat_seconds: int
     assumes_check_in: bool
+    held_back: HeldBack | None
 
 
 # The week to come -----------------------------------------------------------------------------------------------------
