@@ -107,7 +107,10 @@ class Apprise:
         """The scheme. ValueError for what is not to be called."""
         if len(address) > LONGEST_ADDRESS or not address.isprintable():
             raise ValueError("must be an address of Apprise, on one line")
-        parts = urlsplit(address)
+        try:
+            parts = urlsplit(address)
+        except ValueError:  # as it has half of a bracket
+            raise ValueError("must be an address of Apprise, as signal://…") from None
         if parts.scheme not in self.config.schemes:
             raise ValueError(f"must begin with {', '.join(f'{each}://' for each in sorted(self.config.schemes))}")
         if not parts.netloc or parts.fragment:
