@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 
-from alerts.alert import Refusal
 from alerts.render import translations
 from devices.words import N_
 
@@ -13,7 +13,8 @@ YES = frozenset({("1",), ("ja",), ("yes",), ("ja", "1"), ("yes", "1"), ("1", "ja
 
 
 class Outcome(StrEnum):
-    """What became of it. ``no_page``: nothing to take; ``nobody``: no number of ours; ``shown``: heard, and not taken."""
+    """What became of it. ``no_page``: nothing to take; ``nobody``: no number of ours; ``shown``: heard, and not taken.
+    ``confirmed``, ``test_shown``, ``test_over``: of a test."""
 
     TAKEN = "taken"
     HELD_BY_OTHER = "held_by_other"
@@ -22,6 +23,9 @@ class Outcome(StrEnum):
     NO_PAGE = "no_page"
     NOT_UNDERSTOOD = "not_understood"
     NOBODY = "nobody"
+    CONFIRMED = "confirmed"
+    TEST_SHOWN = "test_shown"
+    TEST_OVER = "test_over"
 
 
 WORDS = {
@@ -30,6 +34,9 @@ WORDS = {
     Outcome.CLOSED: N_("The alert in {zone} is closed."),
     Outcome.SHOWN: N_("You do not have the alert in {zone}."),
     Outcome.NO_PAGE: N_("There is no alert for you to take now."),
+    Outcome.CONFIRMED: N_("Confirmed: alerts come to this phone."),
+    Outcome.TEST_SHOWN: N_("You have not confirmed the test."),
+    Outcome.TEST_OVER: N_("This test is over. Send another one under My contacts."),
 }
 """What is said to whoever answered; nothing for the rest."""
 
@@ -45,6 +52,11 @@ def words(outcome: Outcome, zone: str, language: str) -> str:
     return translations(language).gettext(said).format(zone=zone) if said else ""
 
 
-def refused(reason: Refusal) -> Outcome:
-    """Why an alert is not theirs."""
-    return Outcome.CLOSED if reason is Refusal.CLOSED else Outcome.HELD_BY_OTHER
+OF_TEST: Mapping[Outcome, Outcome] = {
+    Outcome.TAKEN: Outcome.CONFIRMED,
+    Outcome.SHOWN: Outcome.TEST_SHOWN,
+    Outcome.CLOSED: Outcome.TEST_OVER,
+    Outcome.NO_PAGE: Outcome.TEST_OVER,
+    Outcome.HELD_BY_OTHER: Outcome.TEST_OVER,
+}
+"""What became of an answer to a test, by what had become of one to an alert."""

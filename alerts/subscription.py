@@ -13,7 +13,7 @@ import json
 from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,6 +21,11 @@ LONGEST_ENDPOINT = 2000
 NO_ENDPOINT = "the endpoint is no address of a push service"
 POINT, SECRET = 65, 16
 """Bytes of a browser's public key, an uncompressed point of P-256, and of its secret (RFC 8291)."""
+NAT64 = IPv6Network("64:ff9b::/96")
+"""Leads to the address of the older kind that its end is (RFC 6052)."""
+NOBODYS = tuple(map(IPv6Network, ("::/96", "64:ff9b:1::/48", "fec0::/10")))
+"""Networks of no public host that ``ipaddress`` does not know as such: IPv4-compatible (RFC 4291), the NAT64 of a network of its own
+(RFC 8215), and site-local (RFC 3879)."""
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 """The curve P-256 (FIPS 186-4): y² = x³ - 3x + B modulo P."""
@@ -80,8 +85,18 @@ def check(subscription: Subscription, *, private: bool = False) -> None:
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the internet, and not of somebody's own network."""
     found = ip_address(address)
-    found = getattr(found, "ipv4_mapped", None) or found
+    if isinstance(found, IPv6Address):
+        if any(found in each for each in NOBODYS):
+            return False
+        found = _inside(found) or found
     return found.is_global and not found.is_multicast
+
+
+def _inside(address: IPv6Address) -> IPv4Address | None:
+    """The older kind of address that a newer one leads to."""
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _check_endpoint(endpoint: str, *, private: bool) -> None:

@@ -3,8 +3,9 @@
 Rules
     What was told by nobody whom we asked is refused. What is true and of no use (a page that is gone, a number that nobody has) is
     taken and counted: a provider that is refused tells it again and again.
-    "1" takes the alert of the newest page to that number, if it is not older than ``ANSWERED_WITHIN``. Where several are open: one
-    that nobody has, the severest, the newest; the answer says in which zone.
+    "1" answers the newest page to that number, if it is not older than ``ANSWERED_WITHIN``. Where several are open: one that
+    nobody has, the severest, the newest; the answer says in which zone. It is the answer that comes with a page's key
+    (``gateway.receipts``): it takes the alert, and shows that the contact works; of a test it only shows that.
     The same answer told twice is one answer, and is replied to with the same words.
     What is not understood gets no answer: a phone that answers by itself would talk with us all night.
 """
@@ -19,21 +20,20 @@ from uuid import UUID
 
 import structlog
 
-from alerts.alert import Claim, Refused
+from alerts.alert import Stage
 from alerts.channels import Channel
 from alerts.channels._callback import CalledBack, Hears, Reported, Said
 from alerts.delivery import PageState, Receipt
 from alerts.phone import told as number_of
-from alerts.phoned import Outcome, refused, says_yes
+from alerts.phoned import OF_TEST, Outcome, says_yes
 from alerts.render import DEFAULT_LANGUAGE
-from gateway import receipts
-from gateway.engine import advance
-from gateway.errors import Invalid, NotAllowed, NotFound, SettingError
+from gateway import pagetests, receipts
+from gateway.errors import Conflict, Gone, Invalid, NotAllowed, NotFound, SettingError
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
-from gateway.store import alerts as alert_store
-from gateway.store import answers, audit
+from gateway.store import answers
 from gateway.store import callbacks as store
+from gateway.store.alerts import StoredAlert
 from gateway.store.answers import Taken
 from gateway.store.callbacks import CalledPage
 from gateway.store.db import Connection
@@ -162,7 +162,7 @@ async def _answer(connection: Connection, channel: str, said: Said, now: datetim
         page = await _page(connection, channel, said.page)
         if page is not None and not says_yes(said.text):
             await _heard(connection, page, Reported(said.page, Receipt.SHOWN), now, cache)
-            return Told(Outcome.SHOWN, page.zone, page.language)
+            return Told(_of(page, Outcome.SHOWN), page.zone, page.language)
         return await _take(connection, page, said, now, cache) if page else Told(Outcome.NOBODY)
     if not says_yes(said.text):
         return Told(Outcome.NOT_UNDERSTOOD)
@@ -184,18 +184,40 @@ async def _take(
 ) -> Told:
     """Their answer, once. Without an id of the provider's it is the same as long as no newer page has gone to them."""
     key = f"{page.channel}:{said.id or f'{said.text} {newest or page.uid}'}"[:LONGEST_KEY]
-    stored = await alert_store.lock_id(connection, page.alert_id)
+    try:
+        stored = await receipts.lock(connection, page.uid)
+    except NotFound:  # it has been forgotten this very moment
+        return Told(Outcome.NOBODY)
     before = await answers.find(connection, page.person_id, key)
-    if before is not None or stored is None:
-        reply = before.reply if before else {}
-        return Told(Outcome(reply.get("outcome", Outcome.NOBODY)), reply.get("zone", ""), page.language)
-    book = await cache.read(connection)
-    done, _, changed = await advance(connection, stored, Claim(page.person_id), now, book)
-    outcome = refused(done.reason) if isinstance(done, Refused) else Outcome.TAKEN
-    await audit.announce(connection, changed)
-    taken = Taken(hashlib.sha256(key.encode()).digest(), {"outcome": outcome, "zone": page.zone})
-    await answers.add(connection, page.person_id, key, stored.id, taken, now)
+    if before is not None:
+        return Told(Outcome(before.reply["outcome"]), before.reply["zone"], page.language)
+    request = hashlib.sha256(key.encode())
+    outcome = _of(page, await _claim(connection, page, stored, request.hexdigest(), now, cache))
+    taken = Taken(request.digest(), {"outcome": outcome, "zone": page.zone})
+    await answers.add(connection, page.person_id, key, page.alert_id, taken, now)
     return Told(outcome, page.zone, page.language)
+
+
+async def _claim(
+    connection: Connection,
+    page: CalledPage,
+    stored: StoredAlert | None,
+    said: str,
+    now: datetime,
+    cache: RulebookCache,
+) -> Outcome:
+    try:
+        await receipts.claim(connection, page.uid, None, now, cache, said=said)
+    except (Gone, NotFound):
+        return Outcome.CLOSED if stored is None or stored.alert.stage is Stage.CLOSED else Outcome.NO_PAGE
+    except Conflict:
+        return Outcome.HELD_BY_OTHER
+    return Outcome.TAKEN
+
+
+def _of(page: CalledPage, outcome: Outcome) -> Outcome:
+    """What it is called where the page is a test."""
+    return OF_TEST[outcome] if pagetests.is_test(page) else outcome
 
 
 async def _page(connection: Connection, channel: str, uid: str) -> CalledPage | None:

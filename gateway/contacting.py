@@ -107,7 +107,7 @@ def _twice(kept: Kept, request: schemas.ContactRequest) -> bool:
 
 def _address(request: schemas.ContactRequest, reaching: Reaching) -> str:
     channel = reaching.channels.get(request.channel)
-    if channel is None or request.channel == BY_THE_PHONE:
+    if channel is None or request.channel not in {*reaching.typed, OUTSIDE}:
         there = ", ".join([*reaching.typed, OUTSIDE])
         raise Invalid("channel", f"{request.channel!r} is not set up here, or not added so", f"choose one of: {there}")
     try:

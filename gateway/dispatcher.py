@@ -19,11 +19,10 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from alerts.channels import TIME_OUT, Channel, Outgoing, Recalls
-from alerts.contacts import PAGE_TEST
 from alerts.delivery import RECALL_TRIES, Failed, GiveUp, HandedOver, Retry, SendResult, settle
 from alerts.model import Severity
 from alerts.render import bundle_text, page_text
-from gateway import receipts
+from gateway import pagetests, receipts
 from gateway.bundles import Bundles
 from gateway.clock import Clock, pause
 from gateway.metrics import METRICS
@@ -209,8 +208,8 @@ class Dispatcher:
 
     def _outgoing(self, page: LeasedPage) -> Outgoing:
         base_url, local = self._settings.public_url, self._settings.local
-        way = f"confirm/{page.key}" if page.about == PAGE_TEST else f"alerts/{page.alert_uid}"
-        url = f"{base_url}/{way}"
+        test = pagetests.is_test(page)
+        url = f"{base_url}/confirm/{page.key}" if test else f"{base_url}/alerts/{page.alert_uid}"
         text = page_text(page.language, page.severity, page.zone, page.raised_at, url, local, page.about)
         return Outgoing(
             page_id=str(page.uid),
@@ -223,6 +222,7 @@ class Dispatcher:
             page_key=page.key,
             language=page.language,
             at=f"{page.raised_at.astimezone(local):%H:%M}",
+            test=test,
         )
 
     def _outgoing_together(self, several: Sequence[LeasedPage]) -> Outgoing:

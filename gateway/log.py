@@ -1,4 +1,5 @@
-"""Structured logs, one JSON object a line, without the names of residents: only ids, codes, sites and devices."""
+"""Structured logs, one JSON object a line, without the names of residents: only ids, codes, sites and devices; and
+without keys that stand in addresses."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ import logging
 import sys
 
 import structlog
+
+KEYS_AFTER = ("/api/v1/pages/", "/confirm/", "/add-phone/")
+"""How the paths begin whose next part is a secret."""
 
 
 def set_up(level: str) -> None:
@@ -25,3 +29,8 @@ def set_up(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def without_key(path: str) -> str:
+    """A path as it may be written down."""
+    return next((f"{begin}…" for begin in KEYS_AFTER if path.startswith(begin)), path)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from alerts.alert import Stage
 from alerts.checkin import EARLY
@@ -153,7 +154,14 @@ def _raised(contact: Kept, subject: Subject, now: datetime, within: timedelta) -
 # Ending ---------------------------------------------------------------------------------------------------------------
 
 
-def is_test(page: HeardPage) -> bool:
+class Paged(Protocol):
+    """A page, whoever speaks of it."""
+
+    @property
+    def about(self) -> str | None: ...
+
+
+def is_test(page: Paged) -> bool:
     """Whether a page is a test, and not the word of one to whoever leads."""
     return page.about == PAGE_TEST
 

@@ -121,11 +121,12 @@ async def alert_detail(
 
 
 async def alert_path(connection: Connection, who: Who, uid: UUID, now: datetime) -> schemas.AlertPath:
-    """The way of an alert that the reader may see. NotFound, or NotAllowed for care staff."""
+    """The way of an alert that the reader may see, without what people and devices said. NotFound, or NotAllowed for care staff."""
     who.require(OVERSEERS)
     row = await views.alert(connection, uid, who.sight)
     if row is None:
         raise NotFound("alert", "there is no such alert, or it is not yours to see")
+    await _note_look(connection, who, row, (), now)
     entries = await views.timeline(connection, row["id"])
     pages = await paths.pages_of(connection, row["id"])
     mentioned = [*_mentioning(entries), *({"holder_id": each.person_id} for each in pages)]
@@ -140,7 +141,7 @@ async def alert_path(connection: Connection, who: Who, uid: UUID, now: datetime)
         raised_at=row["raised_at"],
         until=row["closed_at"] or now,
         pages=[_page_path(each, persons) for each in pages],
-        timeline=[_entry(each, persons, who.language) for each in entries],
+        timeline=[_bare(_entry(each, persons, who.language)) for each in entries],
     )
 
 
@@ -298,6 +299,11 @@ def _entry(row: Mapping[str, Any], persons: Persons, language: str) -> schemas.T
         vkp_event=line.vkp_event if line else None,
         note=row["note"],
     )
+
+
+def _bare(entry: schemas.TimelineEntry) -> schemas.TimelineEntry:
+    """Without the note and the evidence that go with it."""
+    return entry.model_copy(update={"note": None, "params": _without(entry.params, "evidence")})
 
 
 def _evidence(told: Mapping[str, Any]) -> schemas.EvidenceView:

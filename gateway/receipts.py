@@ -87,12 +87,25 @@ async def view(connection: Connection, key: str, now: datetime) -> schemas.PageV
     return _view(await _known(connection, key), now)
 
 
-async def claim(
-    connection: Connection, which: UUID | str, given_at: datetime | None, now: datetime, cache: RulebookCache
-) -> schemas.PageClaimed:
-    """ "I take it", by a page: as its person. NotFound, Gone, or Conflict with the reason when it is not taken.
+async def lock(connection: Connection, which: UUID | str) -> StoredAlert | None:
+    """A page's alert, held as all that is heard of the page holds it. NotFound for a page that there is not."""
+    return await _lock(connection, await _known(connection, which))
 
-    The same one again – the same page, given at the same time – is the same answer, as long as they have the alert.
+
+async def claim(
+    connection: Connection,
+    which: UUID | str,
+    given_at: datetime | None,
+    now: datetime,
+    cache: RulebookCache,
+    *,
+    said: str = "",
+) -> schemas.PageClaimed:
+    """ "I take it", by a page: as its person; of a test, that it came. NotFound, Gone, or Conflict with the reason when it is
+    not taken.
+
+    The same one again – the same page, given at the same time, or ``said`` with the same id, of at most 64 letters – is the
+    same answer, as long as they have the alert.
     """
     page = await _known(connection, which)
     if pagetests.is_test(page):
@@ -102,7 +115,7 @@ async def claim(
         raise Gone("over", "the alert is closed, or the page is more than a day old", GONE)
     if not (await people.reach(connection, page.person_id, now)).roles:
         raise Gone("over", "the page's person has no role any more", GONE)
-    key = f"page:{page.uid}:{given_at.isoformat() if given_at else ''}"
+    key = f"page:{page.uid}:{given_at.isoformat() if given_at else said}"
     if await answers.find(connection, page.person_id, key) is not None:
         return _still_theirs(page, stored)
     request = schemas.AnswerRequest(answer="claim", given_at=given_at)

@@ -27,6 +27,7 @@ class Outgoing:
     slash at the end; with ``page_key`` whoever holds this one page can tell that it was received or shown, and take the
     alert: ``POST {base_url}/api/v1/pages/{page_key}/received`` (``/shown``, ``/claim``). ``language``: of the person.
     ``at``: when the alert was raised, local time as 03:10; with ``subject`` that is what a short message says.
+    ``test``: nobody needs help; whoever has the page is to confirm that it came, in the same way as an alert is taken.
     """
 
     page_id: str
@@ -39,6 +40,7 @@ class Outgoing:
     page_key: str = ""
     language: str = "nb"
     at: str = ""
+    test: bool = False
 
 
 class Channel(Protocol):

@@ -5,8 +5,9 @@ say: so what they may say is narrow.
 
 Rules
     Only schemes that the settings name. What speaks to this machine instead of to a service can't be named at all.
-    No address of this machine or of a private network, by number or by name, but of ``hosts`` that the settings name. The name is
-    looked up before, which is no proof against one that changes its mind between the look and the call: name few schemes.
+    No address of this machine or of a private network, by number or by name, but of ``hosts`` that the settings name. A host that
+    an address names is looked up before; and whatever a service makes of an address, it is connected to public hosts only
+    (:mod:`alerts.channels._outward`).
     Only parameters that say how something looks or sounds: others read files, follow redirects or turn off certificates.
     Apprise blocks, so each page has a thread, and a page whose thread does not come back in time has failed. The thread ends
     with the conversation; there are ``SLOTS`` of them, so that services that hang cannot take all memory.
@@ -22,12 +23,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,8 +34,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from alerts.channels import TIME_OUT, Outgoing
 from alerts.channels._http import plain
+from alerts.channels._outward import addresses_of, outward_only
 from alerts.delivery import Failed, HandedOver, SendResult
 from alerts.model import Severity
+from alerts.subscription import is_public
 
 Result = TypeVar("Result")
 
@@ -49,6 +50,7 @@ SCHEME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,31}")
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 LONGEST_ADDRESS = 2000
 SLOTS = 8
+INSIDE = Failed("address must not lead to this machine or into a private network", permanent=True, contact_broken=True)
 QUIET = {"apprise": logging.CRITICAL, "urllib3": logging.WARNING}
 """They write down what services answer, and addresses with the tokens in them; we say what became of a page."""
 
@@ -105,7 +107,10 @@ class Apprise:
         """The scheme. ValueError for what is not to be called."""
         if len(address) > LONGEST_ADDRESS or not address.isprintable():
             raise ValueError("must be an address of Apprise, on one line")
-        parts = urlsplit(address)
+        try:
+            parts = urlsplit(address)
+        except ValueError:  # as it has half of a bracket
+            raise ValueError("must be an address of Apprise, as signal://…") from None
         if parts.scheme not in self.config.schemes:
             raise ValueError(f"must begin with {', '.join(f'{each}://' for each in sorted(self.config.schemes))}")
         if not parts.netloc or parts.fragment:
@@ -123,7 +128,10 @@ class Apprise:
                 return Failed("address is not one that Apprise can read", permanent=True, contact_broken=True)
             if problem := self._reaches_inside(service):
                 return problem
-            taken = _notified(service, outgoing)
+            with outward_only(self.config.hosts) as minded:
+                taken = _notified(service, outgoing)
+            if minded.refused and not taken:
+                return INSIDE
         except Exception as error:  # noqa: BLE001 - a hundred services by as many hands
             return Failed(f"{scheme}: {type(error).__name__}")
         return HandedOver(f"taken by {scheme}") if taken else Failed(f"{scheme} did not take it")
@@ -135,21 +143,10 @@ class Apprise:
         host = str(service.host).strip("[]").lower()
         if host in self.config.hosts:
             return None
-        addresses = _addresses(host) if HOST.fullmatch(host) else []
-        if not HOST.fullmatch(host) or any(not each.is_global for each in addresses):
-            told = "address must not lead to this machine or into a private network"
-            return Failed(told, permanent=True, contact_broken=True)
+        addresses = addresses_of(host) if HOST.fullmatch(host) else []
+        if not HOST.fullmatch(host) or not all(is_public(each) for each in addresses):
+            return INSIDE
         return None if addresses else Failed("the host of the address cannot be found")
-
-
-def _addresses(host: str) -> list[IPv4Address | IPv6Address]:
-    """Of a host by number or name; none for what is no host. Numbers are read as the system reads them: 127.1, 0x7f000001."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    every = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-    return [each.ipv4_mapped or each if isinstance(each, IPv6Address) else each for each in every]
 
 
 @cache

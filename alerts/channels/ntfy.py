@@ -29,6 +29,8 @@ TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")
 NO_SUCH_TOPIC = frozenset({"40009", "40010"})
 UNGUESSABLE = 16
 OPEN, TAKE, RAISED = N_("Open"), N_("I take it"), N_("Raised at {time}.")
+CONFIRM, SENT = N_("It came"), N_("Sent at {time}.")
+"""Of a test."""
 
 
 class Ntfy:
@@ -109,7 +111,7 @@ class Ntfy:
 
 def _message(outgoing: Outgoing) -> dict[str, Any]:
     _ = translations(outgoing.language).gettext
-    told = _(RAISED).format(time=outgoing.at) if outgoing.at else outgoing.text
+    told = _(SENT if outgoing.test else RAISED).format(time=outgoing.at) if outgoing.at else outgoing.text
     return {
         "topic": outgoing.address,
         "sequence_id": outgoing.page_id,
@@ -127,7 +129,8 @@ def _actions(outgoing: Outgoing) -> list[dict[str, Any]]:
     actions: list[dict[str, Any]] = []
     if outgoing.base_url and outgoing.page_key:
         claim = f"{outgoing.base_url}/api/v1/pages/{outgoing.page_key}/claim"
-        actions.append({"action": "http", "label": _(TAKE), "url": claim, "method": "POST", "clear": True})
+        label = _(CONFIRM if outgoing.test else TAKE)
+        actions.append({"action": "http", "label": label, "url": claim, "method": "POST", "clear": True})
     if outgoing.url:
         actions.append({"action": "view", "label": _(OPEN), "url": outgoing.url})
     return actions

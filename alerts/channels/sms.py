@@ -48,7 +48,8 @@ ONE, ONE_OF_SEVERAL = 160, 153
 UNICODE_ONE, UNICODE_ONE_OF_SEVERAL = 70, 67
 LONGEST_SUBJECT = 300
 
-SHORT, REPLY = N_("{alert}, {time}."), N_("Reply 1 to take it.")
+SHORT = N_("{alert}, {time}.")
+REPLY, REPLY_TO_TEST = N_("Reply 1 to take it."), N_("Reply 1 to confirm.")
 
 PRESETS: dict[str, Provider] = {
     "twilio": Provider(
@@ -167,7 +168,7 @@ def text_of(outgoing: Outgoing, *, replies: bool) -> str:
     _ = translations(outgoing.language).gettext
     alert = " ".join(outgoing.subject.split())[:LONGEST_SUBJECT]
     told = _(SHORT).format(alert=alert, time=outgoing.at) if outgoing.at else alert
-    first = f"{told} {_(REPLY)}" if replies else told
+    first = f"{told} {_(REPLY_TO_TEST if outgoing.test else REPLY)}" if replies else told
     return gsm(f"{first}\n{outgoing.url}".strip())
 
 

@@ -3,7 +3,7 @@
 Rules
     That a call was answered is no receipt: a voicemail answers, too. Somebody who presses a key has heard it.
     Busy, no answer and failed are told at once, so that the next way to reach that person is tried.
-    The words are severity and zone: whoever else picks up the phone learns no more.
+    The words are severity and zone: whoever else picks up the phone learns no more. Those of a test are that it is one.
 
 Sources of what the preset says
     twilio   https://www.twilio.com/docs/voice/api/call-resource (``Twiml``, ``Timeout``, call status values),
@@ -34,6 +34,7 @@ RING_SECONDS = "25"
 LONGEST_SUBJECT = 300
 """Letters: TwiML may have 4,000, and the words come twice."""
 SPOKEN = N_("This is the home care alarm. {alert}. Press 1 to take it.")
+SPOKEN_TEST = N_("This is the home care alarm. {alert}. Press 1 to confirm.")
 
 PRESETS: dict[str, Provider] = {
     "twilio": Provider(
@@ -95,7 +96,7 @@ class Voice(Dialled):
 def text_of(outgoing: Outgoing) -> str:
     """What the voice says."""
     alert = " ".join(outgoing.subject.split())[:LONGEST_SUBJECT]
-    return translations(outgoing.language).gettext(SPOKEN).format(alert=alert)
+    return translations(outgoing.language).gettext(SPOKEN_TEST if outgoing.test else SPOKEN).format(alert=alert)
 
 
 CHANNEL = Voice

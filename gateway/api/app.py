@@ -29,6 +29,7 @@ from gateway.clock import Clock
 from gateway.errors import Problem
 from gateway.front import Front
 from gateway.health import Health, State
+from gateway.log import without_key
 from gateway.metrics import METRICS
 from gateway.store.db import DatabaseGone
 from gateway.web import pages
@@ -41,7 +42,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-PAGES = f"{router.prefix}/pages/"
 DOCS_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
@@ -158,18 +158,13 @@ def _add_errors(app: FastAPI, front: Front, clock: Clock) -> None:
         return problem_response(500, "Server error", "bug", "something went wrong here; it is in the log", "try again")
 
     async def database(request: Request, error: Exception) -> Response:
-        log.error("database.away", path=_without_key(request.url.path), error=str(error).strip())
+        log.error("database.away", path=without_key(request.url.path), error=str(error).strip())
         return problem_response(
             503, "Unavailable", "database", "the database cannot be reached right now", "try again in a moment"
         )
 
     for gone in DatabaseGone:
         app.add_exception_handler(gone, database)
-
-
-def _without_key(path: str) -> str:
-    """A page's key is a secret, and stands in its address."""
-    return f"{PAGES}…" if path.startswith(PAGES) else path
 
 
 def problem_response(

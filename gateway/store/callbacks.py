@@ -29,6 +29,7 @@ class CalledPage:
     created_at: datetime
     holder_id: int | None
     closed: bool
+    about: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Number:
 
 
 _FIELDS = """p.id, p.uid, p.alert_id, p.attempt, p.contact_id, p.person_id, c.channel, n.language, p.severity,
-             z.name AS zone, a.zone_id, p.created_at, a.holder_id, a.closed_at IS NOT NULL AS closed"""
+             z.name AS zone, a.zone_id, p.created_at, a.holder_id, a.closed_at IS NOT NULL AS closed,
+             p.about"""
 _FROM = """page p JOIN alert a ON a.id = p.alert_id JOIN contact c ON c.id = p.contact_id
            JOIN person n ON n.id = p.person_id JOIN zone z ON z.id = a.zone_id"""
 

@@ -33,6 +33,7 @@ from gateway.access import AUDITORS, LEADERS, OVERSEERS, SESSION_COOKIE
 from gateway.api.schemas import AlertDetail
 from gateway.clock import Clock, SystemClock
 from gateway.errors import Invalid, NotSignedIn, Problem
+from gateway.log import without_key
 from gateway.store.db import DatabaseGone
 from gateway.web import (
     answerform,
@@ -447,7 +448,7 @@ def page_route(clock: Clock) -> type[APIRoute]:
                 except Problem as problem:
                     return _problem_page(request, clock, problem)
                 except DatabaseGone as gone:
-                    log.error("database.away", path=request.url.path, error=str(gone).strip())
+                    log.error("database.away", path=without_key(request.url.path), error=str(gone).strip())
                     return _problem_page(request, clock, _problem(503, "database"))
                 except (RequestValidationError, HTTPException):
                     return _problem_page(request, clock, _problem(404, "not_found"))

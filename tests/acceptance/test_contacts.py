@@ -133,6 +133,7 @@ async def test_somebody_adds_orders_and_quietens_contacts_and_alerts_go_by_that(
         ("sms", "+47\x00", "address"),
         ("pigeon", "loft", "channel"),
         ("web_push", "{}", "channel"),
+        ("canary", "canary", "channel"),
         ("in_app", "", "there_already"),
         ("sms", "+4740000001", "there_already"),
     ],

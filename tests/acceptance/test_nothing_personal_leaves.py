@@ -1,19 +1,22 @@
 """What leaves for phones, by every channel, in every language: zone, severity, time and a link, and nothing of anybody.
 
-Every template is walked: those of a page and those of the channels, for every severity and every word about a lock. And a whole
+Every template is walked: those of a page and those of the channels, for every severity and every word about a lock; of tests, of
+several alerts in one message, and what a phone shows by itself. And a whole
 gateway sends about everything that every kind of device has rules for, to real servers that keep all they get.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from itertools import product
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,12 +25,25 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir, extract_f
 import alerts.channels
 from alerts import phoned
 from alerts.channels import load_channel
+from alerts.channels.web_push import Kind, payload
+from alerts.contacts import PAGE_TEST
 from alerts.delivery import HandedOver
 from alerts.model import Severity
-from alerts.render import ABOUT, CONDITIONS, LANGUAGES, condition_text, page_text, translations
+from alerts.render import (
+    ABOUT,
+    CONDITIONS,
+    LANGUAGES,
+    PUSH_TEST,
+    TEST,
+    bundle_text,
+    condition_text,
+    page_text,
+    translations,
+)
 from devices.health import HEALTH_WORDS
 from devices.kinds import kinds
 from gateway.embedded import Broker
+from gateway.web.phone import WORDS, words
 from tests.alerts.http_servers import Got, Service, serving
 from tests.alerts.mail_servers import LOOPBACK, PostOffice, opened
 from tests.alerts.pages import PAGE
@@ -126,6 +142,59 @@ async def test_every_page_by_every_channel(language: str, about: str | None) -> 
         assert isinstance(content, bytes)
         read = message_from_bytes(content, policy=policy.default)
         assert betrayed(f"{read['Subject']} {read.get_content()}", language) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_browsers_push_service_passes_on_says_nothing_of_anybody(language: str) -> None:
+    at = datetime(2026, 11, 22, 2, 10, tzinfo=UTC)
+    kinds_of_push: tuple[Kind, ...] = ("page", "recall", "test")
+    for about, severity in product((None, PAGE_TEST, *ABOUT), Severity):
+        text = page_text(language, severity, ZONE, at, PAGE.url, ZoneInfo("Europe/Oslo"), about)
+        page = replace(PAGE, subject=text.subject, text=text.text, severity=severity, language=language)
+        for kind in kinds_of_push:
+            told = json.loads(payload(page, kind))
+            assert set(told) == {"kind", "page", "title", "body", "url", "severity", "language"}
+            assert betrayed(f"{told['title']} {told['body']}", language) == []
+            assert (ZONE in told["title"]) == (about != PAGE_TEST)
+            assert told["url"] == urlsplit(PAGE.url).path, "a path of ours, and an id"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_message_about_several_alerts_says_how_many_and_where(language: str) -> None:
+    for zones in ([ZONE, ZONE], [ZONE, "Hundvåg"]):
+        text = bundle_text(language, zones, "https://h.example/alerts")
+        assert (ZONE in text.subject) == (len(set(zones)) == 1)
+        assert "2" in text.subject
+        assert betrayed(f"{text.subject} {text.text}", language) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_test_says_that_it_is_one_and_nothing_else(language: str) -> None:
+    at = datetime(2026, 11, 22, 2, 10, tzinfo=UTC)
+    url = f"{PAGE.base_url}/confirm/{PAGE.page_key}"
+    text = page_text(language, Severity.MODERATE, ZONE, at, url, ZoneInfo("Europe/Oslo"), PAGE_TEST)
+    page = replace(PAGE, subject=text.subject, text=text.text, url=url, language=language, test=True)
+    gettext = translations(language).gettext
+    for name, speaker in SPEAKERS.items():
+        with serving(Service(body=speaker.taken)) as service:
+            sent = replace(page, address=speaker.address(service.url))
+            assert isinstance(await speaker.channel_at(service.url).send(sent), HandedOver)
+        said = words_in(service.got[0])
+        assert gettext(TEST).partition(": ")[2] in said, name
+        assert ZONE not in said, name
+        assert betrayed(said, language) == [], name
+        assert gettext("I take it") not in said, "nobody is asked to take it"
+    for each in PUSH_TEST:
+        assert betrayed(gettext(each), language) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_phone_says_by_itself_has_nobody_in_it(language: str) -> None:
+    said = words(language)
+    own = [said[name] for name in WORDS]
+    for text in (*own, *said["claims"].values(), *said["refusals"].values()):
+        assert set(re.findall(r"\{(\w+)\}", text)) <= MAY_SAY, text
+        assert betrayed(text.replace("was not taken", ""), language) == [], "an answer; a dose is called so, too"
 
 
 async def test_nothing_of_anybody_leaves_a_gateway_whatever_happens(

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from alerts.channels._callback import signed_url
+from alerts.contacts import State
 from gateway.embedded import Broker
 from gateway.metrics import METRICS
 from tests.alerts.http_servers import Service, serving
@@ -126,7 +127,8 @@ async def test_who_answers_gets_the_words_in_their_language(migrated_url: str, b
         fall = await it.fall()
         await it.town.passes(seconds=61)
         assert await it.town.news() == ["Kari (sms)", "Kari (sms)", "Ola (sms)"]
-        assert "12:00. Reply 1 to take it." in service.got[-1].said["message"]
+        (olas,) = [each.said["message"] for each in service.got if each.said["to"] == "+4790123457"]
+        assert "12:00. Reply 1 to take it." in olas
         assert await writes(it, "4790123457", "yes", "in-1") == "You have the alert in Sone."
         assert await writes(it, "+4790123456", "1", "in-2") == "Ein annan har varselet i Sone."
         assert await holder(it, fall) == ("claimed", "Ola")
@@ -273,6 +275,103 @@ async def test_who_does_not_pick_up_is_not_waited_for(migrated_url: str, broker:
         status = ours(service.got[0].said["StatusCallback"])
         await told(it, status, PASSWORD, CallSid="CA1", CallStatus="no-answer")
         assert await it.town.news() == ["Kari (voice)", "Ola (voice)"], "the next step calls both, at once"
+
+
+# Tests of a contact ---------------------------------------------------------------------------------------------------
+
+
+async def sends_a_test(it: Served, name: str, channel: str) -> UUID:
+    """Somebody tests their contact; the test, which is an alert."""
+    who = await it.town.who(name)
+    (contact,) = [each for each in (await it.town.gateway.front.contacts(who)).contacts if each.channel == channel]
+    await it.town.gateway.front.test_contact(who, contact.id)
+    await it.town.settle()
+    (test,) = await it.town.rows("SELECT uid FROM alert WHERE condition = 'page_test' ORDER BY id DESC LIMIT 1")
+    found: UUID = test["uid"]
+    return found
+
+
+async def how_it_stands(it: Served, name: str, channel: str) -> State:
+    listed = await it.town.gateway.front.contacts(await it.town.who(name))
+    return next(each.state for each in listed.contacts if each.channel == channel)
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "said", "over"),
+    [
+        ("nb", "Svar 1 for å bekrefte.", "Bekreftet: varsler kommer til denne telefonen.", "Denne prøven er over."),
+        ("nn", "Svar 1 for å stadfeste.", "Stadfesta: varsel kjem til denne telefonen.", "Denne prøven er over."),
+        ("en", "Reply 1 to confirm.", "Confirmed: alerts come to this phone.", "This test is over."),
+    ],
+)
+async def test_a_test_by_sms_is_confirmed_by_a_reply(
+    migrated_url: str, broker: Broker, language: str, asked: str, said: str, over: str
+) -> None:
+    async with reached_by("sms", "46elks", migrated_url, broker, sms_replies=True) as (it, service):
+        await it.town.rows("UPDATE person SET language = %s WHERE id = %s", language, it.town.staff["Kari"])
+        test = await sends_a_test(it, "Kari", "sms")
+        first, link = service.got[-1].said["message"].split("\n")
+        assert first.endswith(asked)
+        assert link.startswith(f"{OURS}/confirm/")
+        assert await how_it_stands(it, "Kari", "sms") is State.WAITS
+        for _ in range(2):
+            assert await writes(it, "+4790123456", "1", "in-1") == said
+        assert await how_it_stands(it, "Kari", "sms") is State.WORKS
+        assert (await it.town.timeline(test)).count("test_confirmed") == 1
+        assert "claimed" not in await it.town.timeline(test)
+        assert await holder(it, test) == ("closed", None)
+        await it.town.passes(minutes=10)
+        assert await it.town.news() == ["Kari (sms)"], "the lead is not told"
+        # One that is called off is over, and what is said to it takes nothing.
+        await sends_a_test(it, "Kari", "sms")
+        kari = await it.town.who("Kari")
+        (contact,) = [each for each in (await it.town.gateway.front.contacts(kari)).contacts if each.channel == "sms"]
+        await it.town.gateway.front.call_off_test(kari, contact.id)
+        assert (await writes(it, "+4790123456", "1", "in-2")).startswith(over)
+
+
+async def test_a_test_by_a_call_is_confirmed_by_a_key(migrated_url: str, broker: Broker) -> None:
+    async with reached_by("voice", "twilio", migrated_url, broker) as (it, service):
+        test = await sends_a_test(it, "Kari", "voice")
+        gather = ET.fromstring(service.got[-1].said["Twiml"]).find("Gather")
+        assert gather is not None
+        assert str(gather.findtext("Say")).endswith("Bekreft at det kom fram. Trykk 1 for å bekrefte.")
+        pressed = ours(str(gather.get("action")))
+        for digits, said, state in (
+            ("7", "Du har ikke bekreftet prøven.", State.WAITS),
+            ("1", "Bekreftet: varsler kommer til denne telefonen.", State.WORKS),
+            ("1", "Bekreftet: varsler kommer til denne telefonen.", State.WORKS),
+        ):
+            reply = await told(it, pressed, PASSWORD, CallSid="CA1", Digits=digits)
+            assert ET.fromstring(reply.text).findtext("Say") == said
+            assert await how_it_stands(it, "Kari", "voice") is state
+        assert await holder(it, test) == ("closed", None)
+
+
+async def test_an_alert_that_is_taken_by_phone_shows_as_well_that_the_phone_works(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with reached_by("sms", "46elks", migrated_url, broker, sms_replies=True) as (it, _):
+        counted = METRICS.text().decode()
+        await it.fall()
+        assert await writes(it, "+4790123456", "1", "in-1") == "Du har varselet i Sone."
+        assert await how_it_stands(it, "Kari", "sms") is State.WORKS
+        leg = 'hjemmevakt_page_leg_seconds_count{channel="sms",leg="answered",severity="40"}'
+        assert counted_of(METRICS.text().decode(), leg) == counted_of(counted, leg) + 1
+
+
+def counted_of(text: str, name: str) -> float:
+    return next((float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name)), 0.0)
+
+
+async def test_whose_role_has_ended_takes_nothing_by_phone(migrated_url: str, broker: Broker) -> None:
+    async with reached_by("sms", "46elks", migrated_url, broker, sms_replies=True) as (it, _):
+        fall = await it.fall()
+        ended = "UPDATE assignment SET during = tstzrange(lower(during), %s) WHERE person_id = %s"
+        await it.town.rows(ended, it.town.now, it.town.staff["Kari"])
+        assert await writes(it, "+4790123456", "1", "in-1") == "Det er ikke noe varsel du kan ta nå."
+        assert await holder(it, fall) == ("open", None)
+        assert await it.town.rows("SELECT 1 FROM contact WHERE confirmed_at IS NOT NULL") == []
 
 
 # Enemies --------------------------------------------------------------------------------------------------------------

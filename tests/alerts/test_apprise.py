@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from alerts.channels import load_channel
+from alerts.channels._outward import outward_only
 from alerts.channels.apprise import HERE, SLOTS
 from alerts.delivery import Failed, HandedOver
 from gateway.clock import pause
@@ -17,7 +20,7 @@ from tests.alerts.http_servers import Service, drips_a_body, serving
 from tests.alerts.mail_servers import talking
 from tests.alerts.pages import PAGE
 
-WIDE = {"schemes": ["json", "jsons", "mailto", "matrix", "gotify", "tgram", "signal"]}
+WIDE = {"schemes": ["json", "jsons", "mailto", "matrix", "gotify", "tgram", "signal", "zulip"]}
 
 
 async def test_a_page_reaches_a_service_with_what_it_was_given() -> None:
@@ -55,6 +58,7 @@ async def test_a_page_reaches_a_service_with_what_it_was_given() -> None:
         "gotify://127.0.0.1:{port}/AbCdEf",
         "signal://127.0.0.1:{port}/+4790123456/+4790123457",
         "mailto://kari:pw@[127.0.0.1]",
+        "zulip://bot@127.0.0.1/abcdefghijklmnopqrstuvwxyz012345",
     ],
 )
 async def test_no_address_leads_into_this_machine_or_a_private_network(address: str) -> None:
@@ -93,6 +97,24 @@ async def test_what_may_not_be_said_is_refused_before_anybody_is_called(address:
     result = await load_channel("apprise", WIDE).send(replace(PAGE, address=address))
     assert isinstance(result, Failed)
     assert (result.permanent, result.contact_broken) == (True, True)
+
+
+def test_only_public_hosts_are_connected_to_and_those_that_are_named(tmp_path: Path) -> None:
+    with serving(Service()) as service:
+        port = int(service.url.rpartition(":")[2])
+        with outward_only(()) as minded:
+            for to in (("127.0.0.1", port), ("localhost", port), ("10.0.0.1", 80)):
+                with pytest.raises(PermissionError):
+                    socket.create_connection(to, timeout=1)
+            with pytest.raises(PermissionError), socket.socket(socket.AF_UNIX) as here:
+                here.connect(str(tmp_path / "bus"))
+            with pytest.raises(PermissionError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sends:
+                sends.sendto(b"x", ("127.0.0.1", port))
+        assert minded.refused
+        with outward_only({"localhost"}) as minded:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        assert not minded.refused
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
 
 async def test_a_host_that_cannot_be_found_is_tried_again() -> None:

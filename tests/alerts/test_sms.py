@@ -15,7 +15,7 @@ from alerts.delivery import Failed, HandedOver, Receipt
 from alerts.model import Severity
 from alerts.phone import e164, told
 from alerts.phoned import says_yes
-from alerts.render import ABOUT, LANGUAGES, SEVERITIES, translations
+from alerts.render import ABOUT, LANGUAGES, SEVERITIES, TEST, translations
 from tests.alerts.http_servers import Got, Service, serving
 from tests.alerts.pages import PAGE
 from tests.alerts.speakers import CALLBACK_SECRET, SECRET, SPEAKERS
@@ -208,6 +208,17 @@ def test_an_alert_is_one_sms_in_every_language(language: str, zone: str, severit
         assert text.endswith("/alerts/0199c0de-0000-7000-8000-000000000002"), "the link comes last"
         assert "03:10" in text
         assert (translations(language).gettext("Reply 1 to take it.") in text) == replies
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_test_is_confirmed_and_not_taken(language: str) -> None:
+    _ = translations(language).gettext
+    url = "https://vakt.stavanger.kommune.no/confirm/k3y-of-this-page-and-no-other-page-at-all"
+    text = text_of(replace(PAGE, subject=_(TEST), url=url, language=language, test=True), replies=True)
+    assert _("Reply 1 to confirm.") in text
+    assert _("Reply 1 to take it.") not in text
+    assert text.endswith(url)
+    assert parts(text) <= 2
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -23,7 +23,7 @@ from alerts.channels import Outgoing, Recalls, load_channel
 from alerts.channels.web_push import WebPush, payload
 from alerts.delivery import Failed, HandedOver, SendResult
 from alerts.model import Severity
-from alerts.subscription import Subscription, check
+from alerts.subscription import Subscription, check, is_public
 from alerts.vapid import fresh_key, public_key
 from tests.alerts.mail_servers import drips, free_port, hangs_up, says_nothing, speaks_garbage, talking
 from tests.support.push_service import Phone, PushService
@@ -245,6 +245,31 @@ async def test_no_phone_makes_us_call_our_own_network(endpoint: str) -> None:
     result = await channel(private_endpoints=False).send(replace(PAGE, address=subscription.address))
     assert isinstance(result, Failed)
     assert (result.permanent, result.contact_broken) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.215.14", True),
+        ("2606:4700::1111", True),
+        ("64:ff9b::5db8:d70e", True),
+        ("2002:5db8:d70e::1", True),
+        ("10.0.0.1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::127.0.0.1", False),
+        ("64:ff9b:1::5db8:d70e", False),
+        ("::127.0.0.1", False),
+        ("::5db8:d70e", False),
+        ("2002:a00:1::", False),
+        ("2002:7f00:1::1", False),
+        ("fec0::1", False),
+        ("fe80::1%eth0", False),
+        ("224.0.0.1", False),
+    ],
+)
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert is_public(address) is public
 
 
 async def test_a_name_that_leads_inside_is_not_called(service: PushService, monkeypatch: pytest.MonkeyPatch) -> None:

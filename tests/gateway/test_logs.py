@@ -82,6 +82,30 @@ async def test_nobody_is_named_however_a_story_goes(migrated_url: str, broker: B
     assert "Borghild" not in logged
 
 
+async def test_a_key_in_an_address_is_in_no_log_while_the_database_is_away(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        with logging_as_served() as logged:
+            await looks_while_it_is_away(it)
+        told = logged.getvalue()
+        assert told.count("database.away") >= 4
+        assert "k3y-of-a-page-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" not in told
+        assert '"/alerts"' in told
+
+
+async def looks_while_it_is_away(it: Served) -> None:
+    await it.town.gateway.web_database.close()
+    for path in (
+        "/confirm/k3y-of-a-page-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "/api/v1/pages/k3y-of-a-page-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "/alerts",
+    ):
+        reply = await it.http.get(path, headers={"Accept": "text/html", "Cookie": "hjemmevakt_session=x"})
+        assert reply.status_code == 503, path
+    await it.http.post(
+        "/add-phone/k3y-of-a-page-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", headers={"Sec-Fetch-Site": "same-origin"}
+    )
+
+
 def test_each_line_is_an_object_with_a_time_and_a_level() -> None:
     with logging_as_served() as logged:
         log = structlog.get_logger()

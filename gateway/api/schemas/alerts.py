@@ -157,8 +157,8 @@ class PagePath(Schema):
 
 
 class AlertPath(Schema):
-    """The way of an alert, leg by leg: the message, its pages in the order in which they were made, and the timeline. It names
-    no resident. ``occurred_at``: by the device's clock; ``stored_at``: None where the message is kept no longer, or there was
+    """The way of an alert, leg by leg: the message, its pages in the order in which they were made, and the timeline without
+    notes and evidence. It names no resident. ``occurred_at``: by the device's clock; ``stored_at``: None where the message is kept no longer, or there was
     none; ``until``: when it was closed, or now."""
 
     id: UUID

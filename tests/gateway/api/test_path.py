@@ -59,6 +59,25 @@ async def test_what_was_withdrawn_says_when(migrated_url: str, broker: Broker) -
         assert states["Ola"] == ("answered", False)
 
 
+async def test_it_has_nothing_that_was_written_or_said_and_the_look_is_noted(migrated_url: str, broker: Broker) -> None:
+    async with served(migrated_url, broker) as it:
+        fall, note = await it.fall(), "hun er lagt inn på Våland"
+        (ola,) = await it.town.rows("SELECT uid FROM person WHERE id = %s", it.town.staff["Ola"])
+        await it.answer("Kari", fall, "claim")
+        await it.answer("Kari", fall, "hand_over", to=str(ola["uid"]))
+        declined = await it.answer("Ola", fall, "decline", note=note)
+        assert declined.status_code == 200, declined.text
+        assert note in (await it.get("Siri", f"/alerts/{fall}")).text
+        looks = "SELECT params FROM audit WHERE action = 'resident.viewed' AND actor_id = %s"
+        siri = it.town.staff["Siri"]
+        before = len(await it.town.rows(looks, siri))
+        path = await (await it.client("Siri")).alert_path(fall)
+        assert len(path.timeline) > 2
+        assert {each.note for each in path.timeline} == {None}
+        assert not [each for each in path.timeline if "evidence" in each.params]
+        assert len(await it.town.rows(looks, siri)) == before + 1
+
+
 async def test_it_is_for_whoever_oversees_and_may_see_the_alert(migrated_url: str, broker: Broker) -> None:
     async with served(migrated_url, broker) as it:
         fall = await it.fall()
