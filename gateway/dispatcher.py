@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from alerts.channels import TIME_OUT, Channel, Outgoing, Recalls
+from alerts.channels._callback import Hears
 from alerts.contacts import PAGE_TEST
 from alerts.delivery import RECALL_TRIES, Failed, GiveUp, HandedOver, Retry, SendResult, settle
 from alerts.model import Severity
@@ -124,7 +125,7 @@ class Dispatcher:
 
     async def _send_and_settle(self, page: LeasedPage) -> None:
         holder = self._settings.holder
-        if not await self._database.run(lambda each: pages.still_leased(each, page.id, holder)):
+        if not await self._database.run(lambda each: pages.which_leased(each, [page.id], holder)):
             return
         result = await self._send_while_wanted(page)
         if result is None:
@@ -196,8 +197,19 @@ class Dispatcher:
         if bundle is None:
             return await self._within_time(page, lambda: channel.send(self._outgoing(page)))
         return await self._within_time(
-            page, lambda: bundle.result(lambda several: channel.send(self._outgoing_together(several)))
+            page, lambda: bundle.result(lambda several: self._send_together(channel, several))
         )
+
+    async def _send_together(self, channel: Channel, several: Sequence[LeasedPage]) -> SendResult:
+        """What of them is still wanted; one that is left is a message as any other."""
+        holder, ids = self._settings.holder, [each.id for each in several]
+        leased = await self._database.run(lambda each: pages.which_leased(each, ids, holder))
+        wanted = [each for each in several if each.id in leased]
+        if not wanted:
+            return Failed("nobody wants it any more")
+        if len(wanted) == 1:
+            return await channel.send(self._outgoing(wanted[0]))
+        return await channel.send(self._outgoing_together(wanted, reported=isinstance(channel, Hears)))
 
     async def _within_time(self, page: LeasedPage, work: Callable[[], Awaitable[SendResult]]) -> SendResult:
         try:
@@ -225,15 +237,16 @@ class Dispatcher:
             at=f"{page.raised_at.astimezone(local):%H:%M}",
         )
 
-    def _outgoing_together(self, several: Sequence[LeasedPage]) -> Outgoing:
-        """One message for all of them, with the way to the list. Its id is its own: no page is taken back with it."""
+    def _outgoing_together(self, several: Sequence[LeasedPage], *, reported: bool) -> Outgoing:
+        """One message for all of them, with the way to the list. Its id is its own: no page is taken back with it. ``reported``: it
+        is the first page's, so that what the provider tells of the message is heard of one of them."""
         first, url = several[0], f"{self._settings.public_url}/alerts"
         text = bundle_text(first.language, [each.zone for each in several], url)
         severity = max(each.severity for each in several)
-        own = str(uuid5(first.uid, "together"))
+        page_id = first.uid if reported else uuid5(first.uid, " ".join(str(each.uid) for each in several))
         alone = self._outgoing(first)
         return replace(
-            alone, page_id=own, page_key="", subject=text.subject, text=text.text, severity=severity, url=url
+            alone, page_id=str(page_id), page_key="", subject=text.subject, text=text.text, severity=severity, url=url
         )
 
     async def _handed_over(self, page: LeasedPage, detail: str) -> None:

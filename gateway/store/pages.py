@@ -125,12 +125,12 @@ def _leased(row: dict[str, Any]) -> LeasedPage:
     return LeasedPage(**{**row, "severity": Severity(row["severity"])})
 
 
-async def still_leased(connection: Connection, page_id: int, holder: str) -> bool:
-    """Whether a page is still to be sent: not withdrawn by an answer, and not taken over."""
+async def which_leased(connection: Connection, page_ids: Sequence[int], holder: str) -> set[int]:
+    """Which pages are still to be sent: not withdrawn by an answer, and not taken over."""
     cursor = await connection.execute(
-        "SELECT 1 FROM page WHERE id = %s AND state = 'leased' AND leased_by = %s", (page_id, holder)
+        "SELECT id FROM page WHERE id = ANY(%s) AND state = 'leased' AND leased_by = %s", (list(page_ids), holder)
     )
-    return await cursor.fetchone() is not None
+    return {row["id"] for row in await cursor.fetchall()}
 
 
 async def renew(connection: Connection, page_id: int, holder: str, seconds: float) -> bool:

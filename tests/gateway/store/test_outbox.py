@@ -55,7 +55,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_the_first_has_lost_it(migr
         (mine,) = await lease(town, "one", seconds=0)
         (again,) = await lease(town, "two")
         assert (mine.id, again.id, again.tries) == (mine.id, mine.id, 2)
-        assert not await town.run(lambda each: pages.still_leased(each, mine.id, "one"))
+        assert not await town.run(lambda each: pages.which_leased(each, [mine.id], "one"))
         assert not await town.run(lambda each: pages.handed_over(each, mine.id, "one", "ok", NOW))
         assert not await town.run(lambda each: pages.retry(each, mine.id, "one", "no", 0))
         assert not await town.run(lambda each: pages.failed(each, mine.id, "one", "no", NOW))
@@ -81,7 +81,7 @@ async def test_an_answer_withdraws_what_waits_and_what_is_leased(migrated_url: s
         await town.raise_(town.raising(town.homes[0]))
         (page,) = await lease(town, "me")
         await town.run(lambda each: pages.withdraw(each, page.alert_id, NOW))
-        assert not await town.run(lambda each: pages.still_leased(each, page.id, "me"))
+        assert not await town.run(lambda each: pages.which_leased(each, [page.id], "me"))
         assert not await town.run(lambda each: pages.retry(each, page.id, "me", "busy", 0))
         assert (await stands(town))["state"] == "withdrawn"
         assert await lease(town, "me", seconds=0) == []
