@@ -87,7 +87,8 @@ class Dispatcher:
         now, holder, free = self._clock.now(), self._settings.holder, slots - len(self._sending)
         if free <= 0:
             return 0
-        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free, least))
+        ours = tuple(self._channels)
+        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free, ours, least))
         self._start(await self._bundles.arrange(leased, now), self._send_and_settle, self._sending)
         return len(leased)
 
@@ -95,7 +96,8 @@ class Dispatcher:
         now, free = self._clock.now(), RECALL_SLOTS - len(self._recalling)
         if free <= 0:
             return 0
-        leased = await self._database.run(lambda each: pages.lease_recalls(each, now, RECALL_SECONDS, free))
+        ours = tuple(self._channels)
+        leased = await self._database.run(lambda each: pages.lease_recalls(each, now, RECALL_SECONDS, free, ours))
         self._start(leased, self._recall_and_settle, self._recalling)
         return len(leased)
 
@@ -129,7 +131,7 @@ class Dispatcher:
             return
         result = await self._send_while_wanted(page)
         if result is None:
-            METRICS.page(page.channel, "withdrawn")
+            await self._broken_off(page)
             return
         verdict = settle(result, page.tries)
         match verdict:
@@ -137,10 +139,17 @@ class Dispatcher:
                 await self._handed_over(page, detail)
             case Retry(after=after):
                 reason, seconds = result.reason if isinstance(result, Failed) else "", after.total_seconds()
-                again = await self._database.run(lambda each: pages.retry(each, page.id, holder, reason, seconds))
+                now = self._clock.now()
+                again = await self._database.run(lambda each: pages.retry(each, page.id, holder, reason, seconds, now))
                 METRICS.page(page.channel, "retried" if again else "not_needed")
             case GiveUp():
                 await self._give_up(page, verdict)
+
+    async def _broken_off(self, page: LeasedPage) -> None:
+        now = self._clock.now()
+        if isinstance(self._channels.get(page.channel), Recalls):
+            await self._database.run(lambda each: pages.broken_off(each, page.id, now))
+        METRICS.page(page.channel, "withdrawn")
 
     async def _give_up(self, page: LeasedPage, verdict: GiveUp) -> None:
         now, holder, cache = self._clock.now(), self._settings.holder, self._cache

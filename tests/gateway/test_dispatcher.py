@@ -20,7 +20,7 @@ from gateway.dispatcher import SLOTS, Dispatcher, Dispatching
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts, bundles, pages
 from gateway.store.db import Connection
-from tests.gateway.place import NOW, Place, place
+from tests.gateway.place import CHANNELS, NOW, Place, place
 from tests.support.mail import MailServer
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -165,7 +165,7 @@ async def test_a_message_tells_of_what_is_wanted_when_it_is_sent(migrated_url: s
         provider.go_on.set()
         sends = dispatcher(town, provider, clock)
         await raised(town, 20, homes=range(3))
-        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10))
+        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10, CHANNELS))
         await sends._bundles.arrange(leased, NOW)
         await town.run(partial(pages.withdraw, alert_id=leased[0].alert_id, now=NOW))
         assert await sends._send(leased[1]) == HandedOver()
@@ -201,7 +201,8 @@ async def test_two_that_have_a_page_each_do_not_wait_for_each_other(migrated_url
         await raised(town, 20, homes=range(2))
         both = [Bundles(town.database, name) for name in ("one", "two")]
         leased = [
-            await town.run(partial(pages.lease, now=NOW, holder=name, seconds=8, limit=1)) for name in ("one", "two")
+            await town.run(partial(pages.lease, now=NOW, holder=name, seconds=8, limit=1, channels=CHANNELS))
+            for name in ("one", "two")
         ]
         leaves = [await each.arrange(theirs, NOW) for each, theirs in zip(both, leased, strict=True)]
         assert [len(each) for each in leaves] == [1, 0], "the first page leaves, the second waits for it"
@@ -211,7 +212,7 @@ async def test_waiting_takes_turns_with_an_answer_to_several_of_them(migrated_ur
     """One that somebody's answer has at this moment is left alone."""
     async with place(migrated_url, homes=2) as town:
         await raised(town, 20, homes=range(2))
-        first, second = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10))
+        first, second = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10, CHANNELS))
 
         async def answered(connection: Connection) -> None:
             await pages.withdraw(connection, first.alert_id, NOW)
@@ -225,7 +226,7 @@ async def test_waiting_takes_turns_with_an_answer_to_several_of_them(migrated_ur
 async def test_what_a_provider_reports_of_a_message_is_heard_of_its_first_page(migrated_url: str) -> None:
     async with place(migrated_url, homes=2) as town:
         await raised(town, 20, homes=range(2))
-        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10))
+        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10, CHANNELS))
         sends = dispatcher(town, Provider(), ControlledClock(NOW))
         first = str(leased[0].uid)
         assert sends._outgoing_together(leased, reported=True).page_id == first
@@ -261,3 +262,19 @@ async def test_two_dispatchers_lose_no_page_of_a_bundle(migrated_url: str) -> No
                 await asyncio.gather(*(each.settled() for each in both))
         assert set(await states(town)) == {"handed_over"}
         assert len(provider.sent) <= 6
+
+
+async def test_a_page_whose_channel_nobody_has_fails_loudly_after_a_while(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        clock = ControlledClock(NOW)
+        sends = dispatcher(town, Provider(), clock)
+        await raised(town, 20)
+        await town.rows("UPDATE contact SET channel = 'sms'")
+        assert await sends.run_once() == 0
+        clock.move_to(NOW + pages.LEFT_TO_OTHERS)
+        for _ in range(5):  # the back-off, in real time, taken out
+            await town.rows("UPDATE page SET hidden_until = '-infinity'")
+            await sends.run_once()
+            await sends.settled()
+        (page,) = await town.rows("SELECT state, reason FROM page WHERE attempt = 1")
+        assert (page["state"], page["reason"]) == ("failed", "this gateway has no channel 'sms' set up")
