@@ -314,10 +314,13 @@ async def recall_again(connection: Connection, page: LeasedPage, seconds: float)
     )
 
 
-async def unsettled(connection: Connection, now: datetime) -> int:
-    """How many pages are to be sent or taken back, hidden ones included."""
+async def unsettled(connection: Connection, now: datetime, channels: Sequence[str]) -> int:
+    """How many pages a process with these channels is to send or take back, hidden ones included."""
     cursor = await connection.execute(
-        "SELECT count(*) AS n FROM page WHERE due_at <= %s OR recall_at <= %s", (now, now)
+        """SELECT count(*) AS n FROM page p JOIN contact c ON c.id = p.contact_id
+           WHERE (p.due_at <= %(now)s OR p.recall_at <= %(now)s)
+             AND (c.channel = ANY(%(channels)s) OR coalesce(p.due_at, p.recall_at) <= %(now)s - %(others)s)""",
+        {"now": now, "channels": list(channels), "others": LEFT_TO_OTHERS},
     )
     row = await cursor.fetchone()
     return int(row["n"]) if row else 0

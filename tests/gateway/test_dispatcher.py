@@ -194,6 +194,8 @@ async def test_who_comes_after_a_message_that_was_broken_off_has_it_sent() -> No
     go_on.set()
     assert await shared.result(send) == HandedOver()
     assert len(asked) == 2
+    assert await shared.result(send) == HandedOver()
+    assert len(asked) == 2, "who comes after it has left hears what became of it"
 
 
 async def test_two_that_have_a_page_each_do_not_wait_for_each_other(migrated_url: str) -> None:
