@@ -34,7 +34,7 @@ class Shared:
             return await asyncio.shield(self._task)
         finally:
             self._waiting -= 1
-            if not self._waiting and self._task is not None and not self._task.done():
+            if not self._waiting and not self._task.done():
                 self._task.cancel()
                 self._task = None
 
