@@ -4,7 +4,8 @@ Rules
     Each page up to moderate that finds nothing before it leaves at once. Those that follow to the same contact within 20 s wait
     for the end of them, and leave together, as one message. Whatever is due at the same moment leaves together, too.
     Never what is serious or critical; never what says more than that there is an alert (``Page.about``); never where no message
-    is sent (in the app).
+    is sent (in the app), nor where each page is answered or shown by itself: in a call a key takes one alert, and a phone
+    with the app tells of one page.
     Only the message is one: each page keeps its own row, its own lease, its own tries and its own end.
 
 The time and the severity are proposals, no source gives them.
@@ -21,7 +22,7 @@ from alerts.model import Severity
 
 UP_TO = Severity.MODERATE
 WITHIN = timedelta(seconds=20)
-NO_MESSAGE = frozenset({"in_app"})
+EACH_BY_ITSELF = frozenset({"in_app", "voice", "web_push"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,14 @@ Decision = Alone | Together | Hold
 
 
 def may_be_bundled(page: Due) -> bool:
-    return page.severity <= UP_TO and page.about is None and page.channel not in NO_MESSAGE
+    return page.severity <= UP_TO and page.about is None and page.channel not in EACH_BY_ITSELF
 
 
-def concerned(pages: Collection[Due]) -> list[int]:
-    """The contacts of which it has to be known when a page that may be bundled last left for them."""
-    return sorted({each.contact for each in pages if may_be_bundled(each)})
+def concerned(pages: Collection[Due]) -> dict[int, int]:
+    """The contacts of which it has to be known when a page that may be bundled last left for them, each with the first of theirs
+    here: who sends beside us and has a later one lets ours leave."""
+    latest_first = sorted((each for each in pages if may_be_bundled(each)), key=lambda each: -each.id)
+    return {each.contact: each.id for each in latest_first}
 
 
 def arrange(pages: Sequence[Due], left_at: Mapping[int, datetime], now: datetime) -> list[Decision]:

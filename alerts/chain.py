@@ -6,7 +6,8 @@ Rules
     without any word every contact is tried: nothing has to be heard, decided or remembered for that.
     The app on an open screen is outside of the chain: paged at once, and nobody waits for word of it nor stops for it, as the
     desk may be empty.
-    A contact in its quiet hours is left out of what is neither serious nor critical, unless its person has no other.
+    A contact in its quiet hours is left out of what is neither serious nor critical, unless its person has no other that rings:
+    the app on a screen does not.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ def chained(
 
 
 def awake(contacts: Sequence[Contact], severity: Severity, before: Iterable[Contact] = ()) -> tuple[Contact, ...]:
-    """Those of the contacts that may be disturbed; of a person who has no other, all."""
+    """Those of the contacts that may be disturbed; of a person of whom no other one rings, all."""
     if severity >= PASSES_QUIET:
         return tuple(contacts)
-    reached = {each.person_id for each in (*contacts, *before) if not each.resting}
-    return tuple(each for each in contacts if not each.resting or each.person_id not in reached)
+    rings = {each.person_id for each in (*contacts, *before) if not each.resting and each.kind != OUTSIDE}
+    return tuple(each for each in contacts if not each.resting or each.person_id not in rings)
 
 
 def at(contact: Contact, now: datetime, local: tzinfo) -> Contact:

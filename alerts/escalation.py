@@ -79,6 +79,7 @@ from alerts.ladder import (
     climb_from,
     climbing,
     contacts_of,
+    ends_round,
     last_step,
     page,
     persons_of,
@@ -151,15 +152,16 @@ def _closed(alert: Alert, now: datetime) -> Step:
 def _pages_failed(alert: Alert, event: PagesFailed, now: datetime, people: People) -> Step:
     """Nobody of the newest attempt was reached: what was waited for will not come, so go on at once.
 
-    The last step waits all the same: repeating it at once would only fail again, as fast as it can.
+    The last step of a round waits all the same: the same people at once would only fail again, as fast as it can.
     """
     waits_for_people = alert.due_for in WAITS_FOR_PEOPLE
     if event.attempt != alert.attempt or not waits_for_people:
         return Step(alert)
     unreached = Entry("attempt_failed", {"attempt": event.attempt})
-    if climbing(alert) and alert.step is not None and alert.step >= last_step(alert):
+    if climbing(alert) and ends_round(alert):
         soon = min(alert.due_at or now, now + LOOK_FOR_PEOPLE)
-        return Step(replace(alert, due_at=soon, exhausted_at=alert.exhausted_at or now), (unreached,))
+        exhausted = alert.exhausted_at or (now if alert.step is not None and alert.step >= last_step(alert) else None)
+        return Step(replace(alert, due_at=soon, exhausted_at=exhausted), (unreached,))
     went_on = _due(alert, now, people)
     return replace(went_on, entries=(unreached, *went_on.entries))
 

@@ -176,3 +176,8 @@ def persons_of(contacts: tuple[Contact, ...]) -> list[int]:
 def last_step(alert: Alert) -> int:
     """The position of the last step of the last round."""
     return len(alert.policy.ladder) - 1
+
+
+def ends_round(alert: Alert) -> bool:
+    """Whether the ladder stands on the last step of a round: everybody whom it means has been called."""
+    return alert.step is not None and (alert.step >= last_step(alert) or alert.policy.round_of(alert.step + 1)[1] == 0)

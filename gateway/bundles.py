@@ -18,7 +18,7 @@ from gateway.store.pages import LeasedPage
 
 
 class Shared:
-    """One sending for several pages. It begins when the first of them asks for it."""
+    """One sending for several pages. It begins when the first of them asks for it, and anew when it was broken off before."""
 
     def __init__(self, pages: Sequence[LeasedPage]) -> None:
         self.pages = tuple(pages)
@@ -36,6 +36,7 @@ class Shared:
             self._waiting -= 1
             if not self._waiting and not self._task.done():
                 self._task.cancel()
+                self._task = None
 
 
 class Bundles:
@@ -49,12 +50,12 @@ class Bundles:
     async def arrange(self, leased: Sequence[LeasedPage], now: datetime) -> list[LeasedPage]:
         """Those that leave now, alone or together; the others are put back."""
         due = [Due(each.id, each.contact_id, each.channel, each.severity, each.about) for each in leased]
-        contacts = concerned(due)
-        if not contacts:
+        firsts = concerned(due)
+        if not firsts:
             return list(leased)
 
         async def decide(connection: Connection) -> list[Together | Hold]:
-            left_at = await bundles.left_at(connection, contacts, [each.id for each in leased], now)
+            left_at = await bundles.left_at(connection, firsts, now)
             decided = [each for each in arrange(due, left_at, now) if isinstance(each, Together | Hold)]
             for each in decided:
                 if isinstance(each, Hold):

@@ -79,7 +79,8 @@ async def _pages_settled(gateway: Gateway) -> int:
     """Every page that is due has been handed over or given up, back-off included, and taken back where it is to be. How many
     sendings that took."""
     sent = 0
-    while await gateway.database.read(partial(pages.unsettled, now=gateway.clock.now())):
+    ours = tuple(gateway.channels)
+    while await gateway.database.read(partial(pages.unsettled, now=gateway.clock.now(), channels=ours)):
         leased = await gateway.dispatcher.run_once()
         await gateway.dispatcher.settled()
         sent += leased

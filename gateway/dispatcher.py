@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from alerts.channels import TIME_OUT, Channel, Outgoing, Recalls
+from alerts.channels._callback import Hears
 from alerts.delivery import RECALL_TRIES, Failed, GiveUp, HandedOver, Retry, SendResult, settle
 from alerts.model import Severity
 from alerts.render import bundle_text, page_text
@@ -85,7 +86,8 @@ class Dispatcher:
         now, holder, free = self._clock.now(), self._settings.holder, slots - len(self._sending)
         if free <= 0:
             return 0
-        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free, least))
+        ours = tuple(self._channels)
+        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free, ours, least))
         self._start(await self._bundles.arrange(leased, now), self._send_and_settle, self._sending)
         return len(leased)
 
@@ -93,7 +95,8 @@ class Dispatcher:
         now, free = self._clock.now(), RECALL_SLOTS - len(self._recalling)
         if free <= 0:
             return 0
-        leased = await self._database.run(lambda each: pages.lease_recalls(each, now, RECALL_SECONDS, free))
+        ours = tuple(self._channels)
+        leased = await self._database.run(lambda each: pages.lease_recalls(each, now, RECALL_SECONDS, free, ours))
         self._start(leased, self._recall_and_settle, self._recalling)
         return len(leased)
 
@@ -123,11 +126,11 @@ class Dispatcher:
 
     async def _send_and_settle(self, page: LeasedPage) -> None:
         holder = self._settings.holder
-        if not await self._database.run(lambda each: pages.still_leased(each, page.id, holder)):
+        if not await self._database.run(lambda each: pages.which_leased(each, [page.id], holder)):
             return
         result = await self._send_while_wanted(page)
         if result is None:
-            METRICS.page(page.channel, "withdrawn")
+            await self._broken_off(page)
             return
         verdict = settle(result, page.tries)
         match verdict:
@@ -135,10 +138,17 @@ class Dispatcher:
                 await self._handed_over(page, detail)
             case Retry(after=after):
                 reason, seconds = result.reason if isinstance(result, Failed) else "", after.total_seconds()
-                again = await self._database.run(lambda each: pages.retry(each, page.id, holder, reason, seconds))
+                now = self._clock.now()
+                again = await self._database.run(lambda each: pages.retry(each, page.id, holder, reason, seconds, now))
                 METRICS.page(page.channel, "retried" if again else "not_needed")
             case GiveUp():
                 await self._give_up(page, verdict)
+
+    async def _broken_off(self, page: LeasedPage) -> None:
+        now = self._clock.now()
+        if isinstance(self._channels.get(page.channel), Recalls):
+            await self._database.run(lambda each: pages.broken_off(each, page.id, now))
+        METRICS.page(page.channel, "withdrawn")
 
     async def _give_up(self, page: LeasedPage, verdict: GiveUp) -> None:
         now, holder, cache = self._clock.now(), self._settings.holder, self._cache
@@ -195,8 +205,19 @@ class Dispatcher:
         if bundle is None:
             return await self._within_time(page, lambda: channel.send(self._outgoing(page)))
         return await self._within_time(
-            page, lambda: bundle.result(lambda several: channel.send(self._outgoing_together(several)))
+            page, lambda: bundle.result(lambda several: self._send_together(channel, several))
         )
+
+    async def _send_together(self, channel: Channel, several: Sequence[LeasedPage]) -> SendResult:
+        """What of them is still wanted; one that is left is a message as any other."""
+        holder, ids = self._settings.holder, [each.id for each in several]
+        leased = await self._database.run(lambda each: pages.which_leased(each, ids, holder))
+        wanted = [each for each in several if each.id in leased]
+        if not wanted:
+            return Failed("nobody wants it any more")
+        if len(wanted) == 1:
+            return await channel.send(self._outgoing(wanted[0]))
+        return await channel.send(self._outgoing_together(wanted, reported=isinstance(channel, Hears)))
 
     async def _within_time(self, page: LeasedPage, work: Callable[[], Awaitable[SendResult]]) -> SendResult:
         try:
@@ -225,15 +246,16 @@ class Dispatcher:
             test=test,
         )
 
-    def _outgoing_together(self, several: Sequence[LeasedPage]) -> Outgoing:
-        """One message for all of them, with the way to the list. Its id is its own: no page is taken back with it."""
+    def _outgoing_together(self, several: Sequence[LeasedPage], *, reported: bool) -> Outgoing:
+        """One message for all of them, with the way to the list. Its id is its own: no page is taken back with it. ``reported``: it
+        is the first page's, so that what the provider tells of the message is heard of one of them."""
         first, url = several[0], f"{self._settings.public_url}/alerts"
         text = bundle_text(first.language, [each.zone for each in several], url)
         severity = max(each.severity for each in several)
-        own = str(uuid5(first.uid, "together"))
+        page_id = first.uid if reported else uuid5(first.uid, " ".join(str(each.uid) for each in several))
         alone = self._outgoing(first)
         return replace(
-            alone, page_id=own, page_key="", subject=text.subject, text=text.text, severity=severity, url=url
+            alone, page_id=str(page_id), page_key="", subject=text.subject, text=text.text, severity=severity, url=url
         )
 
     async def _handed_over(self, page: LeasedPage, detail: str) -> None:

@@ -58,10 +58,12 @@ async def page(connection: Connection, channel: str, uid: UUID) -> CalledPage | 
 
 
 async def recent(connection: Connection, numbers: Sequence[Number], since: datetime) -> list[CalledPage]:
-    """Pages to these contacts that were made since then; the oldest first."""
+    """Pages to these contacts that were made since then and have left, or are leaving; the oldest first. What was never sent –
+    it waits in a chain, or was withdrawn there – is not what somebody answers."""
     cursor = await connection.execute(
         f"""SELECT {_FIELDS} FROM {_FROM}
-            WHERE p.person_id = ANY(%s) AND p.contact_id = ANY(%s) AND p.created_at >= %s ORDER BY p.id""",
+            WHERE p.person_id = ANY(%s) AND p.contact_id = ANY(%s) AND p.created_at >= %s
+              AND (p.handed_over_at IS NOT NULL OR p.state = 'leased') ORDER BY p.id""",
         ([each.person_id for each in numbers], [each.contact_id for each in numbers], since),
     )
     return [CalledPage(**row) for row in await cursor.fetchall()]

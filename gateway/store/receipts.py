@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from alerts.delivery import PageState, Receipt
 from gateway.store.db import Connection
+from gateway.store.pages import IS_LAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +100,21 @@ async def move(
 # The chain ------------------------------------------------------------------------------------------------------------
 
 _OTHERS = """WITH chosen AS (
-    SELECT p.id, p.due_at, min(p.due_at) OVER () AS next_at
+    SELECT p.id, p.due_at, min(p.due_at) OVER () AS next_at, p.tries > 0 AND {is_last} AS left_us
     FROM page p JOIN contact c ON c.id = p.contact_id AND c.channel <> 'in_app'
     WHERE p.alert_id = %(alert)s AND p.person_id = %(person)s AND p.attempt {attempts} %(attempt)s AND p.state = 'queued'
     {more})"""
 
 
 async def end_chain(connection: Connection, page: HeardPage, now: datetime) -> None:
-    """Its person is reached: what waits for them in this attempt, and in earlier ones, is not needed."""
+    """Its person is reached: what waits for them in this attempt, and in earlier ones, is not needed. What waits for another try
+    may have got there, and is taken back."""
     await connection.execute(
-        _OTHERS.format(attempts="<=", more="")
-        + """UPDATE page SET state = 'withdrawn', due_at = NULL, ended_at = %(now)s
+        _OTHERS.format(attempts="<=", more="", is_last=IS_LAST)
+        + """UPDATE page SET state = 'withdrawn', due_at = NULL, ended_at = %(now)s,
+                    recall_at = CASE WHEN left_us THEN %(now)s ELSE recall_at END,
+                    recall_tries = CASE WHEN left_us THEN 0 ELSE recall_tries END,
+                    hidden_until = CASE WHEN left_us THEN '-infinity' ELSE hidden_until END
              FROM chosen WHERE page.id = chosen.id AND page.state = 'queued'""",
         {"alert": page.alert_id, "person": page.person_id, "attempt": page.attempt, "now": now},
     )
@@ -118,7 +123,7 @@ async def end_chain(connection: Connection, page: HeardPage, now: datetime) -> N
 async def pull_chain(connection: Connection, alert_id: int, person_id: int, attempt: int, now: datetime) -> bool:
     """The next contact of a person at once, and those behind it as much sooner. Whether there is one."""
     cursor = await connection.execute(
-        _OTHERS.format(attempts="=", more="AND p.due_at > %(now)s")
+        _OTHERS.format(attempts="=", more="AND p.due_at > %(now)s", is_last=IS_LAST)
         + """UPDATE page SET due_at = page.due_at - (next_at - %(now)s) FROM chosen
              WHERE page.id = chosen.id AND page.state = 'queued'""",
         {"alert": alert_id, "person": person_id, "attempt": attempt, "now": now},
@@ -134,7 +139,8 @@ async def answered(connection: Connection, alert_id: int, person_id: int, now: d
     is to be taken from phones."""
     cursor = await connection.execute(
         """WITH chosen AS (
-               SELECT p.id, p.state = 'queued' AS waits, c.channel <> 'in_app' AND p.state <> 'queued' AS left_us
+               SELECT p.id, p.state = 'queued' AS waits,
+                      c.channel <> 'in_app' AND (p.state <> 'queued' OR p.tries > 0) AS left_us
                FROM page p JOIN contact c ON c.id = p.contact_id
                WHERE p.alert_id = %(alert)s AND p.person_id = %(person)s
                  AND p.state NOT IN ('answered', 'failed', 'withdrawn')
@@ -143,6 +149,7 @@ async def answered(connection: Connection, alert_id: int, person_id: int, now: d
                   answered_at = CASE WHEN waits THEN answered_at ELSE %(now)s END,
                   ended_at = CASE WHEN waits THEN %(now)s ELSE ended_at END,
                   recall_at = CASE WHEN left_us THEN %(now)s ELSE recall_at END,
+                  recall_tries = CASE WHEN left_us THEN 0 ELSE recall_tries END,
                   hidden_until = CASE WHEN left_us THEN '-infinity' ELSE hidden_until END
            FROM chosen WHERE page.id = chosen.id RETURNING left_us""",
         {"alert": alert_id, "person": person_id, "now": now},
@@ -174,7 +181,7 @@ async def just_answered(connection: Connection, alert_id: int, person_id: int, n
 
 async def answered_by(connection: Connection, page_id: int) -> None:
     """It was this page that was answered: the phone knows already."""
-    await connection.execute("UPDATE page SET recall_at = NULL WHERE id = %s AND state = 'answered'", (page_id,))
+    await connection.execute("UPDATE page SET recall_at = NULL WHERE id = %s", (page_id,))
 
 
 async def shown_in_app(connection: Connection, person_id: int, alerts: Sequence[int], now: datetime) -> list[Taken]:

@@ -18,10 +18,12 @@ import pytest
 
 from alerts.channels._callback import signed_url
 from alerts.contacts import State
+from alerts.delivery import Receipt
 from gateway.embedded import Broker
 from gateway.metrics import METRICS
 from tests.alerts.http_servers import Service, serving
 from tests.gateway.served import Served, problem, served
+from tests.support.phones import Phones
 
 OURS = "https://vakt.example.org"
 SECRET = "a secret of this gateway"
@@ -153,6 +155,29 @@ async def test_several_alerts_are_taken_one_by_one_the_severest_first(migrated_u
             assert await writes(it, "+4790123456", "1", f"in-{count}") == "Du har varselet i Sone."
             assert await holder(it, alert["uid"]) == ("claimed", "Kari")
         assert {(await holder(it, each["uid"]))[1] for each in opened} == {"Kari"}
+
+
+async def test_an_answer_takes_nothing_whose_sms_was_never_sent(migrated_url: str, broker: Broker) -> None:
+    phones = Phones()
+    more = {"sms_replies": True, "channels": {"push": phones}}
+    async with reached_by("sms", "46elks", migrated_url, broker, **more) as (it, service):
+        await it.town.rows("UPDATE contact SET position = 2 WHERE channel = 'sms'")
+        push = await it.town.contact("Kari", "push", "kari-phone")
+        fall = await it.fall()
+        await it.town.gateway.front.page_heard(phones.key(), Receipt.RECEIVED)
+        await it.town.settle()
+        assert sorted(await it.town.states(fall)) == [("Kari", "received"), ("Kari", "withdrawn")]
+        assert service.got == [], "her phone had it: no SMS"
+
+        await it.town.rows("UPDATE contact SET active = false WHERE id = %s", push)
+        lesser = await it.fall()
+        await it.town.rows(
+            "UPDATE page SET severity = 20 WHERE alert_id = (SELECT id FROM alert WHERE uid = %s)", lesser
+        )
+        assert len(service.got) == 1
+        assert await writes(it, "+4790123456", "1", "in-1") == "Du har varselet i Sone."
+        assert await holder(it, lesser) == ("claimed", "Kari")
+        assert await holder(it, fall) == ("open", None)
 
 
 async def test_what_is_no_answer_takes_nothing_and_gets_none(migrated_url: str, broker: Broker) -> None:

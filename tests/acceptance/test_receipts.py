@@ -175,6 +175,37 @@ async def test_a_phone_that_is_off_is_not_tried_again_once_another_contact_has_r
         town.push.busy.clear()
         await town.passes(seconds=45)
         assert await town.news() == ["Kari", "Kari (sms)"]
+        assert [each.address for each in town.push.recalled] == ["kari-phone"], "it may have got there all the same"
+
+
+async def test_a_try_that_fails_after_its_person_was_reached_is_the_last_and_is_taken_back(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with town_with_phones(migrated_url, broker) as town:
+        await _fall_while_push_is_slow(town)
+        await town.rows("UPDATE page SET due_at = due_at - interval '15 s' WHERE state = 'queued'")
+        async with asyncio.timeout(10):
+            while not town.sms.sent:
+                await town.gateway.dispatcher.run_once()
+                await pause(0.02)
+        await town.gateway.front.page_heard(town.sms.key(), Receipt.RECEIVED)
+        town.push.busy.add("kari-phone")
+        town.push.let_go.set()
+        await town.settle()
+        page = await town.page(town.push)
+        assert (page["state"], page["ended_at"], page["recalled_at"]) == ("withdrawn", town.now, town.now)
+        assert [each.address for each in town.push.recalled] == ["kari-phone"]
+
+
+async def _fall_while_push_is_slow(town: Town) -> UUID:
+    """Its page is being sent, and stays so until ``let_go``."""
+    town.push.slow = True
+    fall = await town.falls(settle=False)
+    async with asyncio.timeout(10):
+        while not town.push.sent:
+            await town.gateway.dispatcher.run_once()
+            await pause(0.02)
+    return fall
 
 
 # Quiet hours ----------------------------------------------------------------------------------------------------------
@@ -310,6 +341,45 @@ async def test_what_was_being_sent_when_somebody_answered_is_taken_back_after_it
         assert (page["state"], page["recalled_at"]) == ("withdrawn", town.now)
         assert page["handed_over_at"] is not None
         assert [each.address for each in town.push.recalled][-1] == "kari-phone"
+
+
+async def test_what_waits_for_another_try_when_somebody_answers_is_taken_back(
+    migrated_url: str, broker: Broker
+) -> None:
+    async with town_with_phones(migrated_url, broker) as town:
+        town.push.busy.add("kari-phone")
+        fall = await town.falls(settle=False)
+        await town.gateway.dispatcher.run_once()
+        await town.gateway.dispatcher.settled()
+        await town.answers("Siri", fall, "claim")
+        assert [each.address for each in town.push.recalled] == ["kari-phone"], "the time-out was ours, perhaps"
+        (row,) = await town.rows("SELECT count(*) AS n FROM page WHERE recalled_at IS NOT NULL")
+        assert row["n"] == 1, "what waited in the chain never left"
+
+
+async def test_what_one_answers_while_it_waits_for_another_try_is_taken_back(migrated_url: str, broker: Broker) -> None:
+    async with town_with_phones(migrated_url, broker) as town:
+        town.push.busy.add("kari-phone")
+        fall = await town.falls(settle=False)
+        await town.gateway.dispatcher.run_once()
+        await town.gateway.dispatcher.settled()
+        await town.answers("Kari", fall, "claim")
+        assert [each.address for each in town.push.recalled] == ["kari-phone"]
+
+
+async def test_what_was_broken_off_is_taken_back_once_more(migrated_url: str, broker: Broker) -> None:
+    """The request may be on its way still, behind the first recall."""
+    async with town_with_phones(migrated_url, broker) as town:
+        await _fall_while_push_is_slow(town)
+        await town.rows(  # as it is when somebody has answered, and the first recall is done
+            "UPDATE page SET state = 'withdrawn', due_at = NULL, leased_by = NULL WHERE state IN ('queued', 'leased')"
+        )
+        async with asyncio.timeout(10):
+            await town.gateway.dispatcher.settled()
+        assert (town.push.let_go.is_set(), town.push.recalled) == (False, [])
+        await town.settle()
+        assert [each.address for each in town.push.recalled] == ["kari-phone"]
+        assert (await town.page(town.push))["handed_over_at"] is None
 
 
 async def test_within_a_second_of_an_answer_nothing_of_it_is_queued_or_leased_and_phones_are_told(

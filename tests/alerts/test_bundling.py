@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,10 +50,15 @@ def test_what_says_more_than_that_there_is_an_alert_leaves_as_itself() -> None:
     assert arrange([told, due(2)], {}, NOW) == [Alone(1), Alone(2)]
 
 
-def test_where_no_message_is_sent_nothing_waits() -> None:
-    pages = [due(1, channel="in_app"), due(2, channel="in_app")]
-    assert concerned(pages) == []
+@pytest.mark.parametrize("channel", ["in_app", "voice", "web_push"])
+def test_where_each_page_is_shown_or_answered_by_itself_nothing_waits(channel: str) -> None:
+    pages = [due(1, channel=channel), due(2, channel=channel)]
+    assert concerned(pages) == {}
     assert arrange(pages, {ANNE: NOW}, NOW) == [Alone(1), Alone(2)]
+
+
+def test_of_each_contact_the_first_page_is_told() -> None:
+    assert concerned([due(4), due(3, BJARTE), due(2), due(1, severity=Severity.SERIOUS)]) == {ANNE: 2, BJARTE: 3}
 
 
 def test_a_clock_that_was_set_back_holds_nothing() -> None:
@@ -64,7 +70,7 @@ PAGES = st.lists(
         Due,
         id=st.integers(1, 10**6),
         contact=st.integers(1, 4),
-        channel=st.sampled_from(("sms", "email", "in_app")),
+        channel=st.sampled_from(("sms", "email", "in_app", "voice", "web_push")),
         severity=st.sampled_from(Severity),
         about=st.sampled_from((None, None, "declined")),
     ),

@@ -65,7 +65,9 @@ def test_quiet_hours_leave_nobody_without_a_page_and_do_not_count_when_it_is_ser
         assert set(paged) == set(contacts)
     for each in set(contacts) - set(paged):
         assert each.resting
-        assert any(other.person_id == each.person_id and not other.resting for other in paged)
+        assert any(
+            other.person_id == each.person_id and not other.resting and other.kind != OUTSIDE for other in paged
+        ), "another that rings"
 
 
 @given(contacts=CONTACTS, more=CONTACTS, severity=SEVERITIES)
@@ -104,6 +106,14 @@ def test_who_has_another_contact_in_the_attempt_already_is_left_in_peace() -> No
     resting = Contact(2, 1, "sms", resting=True)
     assert awake([resting], Severity.NORMAL) == (resting,)
     assert awake([resting], Severity.NORMAL, before=[Contact(1, 1, "push")]) == ()
+
+
+def test_the_app_on_a_screen_is_no_other_contact_that_rings() -> None:
+    """Whoever has one phone, with quiet hours, is called on it all the same."""
+    resting, screen = Contact(2, 1, "sms", resting=True), Contact(1, 1, OUTSIDE)
+    assert awake([screen, resting], Severity.NORMAL) == (screen, resting)
+    assert awake([resting], Severity.NORMAL, before=[screen]) == (resting,)
+    assert awake([screen, resting, Contact(3, 1, "push")], Severity.NORMAL) == (screen, Contact(3, 1, "push"))
 
 
 # What is heard of a page ----------------------------------------------------------------------------------------------

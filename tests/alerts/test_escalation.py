@@ -151,6 +151,16 @@ def test_the_last_step_waits_a_minute_so_that_it_does_not_fail_in_circles() -> N
     assert story.waits(60).paged == [DAG]
 
 
+def test_the_end_of_a_round_waits_as_well_and_then_the_next_one_begins() -> None:
+    """Where everything fails at once nobody is called twice in the same minute."""
+    story = Story(Alert(POLICY.model_copy(update={"rounds": 2}), Severity.SERIOUS))
+    for _ in range(len(POLICY.steps)):
+        story.happens(PagesFailed(story.alert.attempt))
+    assert (story.codes, story.paged, story.due_in) == (["attempt_failed"], [], 60)
+    assert story.alert.exhausted_at is None, "there is another round"
+    assert story.waits(60).paged == [ANNE, ANNE]
+
+
 def test_failed_pages_of_an_answered_alert_change_nothing() -> None:
     story = claimed()
     assert story.happens(PagesFailed(1)).last == Step(story.alert)

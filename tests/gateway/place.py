@@ -29,6 +29,8 @@ Result = TypeVar("Result")
 NOW = datetime(2026, 3, 3, 11, 0, tzinfo=UTC)
 """Tuesday 3 March 2026, 12:00 in Oslo."""
 SITE = "kommune"
+CHANNELS = ("in_app", "email", "push")
+"""Those that the outbox' stories lease pages of."""
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from alerts.channels import Channel, Outgoing
 from alerts.channels.email import Email
 from alerts.delivery import Failed, HandedOver, SendResult
 from alerts.model import Severity
+from gateway.bundles import Bundles, Shared
 from gateway.clock import ControlledClock, pause
 from gateway.dispatcher import SLOTS, Dispatcher, Dispatching
 from gateway.rulebook import RulebookCache
-from gateway.store import alerts, pages
+from gateway.store import alerts, bundles, pages
 from gateway.store.db import Connection
-from tests.gateway.place import NOW, Place, place
+from tests.gateway.place import CHANNELS, NOW, Place, place
 from tests.support.mail import MailServer
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -176,6 +177,83 @@ async def test_each_of_a_bundle_is_settled_by_itself(migrated_url: str) -> None:
         assert [each.subject for each in provider.sent] == ["2 varsler i Nord"]
 
 
+async def test_a_message_tells_of_what_is_wanted_when_it_is_sent(migrated_url: str) -> None:
+    async with place(migrated_url, homes=3) as town:
+        clock, provider = ControlledClock(NOW), Provider()
+        provider.go_on.set()
+        sends = dispatcher(town, provider, clock)
+        await raised(town, 20, homes=range(3))
+        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10, CHANNELS))
+        await sends._bundles.arrange(leased, NOW)
+        await town.run(partial(pages.withdraw, alert_id=leased[0].alert_id, now=NOW))
+        assert await sends._send(leased[1]) == HandedOver()
+        assert [each.subject for each in provider.sent] == ["2 varsler i Nord"]
+        await town.run(partial(pages.withdraw, alert_id=leased[1].alert_id, now=NOW))
+        sends._bundles.settled(leased[0])
+        await sends._bundles.arrange(leased, NOW)
+        assert await sends._send(leased[2]) == HandedOver()
+        assert (provider.sent[1].page_id, "varsler" in provider.sent[1].subject) == (str(leased[2].uid), False)
+
+
+async def test_who_comes_after_a_message_that_was_broken_off_has_it_sent() -> None:
+    shared, asked, go_on = Shared([]), list[int](), asyncio.Event()
+
+    async def send(_pages: object) -> SendResult:
+        asked.append(1)
+        await go_on.wait()
+        return HandedOver()
+
+    first = asyncio.create_task(shared.result(send))
+    async with asyncio.timeout(5):
+        while not asked:
+            await pause(0)
+    first.cancel()
+    await asyncio.wait([first])
+    go_on.set()
+    assert await shared.result(send) == HandedOver()
+    assert len(asked) == 2
+    assert await shared.result(send) == HandedOver()
+    assert len(asked) == 2, "who comes after it has left hears what became of it"
+
+
+async def test_two_that_have_a_page_each_do_not_wait_for_each_other(migrated_url: str) -> None:
+    async with place(migrated_url, homes=2) as town:
+        await raised(town, 20, homes=range(2))
+        both = [Bundles(town.database, name) for name in ("one", "two")]
+        leased = [
+            await town.run(partial(pages.lease, now=NOW, holder=name, seconds=8, limit=1, channels=CHANNELS))
+            for name in ("one", "two")
+        ]
+        leaves = [await each.arrange(theirs, NOW) for each, theirs in zip(both, leased, strict=True)]
+        assert [len(each) for each in leaves] == [1, 0], "the first page leaves, the second waits for it"
+
+
+async def test_waiting_takes_turns_with_an_answer_to_several_of_them(migrated_url: str) -> None:
+    """One that somebody's answer has at this moment is left alone."""
+    async with place(migrated_url, homes=2) as town:
+        await raised(town, 20, homes=range(2))
+        first, second = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10, CHANNELS))
+
+        async def answered(connection: Connection) -> None:
+            await pages.withdraw(connection, first.alert_id, NOW)
+            async with asyncio.timeout(5):
+                await town.run(lambda each: bundles.hold(each, [second.id, first.id], "me", NOW + WITHIN))
+
+        await town.run(answered)
+        assert await states(town) == ["withdrawn", "queued"]
+
+
+async def test_what_a_provider_reports_of_a_message_is_heard_of_its_first_page(migrated_url: str) -> None:
+    async with place(migrated_url, homes=2) as town:
+        await raised(town, 20, homes=range(2))
+        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 8, 10, CHANNELS))
+        sends = dispatcher(town, Provider(), ControlledClock(NOW))
+        first = str(leased[0].uid)
+        assert sends._outgoing_together(leased, reported=True).page_id == first
+        own = {sends._outgoing_together(some, reported=False).page_id for some in (leased, leased[:1], leased)}
+        assert (len(own), first in own) == (2, False), "another message has another id"
+
+
 async def test_a_message_that_nobody_wants_any_more_is_broken_off(migrated_url: str) -> None:
     async with place(migrated_url, homes=2) as town:
         clock, provider = ControlledClock(NOW), Provider()
@@ -204,3 +282,19 @@ async def test_two_dispatchers_lose_no_page_of_a_bundle(migrated_url: str) -> No
                 await asyncio.gather(*(each.settled() for each in both))
         assert set(await states(town)) == {"handed_over"}
         assert len(provider.sent) <= 6
+
+
+async def test_a_page_whose_channel_nobody_has_fails_loudly_after_a_while(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        clock = ControlledClock(NOW)
+        sends = dispatcher(town, Provider(), clock)
+        await raised(town, 20)
+        await town.rows("UPDATE contact SET channel = 'sms'")
+        assert await sends.run_once() == 0
+        clock.move_to(NOW + pages.LEFT_TO_OTHERS)
+        for _ in range(5):  # the back-off, in real time, taken out
+            await town.rows("UPDATE page SET hidden_until = '-infinity'")
+            await sends.run_once()
+            await sends.settled()
+        (page,) = await town.rows("SELECT state, reason FROM page WHERE attempt = 1")
+        assert (page["state"], page["reason"]) == ("failed", "this gateway has no channel 'sms' set up")

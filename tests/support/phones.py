@@ -33,7 +33,7 @@ class Phones:
         self.sent.append(outgoing)
         if self.slow:
             await self.let_go.wait()
-        return HandedOver("taken")
+        return Failed("503 later") if outgoing.address in self.busy else HandedOver("taken")
 
     def key(self) -> str:
         """Of the page that was sent last."""

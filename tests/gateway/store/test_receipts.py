@@ -15,7 +15,7 @@ from gateway.store import municipality, pages
 from gateway.store import receipts as store
 from gateway.store.db import Connection
 from gateway.store.pages import LeasedPage
-from tests.gateway.place import NOW, Place, place
+from tests.gateway.place import CHANNELS, NOW, Place, place
 
 FURTHER = ("queued", "leased", "handed_over", "received", "shown")
 
@@ -25,7 +25,7 @@ async def paged_by_push(town: Place) -> LeasedPage:
     await town.run(lambda each: municipality.add_contact(each, town.staff["Nina"], "push", "phone", 1))
     town.cache = type(town.cache)(town.cache.local, ("in_app", "push"))
     await town.raise_(town.raising(town.homes[0]))
-    leased = await town.run(lambda each: pages.lease(each, NOW, "me", 60, 10))
+    leased = await town.run(lambda each: pages.lease(each, NOW, "me", 60, 10, CHANNELS))
     return next(each for each in leased if each.channel == "push")
 
 
@@ -60,7 +60,7 @@ async def test_receipts_answers_and_settling_at_once_end_with_the_answer(migrate
         await town.run(lambda each: municipality.add_contact(each, town.staff["Nina"], "sms", "number", 2))
         town.cache = type(town.cache)(town.cache.local, ("in_app", "push", "sms"))
         await town.raise_(*(town.raising(home) for home in town.homes))
-        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 60, 100))
+        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 60, 100, CHANNELS))
         alerts = [row["id"] for row in await town.rows("SELECT id FROM alert")]
 
         async def settle(page: LeasedPage) -> None:

@@ -16,7 +16,7 @@ from gateway.store import alerts, observations, pages, sites, snapshot, views
 from gateway.store.db import Connection
 from gateway.store.migrate import migrate, migrations, pending
 from gateway.timekeeper import Timekeeper
-from tests.gateway.place import NOW, fall, heartbeat, place
+from tests.gateway.place import CHANNELS, NOW, fall, heartbeat, place
 from tests.support.timescale_server import in_one_session
 
 BEFORE = """
@@ -96,7 +96,7 @@ async def test_from_messages_to_a_page_and_back_out_of_the_chunks(hypertable_url
         sight = views.Sight(town.staff["Nina"], [town.zones["Nord"]], [])
         seen = await town.run(lambda each: views.open_alerts(each, sight, views.AlertSearch(), None, 10))
         assert [(each["condition"], each["paged"]) for each in seen] == [("fall", True), ("fall", True)]
-        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 30, 10))
+        leased = await town.run(lambda each: pages.lease(each, NOW, "me", 30, 10, CHANNELS))
         assert [each.contact_id for each in leased] == [town.contacts["Nina"]] * 2
         assert await town.run(lambda each: pages.handed_over(each, leased[0].id, "me", "ok", NOW))
         await town.run(lambda each: pages.withdraw(each, leased[1].alert_id, NOW))
