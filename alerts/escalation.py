@@ -5,9 +5,10 @@ Rules
     2. A ladder never ends in silence: a step that reaches nobody is skipped at once, the last one repeats.
     3. Every attempt to reach people has a number of its own: a step, a repeat, a join, a hand-over, a call for help, word
        of a command that was not done.
-    4. An answer withdraws every page that is not yet handed over. Whoever answers keeps the alert only as long as
-       something is heard: each stage has a limit, and then it climbs again. Help that the holder wants is not answered
-       by the holder: it is called for until somebody else comes, or the alert is closed.
+    4. An answer withdraws the pages of all others, also those that were handed over, received or shown: what phones show
+       is taken back where a channel can. Whoever answers keeps the alert only as long as something is heard: each stage
+       has a limit, and then it climbs again. Help that the holder wants is not answered by the holder: it is called for
+       until somebody else comes, or the alert is closed.
     5. A pause has a reason and an end, and is not for what is critical: nobody is paged meanwhile but for new evidence, which
        ends it (and for a command that whoever is paged has asked for). Then the ladder begins again.
     6. Nothing is merged away: new evidence pages again and never lowers the severity. The same again and again climbs at

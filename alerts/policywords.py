@@ -13,7 +13,7 @@ from alerts.model import Severity, Track
 from alerts.policy import Policy, PolicyStep, StageLimits, Target
 from alerts.reach import Gap
 from alerts.render import SEVERITIES, translations
-from alerts.timeline import CHANNELS, TARGETS
+from alerts.timeline import TARGETS, channel_text
 from devices.vkp import ALERT_CODES, code_list
 from devices.words import N_
 
@@ -108,7 +108,7 @@ def step_text(step: PolicyStep, names: Mapping[UUID, str], language: str) -> str
     if step.only_on_duty:
         told.append(_(N_("only on duty")))
     if step.contacts:
-        kinds = [_(CHANNELS.get(each, each)) for each in step.contacts]
+        kinds = [channel_text(each, language) for each in step.contacts]
         told.append(_(N_("else ")).join(kinds) if step.first_contact else ", ".join(kinds))
     elif step.first_contact:
         told.append(_(N_("by their first contact")))

@@ -103,7 +103,16 @@ TARGETS = {
     Target.TEAM: N_("a team"),
 }
 
-CHANNELS = {"in_app": N_("in the app"), "web_push": N_("push to the phone"), "email": N_("e-mail")}
+CHANNELS: Mapping[str, str] = {
+    "in_app": N_("the app while it is open"),
+    "web_push": N_("the app on a phone"),
+    "email": N_("e-mail"),
+    "sms": N_("text message"),
+    "voice": N_("phone call"),
+    "ntfy": "ntfy",
+    "apprise": N_("another service by Apprise"),
+}
+"""Every channel by which somebody is reached, as it is called within a sentence."""
 
 STAGES = {
     Stage.OPEN: N_("Nobody has it yet"),
@@ -157,6 +166,15 @@ COMMAND_REASONS = {
 }
 
 
+def channel_text(channel: str, language: str, *, heads: bool = False) -> str:
+    """A channel within a sentence, or at its head; one that is not known, and one that is a name, as it is."""
+    text = CHANNELS.get(channel, "")
+    if text in ("", channel):
+        return channel
+    told = translations(language).gettext(text)
+    return told[:1].upper() + told[1:] if heads else told
+
+
 def tell(code: str, params: Mapping[str, Any], names: Mapping[str, str], language: str) -> str:
     """One entry as a line of text. ``names``: actor, persons, to, from_, holder as names where the entry has them.
 
@@ -182,7 +200,7 @@ def _translated(params: Mapping[str, Any], language: str) -> dict[str, str]:
         "times": str(params.get("times", "")),
         "minutes": str(params.get("minutes", "")),
         "number": str(params["step"] + 1) if isinstance(params.get("step"), int) else "",
-        "channel": _(CHANNELS.get(str(params.get("channel")), str(params.get("channel", "")))),
+        "channel": channel_text(str(params.get("channel", "")), language),
         "said": said(str(params.get("said", evidence.get("type", ""))), kind, language),
         "command": asked(str(params.get("command", "")), kind, language),
     }

@@ -11,12 +11,16 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationErr
 from alerts.channels import load_channel
 
 
-def _table(value: object) -> object:
-    """What an environment variable can only say as JSON."""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        raise ValueError('this is no JSON object; an example is {"platform": "COOL"}') from None
+def from_json(example: str) -> BeforeValidator:
+    """What an environment variable can only say as JSON, as ``example`` is."""
+
+    def read(value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError(f"this is no JSON object; an example is {example}") from None
+
+    return BeforeValidator(read)
 
 
 def _words(value: object) -> object:
@@ -24,7 +28,7 @@ def _words(value: object) -> object:
     return frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
-Table = Annotated[dict[str, Any], BeforeValidator(_table)]
+Table = Annotated[dict[str, Any], from_json('{"platform": "COOL"}')]
 Words = Annotated[frozenset[str], BeforeValidator(_words)]
 
 

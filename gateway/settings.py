@@ -5,7 +5,6 @@ clear line each.
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ from alerts.vapid import public_key
 from devices.kinds import kinds
 from devices.model import MessageClass
 from gateway import canary, channelsettings
-from gateway.channelsettings import PhoneSettings
+from gateway.channelsettings import PhoneSettings, from_json
 from gateway.errors import SettingError
 from gateway.mqtt import BrokerSettings
 from gateway.passages import Pace
@@ -48,14 +47,6 @@ Role = Literal["ingest", "engine", "web"]
 def _number(value: object) -> object:
     """What an environment variable can only say as text."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-def _table(value: object) -> object:
-    """What an environment variable can only say as JSON."""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        raise ValueError('this is no JSON object; an example is {"door_sensor.event": 30}') from None
 
 
 CANARY_RESIDENT_SECONDS = 60
@@ -112,7 +103,7 @@ class Settings(PhoneSettings, BaseModel):
     keep_hourly_days: Annotated[int, BeforeValidator(_number), Field(ge=3, le=LONGEST_KEPT)] = DEFAULT.hourly
     keep_daily_days: Days = DEFAULT.daily
     keep_duty_days: Annotated[int, BeforeValidator(_number), Field(ge=BUFFERED.days, le=LONGEST_KEPT)] = DEFAULT.duty
-    keep: Annotated[dict[str, Days], BeforeValidator(_table)] = {}
+    keep: Annotated[dict[str, Days], from_json('{"door_sensor.event": 30}')] = {}
     page_test_seconds: Annotated[float, Field(ge=30, le=3600)] = 300
     page_test_hours: Annotated[float, Field(ge=0, le=168)] = 12
     device_per_minute: Annotated[int, BeforeValidator(_number), Field(ge=0, le=1_000_000)] = 3000

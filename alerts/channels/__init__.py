@@ -1,4 +1,5 @@
-"""Channels: one file each, with a ``CHANNEL`` class: its pydantic ``Config`` and ``send``. Imported when used.
+"""Channels: one file each, with a ``CHANNEL`` class: its pydantic ``Config`` and ``send``. Imported when
+it is set up; what takes much memory, with its first page.
 
 What several of them share is in files whose names begin with ``_``: HTTP, providers as data, what is called back.
 

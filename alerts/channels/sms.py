@@ -44,8 +44,6 @@ EXTENSION = frozenset("^{}\\[~]|€")
 ALIKE = str.maketrans(
     {"–": "-", "—": "-", "«": '"', "»": '"', "“": '"', "”": '"', "’": "'", "‘": "'", "…": "...", "\xa0": " "}
 )
-ONE, ONE_OF_SEVERAL = 160, 153
-UNICODE_ONE, UNICODE_ONE_OF_SEVERAL = 70, 67
 LONGEST_SUBJECT = 300
 
 SHORT = N_("{alert}, {time}.")
@@ -176,16 +174,6 @@ def gsm(text: str) -> str:
     """In the GSM alphabet, where a text can be read in it."""
     letters = "".join(_nearest(each) for each in text.translate(ALIKE))
     return letters if "\x00" not in letters else text
-
-
-def parts(text: str) -> int:
-    """How many SMS a text takes."""
-    known = BASIC | EXTENSION
-    if not all(each in known for each in text):
-        units, one, several = len(text.encode("utf-16-le")) // 2, UNICODE_ONE, UNICODE_ONE_OF_SEVERAL
-    else:
-        units, one, several = sum(2 if each in EXTENSION else 1 for each in text), ONE, ONE_OF_SEVERAL
-    return 1 if units <= one else -(-units // several)
 
 
 def _nearest(letter: str) -> str:

@@ -25,7 +25,6 @@ from urllib.parse import urlsplit
 import httpx
 from py_vapid import Vapid02
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from pywebpush import WebPusher
 
 from alerts.channels import TIME_OUT, Outgoing
 from alerts.channels._http import AGAIN_LATER, retry_after
@@ -135,8 +134,7 @@ class WebPush:
 
     async def _post(self, subscription: Subscription, plain: bytes, headers: dict[str, str]) -> Answered:
         """The status of the answer, and after how long to come again; its text is not read."""
-        keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
-        encrypted = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(plain)["body"]
+        encrypted = await asyncio.to_thread(_encrypted, subscription, plain)
         host = subscription.to.hostname or ""
         url = httpx.URL(subscription.endpoint)
         addresses = await self._addresses(host, url)
@@ -169,6 +167,16 @@ class WebPush:
 
 class PrivateHostError(Exception):
     """A name leads to a host that is none of the internet's."""
+
+
+def _encrypted(subscription: Subscription, plain: bytes) -> bytes:
+    """So that only this one browser reads it. Blocks for half a second at first: the package is imported then, as the other
+    clients of HTTP that it brings take 12 MB."""
+    from pywebpush import WebPusher  # noqa: PLC0415 - see above
+
+    keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
+    encrypted: bytes = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(plain)["body"]
+    return encrypted
 
 
 def payload(outgoing: Outgoing, kind: Kind) -> bytes:

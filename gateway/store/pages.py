@@ -264,13 +264,6 @@ async def standing(connection: Connection, now: datetime) -> dict[str, Any]:
     return await cursor.fetchone() or {}
 
 
-async def unsent(connection: Connection, now: datetime) -> int:
-    """How many pages are due and not handed over, hidden ones included."""
-    cursor = await connection.execute("SELECT count(*) AS n FROM page WHERE due_at <= %s", (now,))
-    row = await cursor.fetchone()
-    return int(row["n"]) if row else 0
-
-
 # Taking back ----------------------------------------------------------------------------------------------------------
 
 

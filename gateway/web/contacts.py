@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import time
+from functools import partial
 from uuid import UUID
 
 import segno
@@ -22,6 +23,7 @@ from markupsafe import Markup
 from alerts.contacts import State
 from alerts.delivery import PageState
 from alerts.render import translations
+from alerts.timeline import channel_text
 from devices.words import N_
 from gateway.api import schemas
 from gateway.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn, Problem
@@ -46,15 +48,6 @@ ROUTES = (
 )
 """Method, path and the name of the page's method."""
 
-LABELS = {
-    "in_app": N_("The app, while it is open"),
-    "web_push": N_("The app on a phone"),
-    "email": N_("E-mail"),
-    "sms": N_("Text message"),
-    "voice": N_("Phone call"),
-    "ntfy": "ntfy",
-    "apprise": N_("Another service, by Apprise"),
-}
 ASKED = {
     "email": N_("E-mail address"),
     "sms": N_("Telephone number"),
@@ -140,7 +133,7 @@ class ContactPages(Part):
             refused.status if refused else 200,
             kept=kept,
             sessions=await self._front.signed_in_at(who),
-            labels=LABELS,
+            headed=partial(channel_text, language=who.language, heads=True),
             asked=ASKED,
             examples=EXAMPLES,
             keyboards=KEYBOARDS,

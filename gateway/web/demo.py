@@ -20,7 +20,7 @@ from fastapi.responses import RedirectResponse
 
 from alerts.model import Severity
 from alerts.render import SEVERITIES, condition_text, translations
-from alerts.timeline import CHANNELS, STAGES, TARGETS, tell
+from alerts.timeline import STAGES, TARGETS, channel_text, tell
 from alerts.words import said as said_text
 from devices.words import N_
 from gateway.clock import Clock
@@ -261,7 +261,7 @@ class Tell:
             case Part.RECEIPT:
                 return self._(N_("The device has its receipt: all of it is stored"))
             case Part.PAGE:
-                channel = self._(CHANNELS[leg.channel]) if leg.channel in CHANNELS else leg.channel
+                channel = channel_text(leg.channel, self._language)
                 name = persons.get(leg.person or 0, "")
                 return self._(STATES[leg.state]).format(name=name, channel=channel)
             case _:

@@ -1,4 +1,5 @@
-"""How it works, for whoever uses it: the path, the ladder of this installation, the buttons, and what to do when it fails.
+"""How it works, for whoever uses it: the path, the ladder of this installation, the buttons, one's own
+phone and contacts, and what to do when it fails.
 
 Whoever is not signed in reads it, too, but for this installation's own steps and times.
 """
@@ -35,10 +36,34 @@ BUTTONS = (
     (LABELS["need_help"], N_("You keep it, and more people are called.")),
     (LABELS["hand_over"], N_("Somebody else is asked to take it. It is yours until they have.")),
     (LABELS["release"], N_("You give it back, and the others are called at once.")),
+    (
+        LABELS["pause"],
+        N_(
+            "Nobody need come for a while, and you say why. When that is over, or something new happens, the calling begins again."
+        ),
+    ),
+    (LABELS["resume"], N_("It is yours as before the pause.")),
+    (LABELS["decline"], N_("A colleague asks you to take it over, and you can't. They have it still, and are told.")),
     (LABELS["take_over"], N_("A colleague has it; now you do. They are told.")),
     (COME_TOO, N_("A colleague has asked for help, and you go there, too.")),
     (STILL_MINE, N_("Something new has happened. You have seen it, and still go.")),
 )
+
+WAYS = (
+    (
+        "/phone",
+        N_("This phone"),
+        N_("Turn on there that it rings for alarms, and try it: on every phone that you carry."),
+    ),
+    (
+        "/me/contacts",
+        N_("My contacts"),
+        N_(
+            "What you are called by, in which order, and what has shown that it works. Add a second one: a phone can be without a network."
+        ),
+    ),
+)
+"""Where one sees to it that one is called: its page, its name and what is done there."""
 
 MEANINGS = (
     (Severity.CRITICAL, N_("Life may be in danger. Go, or call the one who can.")),
@@ -60,6 +85,7 @@ class HowPages(Part):
             path=PATH,
             ladders=ladders,
             buttons=BUTTONS,
+            ways=WAYS,
             meanings=[(severity, SEVERITIES[severity], text) for severity, text in MEANINGS],
             told=span,
             still=True,

@@ -11,7 +11,7 @@ from babel.numbers import format_decimal
 from fastapi import Request, Response
 
 from alerts.render import translations
-from alerts.timeline import CHANNELS
+from alerts.timeline import channel_text
 from devices.words import N_
 from gateway.api.schemas import AlertPath, PagePath
 from gateway.web.html import OSLO
@@ -103,7 +103,7 @@ class Words:
         self.gettext = translations(language).gettext
 
     def page(self, page: PagePath) -> Told:
-        channel = self.gettext(CHANNELS[page.channel]) if page.channel in CHANNELS else page.channel
+        channel = channel_text(page.channel, self._language)
         name = f"{page.person.name}, {channel}" if page.person else channel
         times = tuple(self.after(getattr(page, step)) for step in STEPS)
         return Told(name, self.gettext(STATES[page.state]), times)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -25,14 +26,14 @@ from alerts.model import Track
 from alerts.policywords import TRACKS
 from alerts.reach import ENOUGH, HOUR, MOST_PERSONS
 from alerts.render import SEVERITIES, translations
-from alerts.timeline import CHANNELS, TARGETS
+from alerts.timeline import CHANNELS, TARGETS, channel_text
 from devices.words import N_
 from gateway.access import LEADERS, OVERSEERS, POLICY_MAKERS
 from gateway.api import schemas
 from gateway.errors import Invalid, NotAllowed, NotSignedIn, Problem
 from gateway.policing import conditions
 from gateway.web import policyform
-from gateway.web.contacts import ICONS, LABELS, STATES
+from gateway.web.contacts import ICONS, STATES
 from gateway.web.html import OSLO
 from gateway.web.part import Part
 from gateway.web.policyform import Spec
@@ -265,7 +266,7 @@ class PolicyPages(Part):
             "local_at": lambda moment: f"{max(moment, self._now()).astimezone(OSLO):%Y-%m-%dT%H:%M}",
             "severities": SEVERITIES,
             "colleagues": await self._colleagues(who),
-            "contact_labels": LABELS,
+            "headed": partial(channel_text, language=who.language, heads=True),
             "contact_states": STATES,
             "contact_icons": ICONS,
         }

@@ -40,7 +40,6 @@ async def test_a_phone_is_added_by_a_code_and_a_contact_tested_on_it(
         await expect(phone.get_by_role("heading", name="Denne telefonen", exact=True)).to_be_visible()
 
         await phone.goto(f"{address}/me/contacts")
-
         await _adds_mail(phone)
         await phone.get_by_role("button", name=f"Bruk E-post {KARIS} tidligere").click()
         await expect(phone.locator("#contacts h2").first).to_have_text("1. E-post")

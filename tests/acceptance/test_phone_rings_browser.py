@@ -186,8 +186,8 @@ async def test_opening_the_app_renews_the_phone_and_trying_it_rings(
     ):
         app = await turned_on(page, address)
         await page.goto(f"{address}/phone")
-        await page.get_by_role("button", name="Prøv: varsle nå").tap()
-        await expect(page.get_by_role("button", name="Prøv: varsle nå")).to_be_enabled()
+        await page.get_by_role("button", name="Send en prøve hit nå").tap()
+        await expect(page.get_by_role("button", name="Send en prøve hit nå")).to_be_enabled()
         (told,) = service.told
         await app.push(dict(told))
         await app.shows("Prøve: denne telefonen varsler om alarmer")
@@ -213,7 +213,7 @@ async def test_opening_the_app_renews_the_phone_and_trying_it_rings(
         assert await contacts(town) == [("Kari", True)]
 
         await page.goto(f"{address}/phone")
-        await page.get_by_role("button", name="Ikke varsle mer").tap()
+        await page.get_by_role("button", name="Slå av varsling på denne telefonen").tap()
         await expect(page.get_by_text("Denne telefonen varsler ikke om alarmer.")).to_be_visible()
         assert await contacts(town) == [("Kari", False)]
         await page.goto(f"{address}/alerts")

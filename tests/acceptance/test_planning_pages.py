@@ -86,7 +86,7 @@ async def test_a_lead_plans_by_page_alone(migrated_url: str, broker: Broker) -> 
         whom = f"team:{team.rpartition('/')[2]}"
         saved = await send(it, "/policies/edit", policy, name="Natt først", steps__0__whom=whom, do="save")
         assert saved.status_code == 303, text(saved)
-        assert "Kalles av: Natt først" in text(await it.http.get(team))
+        assert "Brukes av: Natt først" in text(await it.http.get(team))
         withdraw = fields((await it.http.get(team)).text, "withdraw")
         refused = await send(it, f"{team}/withdraw", withdraw)
         assert (refused.status_code, "Endre dem først" in text(refused)) == (409, True)
@@ -142,7 +142,7 @@ async def test_a_lead_plans_by_page_alone(migrated_url: str, broker: Broker) -> 
         await town.answers("Ola", alert, "claim")
         await town.done("Ola", alert)
         figures = await it.http.get(f"/figures?period=week&day={town.now.astimezone(OSLO).date()}")
-        assert ("Beboer" in figures.text, "Av 1 avsluttede omsorgsvarsler" in text(figures)) == (True, True)
+        assert ("Beboer" in figures.text, "Av 1 lukkede omsorgsvarsler" in text(figures)) == (True, True)
         table = next(each.partition('"')[0] for each in figures.text.split('href="') if "answers.csv" in each)
         csv = await it.http.get(table.replace("&amp;", "&"))
         assert (csv.status_code, csv.headers["content-type"]) == (200, "text/csv; charset=utf-8")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from alerts.channels import Channel, Outgoing, load_channel
 from alerts.channels._callback import CalledBack, Hears, Reported, Said, is_twilios, signed_url
-from alerts.channels.sms import BASIC, EXTENSION, PRESETS, gsm, parts, text_of
+from alerts.channels.sms import BASIC, EXTENSION, PRESETS, gsm, text_of
 from alerts.delivery import Failed, HandedOver, Receipt
 from alerts.model import Severity
 from alerts.phone import e164, told
@@ -23,6 +23,19 @@ from tests.alerts.speakers import CALLBACK_SECRET, SECRET, SPEAKERS
 PHONE = replace(PAGE, address="901 23 456", subject="Kritisk varsel i Hundvåg")
 TEXT = "Kritisk varsel i Hundvåg, kl. 03:10.\nhttps://h.example/alerts/0199c0de-0000-7000-8000-000000000002"
 STATUS = signed_url("https://h.example", CALLBACK_SECRET, "sms", "status", PAGE.page_id)
+
+ONE, ONE_OF_SEVERAL = 160, 153
+UNICODE_ONE, UNICODE_ONE_OF_SEVERAL = 70, 67
+
+
+def parts(text: str) -> int:
+    """How many SMS a text takes."""
+    known = BASIC | EXTENSION
+    if not all(each in known for each in text):
+        units, one, several = len(text.encode("utf-16-le")) // 2, UNICODE_ONE, UNICODE_ONE_OF_SEVERAL
+    else:
+        units, one, several = sum(2 if each in EXTENSION else 1 for each in text), ONE, ONE_OF_SEVERAL
+    return 1 if units <= one else -(-units // several)
 
 
 async def asked(provider: str, outgoing: Outgoing = PHONE, **more: Any) -> tuple[Got, HandedOver | Failed]:

@@ -20,6 +20,9 @@ DATABASE = "psycopg stays in gateway.store"
 MQTT = "the MQTT client stays in the gateway's seam and the simulators"
 PURE = "devices and alerts are pure: no sockets, files, databases, loops or clocks"
 
+HEAVY = ("pywebpush", "apprise", "aiohttp", "requests")
+"""What takes tens of MB, and is needed by few processes or not at once."""
+
 # (the contract that must fail, where somebody writes something, what)
 VIOLATIONS = [
     (LAYERS, "devices/planted.py", "import alerts"),
@@ -107,3 +110,9 @@ def test_every_contract_is_shown_to_fail() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     named = {contract["name"] for contract in settings["tool"]["importlinter"]["contracts"]}
     assert named == {contract for contract, _, _ in VIOLATIONS}
+
+
+def test_a_process_starts_without_what_only_some_pages_need() -> None:
+    program = f"import sys, gateway.app; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -55,7 +55,7 @@ def english(language: str) -> Mapping[str, re.Pattern[str]]:
     found: dict[str, re.Pattern[str]] = {}
     for message in catalogue:
         text = str(message.id)
-        if not text or text == message.string:
+        if text == message.string or not re.search(r"\w", PLACEHOLDER.sub("", text)):
             continue
         pattern = r".+?".join(re.escape(part) for part in PLACEHOLDER.split(text))
         words = PLACEHOLDER.sub("", text).split()

@@ -16,7 +16,9 @@ from alerts.words import said
 from devices.model import Reason
 from gateway.api import schemas
 from gateway.web import guard, pages, views, words
+from gateway.web.how import BUTTONS
 from gateway.web.maps import map_link
+from gateway.web.views import LABELS
 from tests.web import fake
 
 TEMPLATES = Path(pages.__file__).parent / "templates"
@@ -272,6 +274,17 @@ async def test_whoever_is_not_signed_in_reads_how_it_works_but_no_steps(guest: h
     assert "Logg inn for å se trinnene" in page.text
     assert "soneleder" not in page.text
     assert 'href="/how-it-works"' in (await guest.get("/sign-in")).text
+
+
+def test_how_it_works_explains_every_button_but_undo() -> None:
+    assert {name for name, _ in BUTTONS} >= {text for answer, text in LABELS.items() if answer != "undo_close"}
+
+
+async def test_how_it_works_leads_to_where_one_sees_to_it_that_one_is_called(nurse: httpx.AsyncClient) -> None:
+    page = (await nurse.get("/how-it-works")).text
+    assert "slått det på under «Denne telefonen»" in page
+    for at, name in (("/phone", "Denne telefonen"), ("/me/contacts", "Mine kontaktmåter")):
+        assert f'<dt><a href="{at}">{name}</a></dt>' in page
 
 
 # An alert -------------------------------------------------------------------------------------------------------------

@@ -385,7 +385,7 @@ async def test_nothing_else_is_kept(app: Ringing, served: Served, screenshots: P
     await app.page.goto(f"{served.url}{ALERT}")
     await served.stop()
     await app.page.goto(f"{served.url}{ALERT}")
-    await expect(app.page.get_by_role("heading", name="Ikke nett")).to_be_visible()
+    await expect(app.page.get_by_role("heading", name="Uten nett")).to_be_visible()
     assert "Solveig" not in await app.page.content()
     await app.page.screenshot(path=screenshots / "offline.png")
 
@@ -397,7 +397,7 @@ async def test_signed_out_the_list_is_gone(app: Ringing, served: Served) -> None
     await expect(app.page).to_have_url(f"{served.url}/sign-in")
     await served.stop()
     await app.page.goto(f"{served.url}/alerts")
-    await expect(app.page.get_by_role("heading", name="Ikke nett")).to_be_visible()
+    await expect(app.page.get_by_role("heading", name="Uten nett")).to_be_visible()
     assert await app.worker.evaluate("caches.has('hjemmevakt-list')") is False
 
 
@@ -427,7 +427,7 @@ async def test_the_list_is_kept_for_twelve_hours(app: Ringing, served: Served, h
     await served.stop()
     await app.page.goto(f"{served.url}/alerts")
     told = app.page.get_by_role("link", name="Fall, Solveig Haugland")
-    await expect(told if there else app.page.get_by_role("heading", name="Ikke nett")).to_be_visible()
+    await expect(told if there else app.page.get_by_role("heading", name="Uten nett")).to_be_visible()
 
 
 # Installing -------------------------------------------------------------------------------------------------------------

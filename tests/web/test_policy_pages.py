@@ -152,7 +152,7 @@ async def test_who_would_be_paged_is_asked_in_local_time(nurse: httpx.AsyncClien
         "den gjelder denne tida på døgnet",
         "Ikke varslet: Siri Bakken, er ikke på vakt da",
         "når ingen, og hoppes over med en gang",
-        "Kari Nordbø (i appen, SMS, så, 15 s seinere: e-post)",
+        "Kari Nordbø (appen når den er åpen, SMS, så, 15 s seinere: e-post)",
         "Holdes tilbake til 08:10: beboeren er borte",
         "Bare én person blir nådd",
         "Pleie, haster (Overalt): satt for noe videre",
@@ -198,7 +198,7 @@ async def test_the_whole_way_on_a_real_gateway(migrated_url: str, broker: Broker
         assert saved.status_code == 303, text(saved)
         assert "Sone først" in (await it.http.get(saved.headers["location"])).text
         page = await it.http.get("/rehearsal", params={"resident": str(resident["uid"]), "q": "Beboer"})
-        assert "Siri (i appen)" in text(page)
+        assert "Siri (appen når den er åpen)" in text(page)
         assert "de andre på vakt" in text(page)
         assert "Det er ikke sjekket ennå." in text(await it.http.get("/reach"))
         assert await it.town.gateway.auditor.run_once()

@@ -53,7 +53,7 @@ async def test_who_may_look_and_who_may_keep(nurse: httpx.AsyncClient, front: fa
 
 async def test_a_team_tells_who_is_in_it_and_what_calls_it(nurse: httpx.AsyncClient, lead: fake.FakeFront) -> None:
     page = await nurse.get("/teams")
-    for told in ("Ole-Jakob Tjensvoll gikk ut", "Siri Bakken fra", "Kalles av: Natt", "Ingen er med"):
+    for told in ("Ole-Jakob Tjensvoll gikk ut", "Siri Bakken fra", "Brukes av: Natt", "Ingen er med"):
         assert told in text(page), told
     assert f'href="/policies/{NIGHT_ID}"' in page.text
     assert f"/teams/edit?zone={ZONE.id}" in page.text
@@ -131,5 +131,5 @@ async def test_withdrawing(nurse: httpx.AsyncClient, lead: fake.FakeFront) -> No
     assert (done.status_code, done.headers["location"], lead.teamed) == (303, "/teams", [("withdraw", 4)])
     lead.team_refusal = "in_use"
     shown = await nurse.post(f"/teams/{NIGHT.id}/withdraw", data=form)
-    assert (shown.status_code, "Varslingsplaner kaller dette teamet" in text(shown)) == (409, True)
+    assert (shown.status_code, "Teamet er i bruk i varslingsplaner" in text(shown)) == (409, True)
     assert (await nurse.post(f"/teams/{NIGHT.id}/withdraw", data={"version": "1"})).status_code == 403, "no token"

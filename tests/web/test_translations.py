@@ -37,6 +37,13 @@ def placeholders(text: object) -> list[str]:
     return sorted(PLACEHOLDER.findall(str(text)))
 
 
+OTHER_WORDS = {
+    "nb": r"\b(kaller|kalles|[Ll]isten|avsluttede|[Tt]urordning)\b",
+    "nn": r"\b(vert|kallar|avslutta omsorgs\w+|[Tt]urordning)\b",
+}
+"""Ways to say what is called otherwise everywhere: people are *varslet*, plans *bruker* a team, alerts are *lukket*."""
+
+
 TEXTS = sorted(set(texts()))
 
 
@@ -64,6 +71,11 @@ def test_placeholders_are_kept(catalogue: Catalog) -> None:
         message.id for message in catalogue if message.id and placeholders(message.id) != placeholders(message.string)
     ]
     assert different == []
+
+
+def test_one_thing_has_one_word(catalogue: Catalog) -> None:
+    others = re.compile(OTHER_WORDS[str(catalogue.locale)])
+    assert [message.string for message in catalogue if message.id and others.search(str(message.string))] == []
 
 
 def test_nothing_is_fuzzy(catalogue: Catalog) -> None:

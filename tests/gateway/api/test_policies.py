@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from alerts.channels import channel_names
 from gateway.api import schemas
 from gateway.client import ProblemError
 from gateway.embedded import Broker
@@ -58,7 +59,14 @@ async def test_policies_are_seen_and_set_where_they_are(migrated_url: str, broke
         assert await refusal(siri.policy_options(foreign)) == "404 scope"
         offered = await siri.policy_options(resident)
         assert [each.name for each in offered.people] == ["Ada", "Kari", "Ola", "Siri", "Tek", "Vakt"]
-        assert offered.contacts == ["in_app", "web_push", "email"]
+        assert sorted(offered.contacts) == [each for each in channel_names() if each != "canary"]
+        by_all = [{**STEPS[0], "contacts": offered.contacts}, *STEPS[1:]]
+        by_any = await siri.add_policy(await request(it, "Sone", name="Alle veier", steps=by_all))
+        assert "tekstmelding, telefonoppringning, ntfy" in by_any.words.steps[0]
+        by_none = [{**STEPS[0], "contacts": ["canary"]}, *STEPS[1:]]
+        assert (
+            await refusal(siri.add_policy(await request(it, "Sone", name="Ingen vei", steps=by_none))) == "422 policy"
+        )
         assert {"fall", "reach_gap"} <= {each.condition for each in offered.conditions}
         assert await refusal(siri.add_policy(await request(it, "Sone", steps=[{"target": "moon"}]))) == "422 policy"
         assert await refusal(siri.add_policy(await request(it, "Sone", name="\x00"))) == "422 policy"
