@@ -263,7 +263,7 @@ async def test_a_rehearsal_tells_which_contact_is_tried_when(migrated_url: str, 
         first = (await would_page(town, "Siri", NINE_PM, zone=town.zones["Sone"])).rungs[0]
         (kari,) = first.called
         assert (kari.contacts, kari.after_seconds) == (["in_app", "sms", "sms"], [0, 0, 15])
-        assert kari.contacts_text == "i appen, sms, så, 15 s seinere: sms"
+        assert kari.contacts_text == "appen når den er åpen, tekstmelding, så, 15 s seinere: tekstmelding"
 
 
 async def test_something_is_always_for_whatever_happens(migrated_url: str, broker: Broker) -> None:
