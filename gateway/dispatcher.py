@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from alerts.bundling import UP_TO
 from alerts.channels import TIME_OUT, Channel, Outgoing, Recalls
 from alerts.channels._callback import Hears
 from alerts.delivery import RECALL_TRIES, Failed, GiveUp, HandedOver, Retry, SendResult, settle
@@ -39,8 +40,8 @@ SLOTS = 64
 """Pages that are sent side by side."""
 RECALL_SLOTS = 16
 """Those that are taken back, besides: a server that hangs while pages are sent holds up none of them."""
-SLOTS_FOR = ((Severity.CRITICAL, SLOTS), (Severity.SERIOUS, SLOTS - 8), (Severity.NOT_REPORTED, SLOTS - 16))
-"""By severity, how many slots may be taken before none is free for it: what is more severe finds a slot, whatever else hangs."""
+KEPT = {Severity.CRITICAL: 8, Severity.SERIOUS: 16}
+"""Slots that nothing less severe takes: what is severe finds one, whatever else hangs."""
 LEASE_SECONDS = 8.0
 """How long a page waits for a process that was killed while it sent it; who is alive renews the lease."""
 RENEW_SECONDS = 0.5
@@ -79,16 +80,18 @@ class Dispatcher:
 
     async def run_once(self) -> int:
         """Start to send what is due, as far as slots are free, and then to take back what is to be. How many."""
-        sent = sum([await self._send_due(least, slots) for least, slots in SLOTS_FOR])
-        return sent + await self._recall_due()
+        return await self._send_due() + await self._recall_due()
 
-    async def _send_due(self, least: Severity, slots: int) -> int:
-        now, holder, free = self._clock.now(), self._settings.holder, slots - len(self._sending)
+    async def _send_due(self) -> int:
+        """What may leave with others waits for nobody but its like."""
+        now, holder, free = self._clock.now(), self._settings.holder, SLOTS - len(self._sending)
         if free <= 0:
             return 0
         ours = tuple(self._channels)
-        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free, ours, least))
-        self._start(await self._bundles.arrange(leased, now), self._send_and_settle, self._sending)
+        leased = await self._database.run(lambda each: pages.lease(each, now, holder, LEASE_SECONDS, free, ours, KEPT))
+        self._start([each for each in leased if each.severity > UP_TO], self._send_and_settle, self._sending)
+        small = [each for each in leased if each.severity <= UP_TO]
+        self._start(await self._bundles.arrange(small, now), self._send_and_settle, self._sending)
         return len(leased)
 
     async def _recall_due(self) -> int:

@@ -6,10 +6,11 @@ whoever holds the alert; without it one row at a time, or what nobody else has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_urlsafe
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -103,6 +104,9 @@ _WITH_TEXT = f"""SELECT {_LEASED_FIELDS} FROM leased p JOIN alert a ON a.id = p.
             ORDER BY p.severity DESC, p.id"""
 
 
+NOTHING_KEPT: Mapping[Severity, int] = MappingProxyType({})
+
+
 async def lease(
     connection: Connection,
     now: datetime,
@@ -110,26 +114,32 @@ async def lease(
     seconds: float,
     limit: int,
     channels: Sequence[str],
-    least: Severity = Severity.NOT_REPORTED,
+    kept: Mapping[Severity, int] = NOTHING_KEPT,
 ) -> list[LeasedPage]:
-    """Take due pages of at least a severity, severest first, then oldest; a lease that ran out (in the database's clock) is taken over.
-    Of channels but these only what nobody has taken for ``LEFT_TO_OTHERS``."""
+    """Take due pages, severest first, then oldest; a lease that ran out (in the database's clock) is taken over. ``kept``: how many
+    of the ``limit`` nothing takes that is less severe. Of channels but these only what nobody has taken for ``LEFT_TO_OTHERS``."""
     cursor = await connection.execute(
         f"""WITH chosen AS (
-                SELECT p.id FROM page p JOIN contact c ON c.id = p.contact_id
-                WHERE p.due_at <= %(now)s AND p.hidden_until <= clock_timestamp() AND p.severity >= %(least)s
+                SELECT p.id, p.severity, p.due_at FROM page p JOIN contact c ON c.id = p.contact_id
+                WHERE p.due_at <= %(now)s AND p.hidden_until <= clock_timestamp()
                   AND (c.channel = ANY(%(channels)s)
                        OR p.due_at <= %(now)s - %(others)s AND p.hidden_until <= clock_timestamp() - %(others)s)
                 ORDER BY p.severity DESC, p.due_at, p.id LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED),
+            numbered AS (
+                SELECT id, severity, row_number() OVER (ORDER BY severity DESC, due_at, id) AS number FROM chosen),
             leased AS (
                 UPDATE page SET state = 'leased', leased_by = %(holder)s, tries = tries + 1,
                        leased_at = coalesce(leased_at, %(now)s),
                        hidden_until = clock_timestamp() + make_interval(secs => %(seconds)s)
-                FROM chosen WHERE page.id = chosen.id RETURNING page.*)
+                FROM numbered n WHERE page.id = n.id AND n.number <= %(limit)s - coalesce((
+                    SELECT max(k.slots) FROM unnest(%(severities)s::integer[], %(slots)s::integer[]) AS k (severity, slots)
+                    WHERE n.severity < k.severity), 0)
+                RETURNING page.*)
             {_WITH_TEXT}""",
         {
             "now": now,
-            "least": int(least),
+            "severities": [int(each) for each in kept],
+            "slots": list(kept.values()),
             "limit": limit,
             "holder": holder,
             "seconds": seconds,
