@@ -24,7 +24,7 @@ import structlog
 from devices.dialects import dialect_of
 from devices.model import DecodeError, Flag, Message, Observation, Reason
 from gateway.errors import NotFound
-from gateway.ingest import Batch, take_in
+from gateway.ingest import Batch, look, take_in
 from gateway.rulebook import RulebookCache
 from gateway.stamping import Read, of_their_kind
 from gateway.store import audit, quarantine
@@ -90,7 +90,9 @@ async def _again(connection: Connection, asker: Asker, uid: UUID, now: datetime,
         return Again("unreadable", error)
     late = replace(said, received_at=now, flags=said.flags | {Flag.DECODED_AGAIN})
     batch = Batch([kept.message], [Read(kept.message, late)])
-    stored = await take_in(connection, kept.site, batch, now, await cache.standing(connection))
+    standing = await cache.standing(connection)
+    looked = await look(connection, kept.site, batch, now, standing)
+    stored = await take_in(connection, kept.site, looked, now, standing.book)
     await quarantine.mark_decoded(connection, kept.id, asker.person_id, now)
     line = Audited("quarantine.decoded", "quarantine", kept.id, asker.person_id, {"new": bool(stored.new)})
     await audit.add(connection, now, (line,))

@@ -1,6 +1,7 @@
 """Ingest: one batch of messages, one transaction, no network call inside.
 
-    decode (pure) → fence → stamp with device and fitting → drop what is known → gather → store → judge → settle commands → act
+    decode (pure) → stamp with device and fitting → drop what is known → our turn (``gateway/turns.py``) → fence → gather →
+    store → judge → settle commands → act
 
 What is only written, and asked for nothing, goes to the database without waiting for its answer (a pipeline): a batch costs
 five ways there and back, and not a dozen. What fails there is told at the next one, and how many rows a statement touched
@@ -14,15 +15,16 @@ have a bug) is found by halving the batch until it is alone, and is quarantined 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 import structlog
 
-from alerts.judge import Failure, undecodable
+from alerts.judge import Concern, Failure, undecodable
 from alerts.model import Judgement, Signal
+from alerts.rulebook import Rulebook
 from devices.dialects import dialect_of, dialects, lane_of
 from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
 from gateway import commanding, holding, judging, positions, register
@@ -31,12 +33,13 @@ from gateway.parts import let_others
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache, Standing
-from gateway.stamping import Read, note_signs, of_their_kind, subjects_of, take_new
+from gateway.stamping import New, Read, note_signs, of_their_kind, subjects_of, take_new
 from gateway.store import audit, observations, quarantine, sites
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
+from gateway.turns import Stumbled, Turn
 
 log = structlog.get_logger()
 
@@ -114,56 +117,91 @@ def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
     return whole
 
 
-async def store_batch(database: Database, held: Held, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
-    """Store a batch in one transaction. LaneLost when the lane is another's; DatabaseGone when there is no database."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A batch that was looked at: the devices that speak, what was said by those that are what they say they are, what was
+    refused, when devices spoke that is not stored as said, and what is new and which rules it concerns."""
+
+    batch: Batch
+    known: Known
+    observed: Sequence[Observation]
+    rejected: Sequence[Quarantined]
+    spoke: Mapping[DeviceAddress, datetime]
+    new: New
+    concerns: Sequence[Concern]
+
+
+async def store_batch(
+    database: Database, held: Held, batch: Batch, now: datetime, cache: RulebookCache, turn: Turn | None = None
+) -> Stored:
+    """Store a batch in one transaction, and in its turn. LaneLost when the lane is another's; DatabaseGone when there is no
+    database; Stumbled when the batch before it has to be stored first."""
+    turn = turn or Turn()
     messages = batch.messages
     try:
-        return await database.run(lambda connection: _store(connection, held, batch, now, cache))
+        return await database.run(lambda connection: _store(connection, held, batch, now, cache, turn))
     except TooMuch as error:
         if not messages:
             raise
         if len(messages) == 1:
-            return await _store_stubborn(database, held, messages[0], now, cache)
+            return await _store_stubborn(database, held, messages[0], now, cache, turn)
         log.warning("batch.halved", messages=len(messages), error=type(error).__name__)
-    except (sites.LaneLost, *DatabaseGone):
+    except (sites.LaneLost, Stumbled, *DatabaseGone):
         raise
     except Exception as error:
         if not messages:
             raise  # it is no message's fault
         if len(messages) == 1:
-            return await _store_poison(database, held, messages[0], f"{type(error).__name__}: {error}", now, cache)
+            return await _store_poison(
+                database, held, messages[0], f"{type(error).__name__}: {error}", now, cache, turn
+            )
     middle = len(messages) // 2
     halves = [decode(each, held.lane) for each in (messages[:middle], messages[middle:])]
     halves[0].floods = batch.floods
-    return _sum([await store_batch(database, held, each, now, cache) for each in halves])
+    return _sum([await store_batch(database, held, each, now, cache, turn) for each in halves])
 
 
-async def _store(connection: Connection, held: Held, batch: Batch, now: datetime, cache: RulebookCache) -> Stored:
-    async with connection.pipeline():
-        fence = await sites.fence_asked(connection, held.site.id, held.lane, held.epoch)
-        standing = await cache.standing(connection)
-        await fence.is_held()
-        stored = await take_in(connection, held.site, batch, now, standing)
-        await commit_behind(connection)
-        return stored
+async def _store(
+    connection: Connection, held: Held, batch: Batch, now: datetime, cache: RulebookCache, turn: Turn
+) -> Stored:
+    try:
+        async with connection.pipeline():
+            standing = await cache.standing(connection)
+            looked = await look(connection, held.site, batch, now, standing)
+            turn.looked()
+            await turn.comes()
+            fence = await sites.fence_asked(connection, held.site.id, held.lane, held.epoch)
+            stored = await take_in(connection, held.site, looked, now, standing.book)
+            await fence.is_held()
+            await commit_behind(connection)
+            return stored
+    except BaseException:
+        turn.stumbles()
+        raise
 
 
-async def take_in(connection: Connection, site: Site, batch: Batch, now: datetime, standing: Standing) -> Stored:
-    """All that becomes of a batch of a site, within the caller's transaction."""
-    book = standing.book
+async def look(connection: Connection, site: Site, batch: Batch, now: datetime, standing: Standing) -> Looked:
+    """Who speaks, what of it is new, and what it may concern. Nothing that others may wait for is locked by it, but what was
+    said itself."""
     known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
-    heard, stamped = await take_new(connection, observed, known, now)
-    await let_others(heard)
-    await note_signs(connection, observed, known, spoke)
+    new = await take_new(connection, observed, known, now)
+    await let_others(new.heard)
+    return Looked(batch, known, observed, rejected, spoke, new, await judging.concerns(new.heard, standing.book))
+
+
+async def take_in(connection: Connection, site: Site, looked: Looked, now: datetime, book: Rulebook) -> Stored:
+    """All that becomes of a batch of a site that was looked at, within the caller's transaction."""
+    batch, known, observed, rejected = looked.batch, looked.known, looked.observed, looked.rejected
+    heard, stamped = looked.new
+    await note_signs(connection, observed, known, looked.spoke)
     await let_others(observed)
     failures: list[Failure] = []
     alive = await holding.look_for_life(connection, heard, now)
-    case = await judging.gather(connection, heard, book, now)
-    await let_others(heard)
+    case = await judging.gather(connection, looked.concerns, book, now)
     await observations.add(connection, stamped)  # the database is at it while we judge
     judged = await judging.judge(case, book, failures)
     refused = await _quarantine(connection, site, known, rejected)
@@ -216,7 +254,7 @@ async def _quarantine(
 
 
 async def _store_stubborn(
-    database: Database, held: Held, message: Message, now: datetime, cache: RulebookCache
+    database: Database, held: Held, message: Message, now: datetime, cache: RulebookCache, turn: Turn
 ) -> Stored:
     """A message by itself that the database gave up over. Perhaps it was busy: it gets other tries. Where it can store
     that the message could not be stored, and still not the message, the message is at fault; else TooMuch, and all waits.
@@ -224,15 +262,15 @@ async def _store_stubborn(
     batch, told = decode([message], held.lane), ""
     for left in reversed(range(STUBBORN_TRIES)):
         try:
-            return await database.run(lambda connection: _store(connection, held, batch, now, cache))
+            return await database.run(lambda connection: _store(connection, held, batch, now, cache, turn))
         except TooMuch as error:
             told = f"{type(error).__name__}: {str(error).strip()}"
             log.warning("message.too_much", topic=message.topic, error=told, tries_left=left)
-    return await _store_poison(database, held, message, told, now, cache)
+    return await _store_poison(database, held, message, told, now, cache, turn)
 
 
 async def _store_poison(
-    database: Database, held: Held, message: Message, error: str, now: datetime, cache: RulebookCache
+    database: Database, held: Held, message: Message, error: str, now: datetime, cache: RulebookCache, turn: Turn
 ) -> Stored:
     """A message that cannot be stored as what it is."""
     origin = decode([message], held.lane)
@@ -246,7 +284,7 @@ async def _store_poison(
         said.message_id if said else None,
     )
     batch = Batch([message], rejected=[Quarantined(message, reason)])
-    return await database.run(lambda connection: _store(connection, held, batch, now, cache))
+    return await database.run(lambda connection: _store(connection, held, batch, now, cache, turn))
 
 
 def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> Iterable[Receipt | None]:

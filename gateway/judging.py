@@ -54,13 +54,18 @@ class Case:
     ledger: Ledger
 
 
-async def gather(connection: Connection, heard: Sequence[Heard], book: Rulebook, now: datetime) -> Case:
-    """What a batch may concern, with its watches locked."""
-    concerns: list[Concern] = []
+async def concerns(heard: Sequence[Heard], book: Rulebook) -> list[Concern]:
+    """What a batch may concern, of itself."""
+    found: list[Concern] = []
     for part in parted(heard):
-        concerns += [concern(each, book) for each in part]
+        found += [concern(each, book) for each in part]
         await let_others(part)
-    return Case(concerns, await _read(connection, concerns, book, now))
+    return found
+
+
+async def gather(connection: Connection, concerned: Sequence[Concern], book: Rulebook, now: datetime) -> Case:
+    """What a batch is judged with, its watches locked."""
+    return Case(concerned, await _read(connection, concerned, book, now))
 
 
 async def judge(case: Case, book: Rulebook, failures: list[Failure]) -> Judged:

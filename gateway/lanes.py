@@ -10,12 +10,12 @@ batch in hand, and the broker keeps the rest. Receipts follow the acknowledgemen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -38,6 +38,7 @@ from gateway.store import audit, sites
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.store.sites import LaneLost, Site
 from gateway.tasks import end, until_first_ends
+from gateway.turns import Stumbled, Turn
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -49,6 +50,8 @@ FINISHED_WITHIN = 5.0
 LONGEST_BACK_OFF = 2.0
 BATCH = {Lane.ALARM: 500, Lane.BULK: 1000}
 """Messages in one transaction, at most: only where more wait is it as many. What is behind a batch of alarms waits for it."""
+IN_HAND = 2
+"""Batches that are stored at a time."""
 LINGER = {Lane.ALARM: 0.0, Lane.BULK: 0.001}
 """Seconds that a batch waits for what comes right behind its first message. A transaction costs several ways to the database,
 so telemetry goes together; an alarm waits for nothing."""
@@ -74,6 +77,28 @@ class _Taken:
     deliveries: Sequence[Delivery]
     songs: Sequence[canary.Song]
     said: Batch
+
+
+class _Line:
+    """What is taken, in order of arrival, each batch with its turn. ``take``: takes and decodes the next batch, which is done
+    ahead."""
+
+    def __init__(self, take: Callable[[], Coroutine[Any, Any, _Taken]]) -> None:
+        self._take = take
+        self._asked = asyncio.Lock()
+        self._ahead = asyncio.create_task(take())
+        self._last = Turn()
+        self._last.ends()
+
+    async def following(self) -> tuple[_Taken, Turn]:
+        async with self._asked:
+            taken = await self._ahead
+            self._ahead = asyncio.create_task(self._take())
+            self._last = Turn(self._last)
+            return taken, self._last
+
+    async def end(self) -> None:
+        await end([self._ahead])
 
 
 class LaneWorker:
@@ -272,15 +297,16 @@ class LaneWorker:
     # Receiving ------------------------------------------------------------------------------------------------------
 
     async def _receive(self, link: Link, held: Held) -> None:
-        """While one batch is stored, the next one is taken and decoded."""
-        ahead = asyncio.create_task(self._take_ahead(link))
+        """While one batch is stored, the next one is looked at, and one more is taken and decoded."""
+        line = _Line(partial(self._take_ahead, link))
         try:
-            while True:
-                taken = await ahead
-                ahead = asyncio.create_task(self._take_ahead(link))
-                await self._take_in(link, held, taken)
+            await until_first_ends(*(self._take_on(link, held, line) for _ in range(IN_HAND)))
         finally:
-            await end([ahead])
+            await line.end()
+
+    async def _take_on(self, link: Link, held: Held, line: _Line) -> None:
+        while True:
+            await self._take_in(link, held, *await line.following())
 
     async def _take_ahead(self, link: Link) -> _Taken:
         """A part at a time, so that whatever else there is to do waits for no whole batch."""
@@ -296,14 +322,11 @@ class LaneWorker:
         batch.read, batch.floods = self._guard.sift(batch.read, now)
         return _Taken(deliveries, [song for song in songs if song], batch)
 
-    async def _take_in(self, link: Link, held: Held, taken: _Taken) -> None:
+    async def _take_in(self, link: Link, held: Held, taken: _Taken, turn: Turn) -> None:
         started = monotonic()
-        stored = (
-            await self._patiently(partial(self._store, held, taken.said))
-            if taken.said.messages or taken.said.floods
-            else None
-        )
+        stored = await self._patiently(partial(self._store, held, taken.said, turn))
         link.acknowledge(taken.deliveries)
+        turn.ends()
         if stored is not None:
             METRICS.stored(held.site.name, held.lane, stored, monotonic() - started)
             self._report(stored)
@@ -324,8 +347,15 @@ class LaneWorker:
             waited_for.set()
         self._songs.clear()
 
-    async def _store(self, held: Held, said: Batch) -> Stored:
-        return await store_batch(self._database, held, said, self._clock.now(), self._cache)
+    async def _store(self, held: Held, said: Batch, turn: Turn) -> Stored | None:
+        """None where nothing but canaries has come."""
+        while True:
+            await turn.begins()
+            with suppress(Stumbled):
+                if said.messages or said.floods:
+                    return await store_batch(self._database, held, said, self._clock.now(), self._cache, turn)
+                await turn.comes()
+                return None
 
     async def _hear(self, held: Held, sent_at: datetime) -> None:
         now = self._clock.now()

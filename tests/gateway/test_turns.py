@@ -1,0 +1,189 @@
+"""Two batches of a lane at once: the later one is begun early, and judged in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from devices.dialects.native import encode
+from devices.model import Lane, Message, MessageClass, Said
+from gateway.ingest import Held, Stored, decode, store_batch
+from gateway.store.sites import LaneLost
+from gateway.turns import Stumbled, Turn
+from tests.gateway.place import NOW, Home, Place, fall, heartbeat, place
+
+SOON = 0.05
+
+
+async def _waits(task: asyncio.Task[object]) -> bool:
+    """Whether it has not ended although everything that is ready had its turn."""
+    await asyncio.wait([task], timeout=SOON)
+    return not task.done()
+
+
+# The line -------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_waits_for_nobody() -> None:
+    turn = Turn()
+    await turn.begins()
+    await turn.comes()
+
+
+async def test_the_next_begins_when_the_one_before_was_looked_at_and_comes_when_it_is_over() -> None:
+    one = Turn()
+    two = Turn(one)
+    begins = asyncio.create_task(two.begins())
+    assert await _waits(begins)
+    one.looked()
+    await begins
+    comes = asyncio.create_task(two.comes())
+    assert await _waits(comes)
+    one.ends()
+    await comes
+
+
+async def test_whoever_is_behind_one_that_stumbles_begins_anew_when_that_is_over() -> None:
+    one = Turn()
+    two = Turn(one)
+    one.looked()
+    comes = asyncio.create_task(two.comes())
+    assert await _waits(comes)
+    one.stumbles()
+    with pytest.raises(Stumbled):
+        await comes
+    begins = asyncio.create_task(two.begins())
+    assert await _waits(begins)
+    one.looked()  # its second try
+    assert await _waits(begins)
+    one.ends()
+    await begins
+    await two.comes()
+
+
+async def test_one_that_stumbles_before_it_was_looked_at_holds_up_the_next() -> None:
+    one = Turn()
+    one.stumbles()
+    begins = asyncio.create_task(Turn(one).begins())
+    assert await _waits(begins)
+    one.ends()
+    await begins
+
+
+def test_no_turn_keeps_those_that_are_over() -> None:
+    turn = Turn()
+    two = Turn(turn)
+    turn.ends()
+    two.ends()
+    assert turn not in vars(two).values()
+
+
+# In the database ------------------------------------------------------------------------------------------------------
+
+
+def _store(town: Place, held: Held, said: list[Message], turn: Turn) -> asyncio.Task[Stored]:
+    return asyncio.create_task(store_batch(town.database, held, decode(said, held.lane), NOW, town.cache, turn))
+
+
+def _presence(home: Home, id_: str, seconds: int, *, online: bool) -> Message:
+    at = NOW + timedelta(seconds=seconds)
+    topic, payload = encode(
+        home.address, "fall_alarm", id_, Said(at, MessageClass.STATUS, "presence", {"online": online})
+    )
+    return Message(topic, payload, at)
+
+
+async def _disconnected(town: Place) -> list[tuple[str, bool]]:
+    rows = await town.rows("SELECT state, due_at IS NOT NULL AS waits FROM watch WHERE key LIKE 'state:disconnected:%'")
+    return [(row["state"], row["waits"]) for row in rows]
+
+
+async def test_what_came_later_is_judged_later_though_it_was_begun_first(migrated_url: str) -> None:
+    """Back before away, as the database would see it: the device would wait to be missed for ever."""
+    async with place(migrated_url) as town:
+        (home,), held = town.homes, await town.held(Lane.BULK)
+        one = Turn()
+        two = Turn(one)
+        later = _store(town, held, [_presence(home, "2", 60, online=True)], two)
+        assert await _waits(later)
+        await _store(town, held, [_presence(home, "1", 0, online=False)], one)
+        assert await _disconnected(town) == [("waiting", True)]
+        assert await _waits(later)  # it is not acknowledged yet
+        one.ends()
+        assert (await later).new == 1
+        assert await _disconnected(town) == [("met", False)]
+
+
+async def test_one_behind_a_batch_that_fails_leaves_nothing_and_holds_nothing(migrated_url: str) -> None:
+    """Both have said the same, and the one behind was quicker: the one before gets it all the same."""
+    async with place(migrated_url) as town:
+        (home,), held = town.homes, await town.held()
+        one = Turn()
+        two = Turn(one)
+        later = _store(town, held, [fall(home, "same"), fall(home, "own")], two)
+        assert await _waits(later)
+        one.stumbles()
+        with pytest.raises(Stumbled):
+            await later
+        assert await town.rows("SELECT 1 FROM seen UNION ALL SELECT 1 FROM said") == []
+        first = await _store(town, held, [fall(home, "same")], one)
+        one.ends()
+        second = await _store(town, held, [fall(home, "same"), fall(home, "own")], two)
+        assert (first.new, second.new) == (1, 1)
+        assert len(second.receipts) == 2
+
+
+async def test_a_message_in_both_is_stored_once_and_thanked_for_twice(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        (home,), held = town.homes, await town.held(Lane.BULK)
+        one = Turn()
+        two = Turn(one)
+        before = _store(town, held, [heartbeat(home, "same"), heartbeat(home, "a")], one)
+        await two.begins()
+        later = _store(town, held, [heartbeat(home, "same"), heartbeat(home, "b")], two)
+        first = await before
+        one.ends()
+        second = await later
+        assert (first.new, second.new) == (2, 1)
+        assert (len(first.receipts), len(second.receipts)) == (2, 2)
+        assert [row["message_id"] for row in await town.rows("SELECT message_id FROM said ORDER BY id")] == [
+            "same",
+            "a",
+            "b",
+        ]
+
+
+async def test_poison_is_set_apart_in_its_turn(migrated_url: str) -> None:
+    """A batch of which something cannot be stored waits like any other, and what was behind it is stored after it."""
+    async with place(migrated_url) as town:
+        (home,), held = town.homes, await town.held()
+        await town.rows("ALTER TABLE observation ADD CONSTRAINT poison CHECK (message_id <> 'bad')")
+        one = Turn()
+        two = Turn(one)
+        poisoned = _store(town, held, [fall(home, "1"), fall(home, "bad")], one)
+        await two.begins()
+        later = _store(town, held, [fall(home, "2")], two)
+        assert (await poisoned).quarantined == 1
+        with suppress(Stumbled):
+            await later
+        one.ends()
+        await two.begins()
+        await _store(town, held, [fall(home, "2")], two)
+        assert [row["message_id"] for row in await town.rows("SELECT message_id FROM said ORDER BY id")] == ["1", "2"]
+
+
+async def test_a_lane_that_was_lost_meanwhile_stores_nothing(migrated_url: str) -> None:
+    """Its batch was looked at, then the lane was taken by another process: the fence is asked when the turn comes."""
+    async with place(migrated_url) as town:
+        (home,), held = town.homes, await town.held()
+        one = Turn()
+        later = _store(town, held, [fall(home, "1")], Turn(one))
+        assert await _waits(later)
+        await town.rows("UPDATE site_lane SET epoch = epoch + 1")
+        one.ends()
+        with pytest.raises(LaneLost):
+            await later
+        assert await town.rows("SELECT 1 FROM seen UNION ALL SELECT 1 FROM alert") == []
