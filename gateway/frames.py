@@ -96,13 +96,34 @@ def acknowledgements(packet_ids: Iterable[int]) -> bytes:
     return b"".join([b"\x40\x02" + each.to_bytes(2) for each in packet_ids])
 
 
-def publication(topic: str, payload: bytes, five: bool) -> bytes:  # noqa: FBT001 - see take_apart
-    """Something to publish at QoS 0. ValueError for a topic that no packet can hold."""
-    name = topic.encode()
-    if len(name) > LONGEST_TOPIC:
-        raise ValueError(f"a topic of {len(name)} bytes; at most {LONGEST_TOPIC} can be sent")
-    body = b"".join((len(name).to_bytes(2), name, b"\x00" if five else b"", payload))
-    return b"\x30" + _length_of(len(body)) + body
+def publications(messages: Iterable[tuple[str, bytes]], five: bool) -> bytes:  # noqa: FBT001 - see take_apart
+    """Topics and payloads to publish at QoS 0. ValueError for a topic that no packet can hold."""
+    heads, properties = _HEADS, 1 if five else 0
+    parts: list[bytes] = []
+    for topic, payload in messages:
+        name = topic.encode()
+        length = len(name)
+        if length > LONGEST_TOPIC:
+            raise ValueError(f"a topic of {length} bytes; at most {LONGEST_TOPIC} can be sent")
+        head = heads[2 + length + properties + len(payload)]
+        parts += (
+            (head, length.to_bytes(2), name, b"\x00", payload) if five else (head, length.to_bytes(2), name, payload)
+        )
+    return b"".join(parts)
+
+
+class _Heads(dict[int, bytes]):
+    """How packets of a length begin; of few lengths, as receipts are, each is written once."""
+
+    def __missing__(self, length: int) -> bytes:
+        head = b"\x30" + _length_of(length)
+        if len(self) < MOST_HEADS:
+            self[length] = head
+        return head
+
+
+MOST_HEADS = 1024
+_HEADS = _Heads()
 
 
 def _length_of(value: int) -> bytes:

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import structlog
 
@@ -56,11 +55,8 @@ class Held:
     epoch: int
 
 
-class Receipt(NamedTuple):
-    """Our word to a device that its message is stored."""
-
-    topic: str
-    payload: bytes
+Receipt = tuple[str, bytes]
+"""Our word to a device that its message is stored: topic and payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +202,6 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
     judged = await judging.judge(case, book, failures)
     refused = await _quarantine(connection, site, known, rejected)
     await judging.save(connection, judged)
-    receipts = dict.fromkeys(each for each in _receipts(batch, rejected) if each is not None)
     signals: list[Signal] = [
         *judged.signals,
         *(signal for each in refused for signal in each.signals),
@@ -221,7 +216,7 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
         total=len(batch.read) + len(batch.rejected),
         new=len(heard),
         quarantined=len(rejected),
-        receipts=tuple(receipts),
+        receipts=_receipts(batch, rejected),
         failures=tuple(failures),
         changed=changed,
         held_back=sum(each.held_back for each in batch.floods),
@@ -287,21 +282,21 @@ async def _store_poison(
     return await database.run(lambda connection: _store(connection, held, batch, now, cache, turn))
 
 
-def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> Iterable[Receipt | None]:
-    """For all that is stored now and has a readable id: also what was stored before, and what is in quarantine."""
-    for _, said in batch.read:
-        if said.message_id is not None:
-            yield _receipt(said.device, said.kind, said.message_id)
-    for each in rejected:
-        error = each.error
-        if error.device is not None and error.kind is not None and error.message_id is not None:
-            yield _receipt(error.device, error.kind, error.message_id)
-
-
-def _receipt(device: DeviceAddress, kind: str, message_id: str) -> Receipt | None:
-    """None where the ecosystem has none."""
-    found = dialects()[device.ecosystem].receipt(device, kind, message_id)
-    return Receipt(*found) if found is not None else None
+def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> tuple[Receipt, ...]:
+    """For all that is stored now and has a readable id: also what was stored before, and what is in quarantine. Each once, and
+    none where the ecosystem has none."""
+    of = {name: dialect.receipt for name, dialect in dialects().items()}
+    found = [
+        of[said.device.ecosystem](said.device, said.kind, said.message_id)
+        for _, said in batch.read
+        if said.message_id is not None
+    ]
+    found += [
+        of[error.device.ecosystem](error.device, error.kind, error.message_id)
+        for error in (each.error for each in rejected)
+        if error.device is not None and error.kind is not None and error.message_id is not None
+    ]
+    return tuple(each for each in dict.fromkeys(found) if each is not None)
 
 
 def _sum(parts: Sequence[Stored]) -> Stored:

@@ -119,7 +119,7 @@ class Link:
 
     def send(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Topics and payloads at QoS 0: nobody learns whether they got out."""
-        self._write(b"".join([frames.publication(topic, payload, self._five) for topic, payload in messages]))
+        self._write(frames.publications(messages, self._five))
 
     def _write(self, packets: bytes) -> None:
         """In one piece, behind whatever waits to be written; lost with the connection."""

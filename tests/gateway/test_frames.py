@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway import frames
-from gateway.frames import BrokenPacket, Published, acknowledgements, publication, take_apart
+from gateway.frames import BrokenPacket, Published, acknowledgements, publications, take_apart
 
 OTHERS = (b"\xd0\x00", b"\x40\x02\x00\x07", b"\x90\x04\x00\x01\x00\x01", b"\x34\x07\x00\x01t\x00\x09xy")
 """A ping's answer, an acknowledgement, a subscription's – and a publication at QoS 2, which is none of ours."""
@@ -91,10 +91,10 @@ def test_it_is_read_as_the_library_reads_it(sent: Sent, five: bool) -> None:
     assert ours.packet_id == (theirs.mid or 0)
 
 
-@given(SENT, st.booleans())
-def test_what_goes_out_comes_back(sent: Sent, five: bool) -> None:
-    ((found,), rest) = take_apart(publication(sent.topic, sent.payload, five), five)
-    assert (found, rest) == (Published(sent.topic, sent.payload, 0, retained=False), b"")
+@given(st.lists(SENT), st.booleans())
+def test_what_goes_out_comes_back(sent: list[Sent], five: bool) -> None:
+    found, rest = take_apart(publications([(each.topic, each.payload) for each in sent], five), five)
+    assert (found, rest) == ([Published(each.topic, each.payload, 0, retained=False) for each in sent], b"")
 
 
 def test_a_batch_is_acknowledged_in_order() -> None:
@@ -135,4 +135,4 @@ def test_junk_never_does_anything_else(junk: bytes, five: bool) -> None:
 
 def test_a_topic_that_no_packet_can_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 65535"):
-        publication("a" * (frames.LONGEST_TOPIC + 1), b"", five=True)
+        publications([("a" * (frames.LONGEST_TOPIC + 1), b"")], five=True)

@@ -43,7 +43,7 @@ async def test_one_that_is_too_much_is_set_apart_and_its_alarm_raised(migrated_u
         came = await town.store(await town.held(), said)
         assert await stored(town) == ["1", "2", "4", "5"]
         assert (came.total, came.new, came.quarantined) == (5, 4, 1)
-        assert sorted(json.loads(each.payload)["id"] for each in came.receipts) == ["1", "2", "4", "5", "bad"]
+        assert sorted(json.loads(payload)["id"] for _, payload in came.receipts) == ["1", "2", "4", "5", "bad"]
         raised = await town.rows("SELECT condition, device_id FROM alert ORDER BY id")
         assert [(row["condition"], row["device_id"]) for row in raised] == [
             ("fall", one.device),

@@ -18,12 +18,13 @@ from devices.model import Lane
 from gateway.api.schemas import RuleRequest
 from gateway.app import Gateway
 from gateway.embedded import Broker
-from gateway.ingest import Batch, Held, Receipt, Stored
+from gateway.ingest import Batch, Held, Stored
 from gateway.store.audit import Changed
 from gateway.store.trials import Print
 from gateway.trial.run import Outcome, Trial, UnknownDevice, run
 from gateway.trial.tell import told
 from gateway.trial.verdict import judge
+from gateway.turns import Turn
 from simulators.faults import Fault, Injected, parse
 from simulators.people import Life
 from tests.support.rules import own
@@ -131,10 +132,10 @@ async def test_an_alarm_lane_that_is_dead_for_a_while_is_named(migrated_url: str
         worker = next(each for (_, lane), each in gateway.lanes.items() if lane is Lane.ALARM)
         until, take = A_FALL.until - timedelta(minutes=4), worker._store
 
-        async def deaf(held: Held, said: Batch) -> Stored:
+        async def deaf(held: Held, said: Batch, turn: Turn) -> Stored | None:
             if gateway.clock.now() < until:
                 return Stored(len(said.messages), 0, 0, (), (), Changed())
-            return await take(held, said)
+            return await take(held, said, turn)
 
         worker._store = deaf  # type: ignore[method-assign]
 
@@ -149,12 +150,11 @@ async def test_a_receipt_before_the_commit_is_named(migrated_url: str, own_broke
     async def thank(gateway: Gateway) -> None:
         worker = next(each for (_, lane), each in gateway.lanes.items() if lane is Lane.ALARM)
 
-        async def promise(held: Held, said: Batch) -> Stored:
+        async def promise(held: Held, said: Batch, turn: Turn) -> Stored | None:
             told = [json.loads(each.payload)["id"] for each in said.messages]
             topics = [each.topic.rsplit("/", 1)[0] for each in said.messages]
             receipts = tuple(
-                Receipt(f"{topic}/receipt", json.dumps({"id": id_}).encode())
-                for topic, id_ in zip(topics, told, strict=True)
+                (f"{topic}/receipt", json.dumps({"id": id_}).encode()) for topic, id_ in zip(topics, told, strict=True)
             )
             return Stored(len(told), len(told), 0, receipts, (), Changed())
 
