@@ -51,13 +51,17 @@ class Roster:
     """Who has which role for a zone, and when they serve: what escalation goes by.
 
     ``graces``: by nearness of a shift's zone, how long whoever serves may take to check in; empty where nobody has to.
-    ``skipped``: whoever is passed over at the moment, as they have not.
+    ``skipped``: whoever is passed over at the moment, as they have not. Every step of a policy asks who serves at the same
+    moment: that is found out once.
     """
 
     assigned: Sequence[Assigned]
     plans: Mapping[str, Plan]
     graces: Mapping[int, timedelta] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    _served: dict[tuple[str, datetime, tzinfo], tuple[Duty, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def plan(self, role: str) -> Plan:
         return self.plans.get(role, NOBODY)
@@ -69,7 +73,10 @@ class Roster:
 
     def duties(self, role: str, at: datetime, local: tzinfo) -> tuple[Duty, ...]:
         """The same, and why; also whoever is passed over."""
-        return self.employed(role, at, serving(self.plan(role), at, local))
+        found = self._served.get((role, at, local))
+        if found is None:
+            found = self._served[role, at, local] = self.employed(role, at, serving(self.plan(role), at, local))
+        return found
 
     def employed(self, role: str, at: datetime, duties: Sequence[Duty]) -> tuple[Duty, ...]:
         """Those of them who have the role at a time."""
