@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
+import psycopg
 from psycopg.rows import class_row
 
 from alerts import finding
@@ -99,7 +100,8 @@ CHECKS_IN = "responder"
 async def roster(connection: Connection, zone_id: int, since: datetime, until: datetime) -> Roster:
     """What there is to know of a zone's duty from a time until another."""
     assigned = await _assigned(connection, zone_id, since, until)
-    return Roster(assigned, *await rosters.read(connection, zone_id, since, until))
+    known = await rosters.read(connection, zone_id, since, until)
+    return Roster(await assigned.fetchall(), *known)
 
 
 async def present(
@@ -129,8 +131,10 @@ async def on_duty_for(
     return frozenset(always.union(*(found.serving(role, now, local) for role in roles)))
 
 
-async def _assigned(connection: Connection, zone_id: int, since: datetime, until: datetime) -> list[Assigned]:
-    """The roles that are in force at some time between (both included), the nearest first."""
+async def _assigned(
+    connection: Connection, zone_id: int, since: datetime, until: datetime
+) -> psycopg.AsyncCursor[Assigned]:
+    """Ask for the roles that are in force at some time between (both included), the nearest first."""
     cursor = connection.cursor(row_factory=class_row(Assigned))
     await cursor.execute(
         f"""{UP}
@@ -139,7 +143,7 @@ async def _assigned(connection: Connection, zone_id: int, since: datetime, until
             JOIN person p ON p.id = g.person_id AND p.active ORDER BY a.nearness, g.person_id""",
         {"zone": zone_id, "since": since, "until": until},
     )
-    return await cursor.fetchall()
+    return cursor
 
 
 async def contacts(
