@@ -44,8 +44,10 @@ async def act(connection: Connection, signals: Sequence[Signal], now: datetime, 
     asked = await holding.ask(connection, signals, now, book)
     alerts_asked = await alert_store.open_asked(connection, [signal.key for signal in signals])
     held, open_alerts = await asked.told(), await alerts_asked.told()
+    alive = {*open_alerts, *held.keys, *(each.key for each in signals if isinstance(each, Raise))}
+    telling = [each for each in signals if each.key in alive]  # a door that closes nearly always has nobody to tell
     changed = Changed()
-    for signal in sorted(signals, key=lambda each: each.key):  # new alerts, too, are taken in the order of their keys
+    for signal in sorted(telling, key=lambda each: each.key):  # new alerts, too, are taken in the order of their keys
         stored = open_alerts.get(signal.key)
         await holding.hear_end(connection, signal, held, now)
         if stored is None and isinstance(signal, Raise):

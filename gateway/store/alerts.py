@@ -12,6 +12,7 @@ from alerts.alert import Action, Alert, Cause, DueFor, Stage
 from alerts.model import Entry, Raise, Severity
 from alerts.policy import StoredPolicy
 from alerts.stored import as_stored
+from gateway.store.columns import texts
 from gateway.store.db import Asked, Connection, as_json, new_uid
 from gateway.store.policies import policy_of
 
@@ -47,8 +48,8 @@ async def lock_open(connection: Connection, keys: Sequence[str]) -> dict[str, St
 async def open_asked(connection: Connection, keys: Sequence[str]) -> Asked[dict[str, StoredAlert]]:
     """Ask for them."""
     answer = await connection.execute(
-        f"SELECT key, {_STATE} FROM alert WHERE key = ANY(%s) AND closed_at IS NULL ORDER BY key FOR UPDATE",
-        (sorted(set(keys)),),
+        f"SELECT key, {_STATE} FROM alert WHERE key = ANY(%b) AND closed_at IS NULL ORDER BY key FOR UPDATE",
+        (texts(sorted(set(keys))),),
     )
     return Asked(answer, lambda rows: {row["key"]: _stored(row) for row in rows})
 

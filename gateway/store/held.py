@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from alerts.model import Evidence, Raise, Severity, Subject, Track
-from gateway.store.columns import bigints
+from gateway.store.columns import bigints, texts
 from gateway.store.db import Asked, Connection, as_json
 from gateway.store.views import Sight
 
@@ -54,8 +54,8 @@ async def keys_held(connection: Connection, keys: Collection[str]) -> Asked[set[
     waited for: then it is an alert by now."""
     answer = await connection.execute(
         """SELECT h.key FROM held_back h JOIN silence s ON s.id = h.silence_id
-           WHERE h.key = ANY(%s) AND h.settled_at IS NULL ORDER BY s.id FOR SHARE OF s""",
-        (sorted(keys),),
+           WHERE h.key = ANY(%b) AND h.settled_at IS NULL ORDER BY s.id FOR SHARE OF s""",
+        (texts(sorted(keys)),),
     )
     return Asked(answer, lambda rows: {row["key"] for row in rows})
 
