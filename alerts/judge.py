@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import NamedTuple
+from typing import TypeVar
 
 from alerts.model import (
     NOTHING,
@@ -33,7 +32,8 @@ from alerts.rules.dose import Dose
 from alerts.rules.rate import Rate
 from alerts.waiting import outstanding
 from devices.kinds import kinds
-from devices.model import DecodeError, Flag, Message, Observation
+from devices.model import DecodeError, Flag, Message
+from devices.value import value
 
 UNINTERPRETABLE = "uninterpretable_alarm"
 RULE_FAILED = "rule_failed"
@@ -56,7 +56,9 @@ Failures = list[Failure]
 
 @dataclass
 class Ledger:
-    """The watches and the homes' last words that a run of observations is judged with, each as the one before left them."""
+    """The watches and the homes' last words that a run of observations is judged with, each as the one before left them.
+
+    Two sorts are looked for by what they are of: those of doses by fitting, and those of compound rules by home."""
 
     watches: dict[str, Watch] = field(default_factory=dict)
     words: dict[int, dict[str, LastWord]] = field(default_factory=dict)
@@ -69,23 +71,26 @@ class Ledger:
     def take(self, watches: Iterable[Watch]) -> None:
         """Watches as they are now."""
         for watch in watches:
-            self.watches[watch.key] = watch
-            if watch.key.startswith("dose:"):
-                self._doses.setdefault(watch.subject.scope, {})[watch.key] = watch
-            if watch.subject.dwelling_id is not None:
-                self._by_home.setdefault(watch.subject.dwelling_id, {})[watch.key] = watch
+            key = watch.key
+            self.watches[key] = watch
+            if key.startswith("dose:"):
+                self._doses.setdefault(watch.subject.scope, {})[key] = watch
+            elif key.startswith("compound:") and watch.subject.dwelling_id is not None:
+                self._by_home.setdefault(watch.subject.dwelling_id, {})[key] = watch
 
-    def of(self, rule: Rule, subject: Subject) -> Sequence[Watch]:
+    def of(self, rule: Rule, key: str, subject: Subject) -> Sequence[Watch]:
         """A rule's watches of one fitting; another fitting of the same device was in another home."""
-        if isinstance(rule.spec, Dose):
-            return list(self._doses.get(subject.scope, {}).values())
-        watch = self.watches.get(rule.spec.watch_key(subject))
-        return () if watch is None else (watch,)
+        if key:
+            watch = self.watches.get(key)
+            return () if watch is None else (watch,)
+        return list(self._doses.get(subject.scope, {}).values()) if isinstance(rule.spec, Dose) else ()
 
     def waiting_in(self, dwelling: int | None, besides: Subject) -> list[Watch]:
-        """The outstanding watches of the other fittings of a home."""
-        home = self._by_home.get(dwelling, {}) if dwelling is not None else {}
-        return [each for each in home.values() if each.subject.scope != besides.scope and outstanding(each)]
+        """The outstanding watches that compound rules have of the other fittings of a home."""
+        home = self._by_home.get(dwelling) if dwelling is not None else None
+        if not home:
+            return []
+        return [each for each in home.values() if outstanding(each) and each.subject.scope != besides.scope]
 
     def say(self, dwelling: int | None, word: str, last: LastWord) -> None:
         """A home's last word of a type, if it is newer."""
@@ -94,16 +99,13 @@ class Ledger:
             said[word] = max(said.get(word, last), last, key=lambda each: each.rank)
 
 
-class Asked(NamedTuple):
-    """A rule that hears a message, and which of its watches it needs to see. ``key``: the watch of a rule that keeps one a
-    fitting."""
-
-    rule: Rule
-    wanted: Wanted
-    key: str = ""
+Asked = tuple[Rule, Wanted, str]
+"""A rule that hears a message, which of its watches it needs to see, and the key of its watch where it keeps one a fitting (else
+an empty one)."""
 
 
-class Concern(NamedTuple):
+@value(frozen=True, slots=True)
+class Concern:
     """Something a device said, and what it may concern."""
 
     heard: Heard
@@ -115,16 +117,9 @@ def concern(heard: Heard, book: Rulebook) -> Concern:
     """Found out once, and handed on: what is read of the database follows from it, and what is judged."""
     said, subject = heard.observation, heard.subject
     hearing = book.hearing(said.kind, subject, said.type)
-    return Concern(heard, hearing, [_asked(rule, said, subject) for rule in hearing.rules])
-
-
-def _asked(rule: Rule, said: Observation, subject: Subject) -> Asked:
-    spec = rule.spec
-    if not spec.waits:
-        return Asked(rule, Wanted.NOTHING)
-    if isinstance(spec, Dose):
-        return Asked(rule, Wanted.ANY)
-    return Asked(rule, spec.wants(said), spec.watch_key(subject))
+    scope = subject.scope
+    asked = [(rule, rule.spec.wants(said), prefix and prefix + scope) for rule, prefix in hearing.rules]
+    return Concern(heard, hearing, asked)
 
 
 def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures) -> Judgement:
@@ -137,45 +132,39 @@ def judge_concern(concerned: Concern, book: Rulebook, ledger: Ledger, failures: 
 
     The ledger moves on; crashes go to ``failures``.
     """
-    heard, hearing, asked = concerned
+    heard, hearing = concerned.heard, concerned.hearing
     said, dwelling = heard.observation, heard.subject.dwelling_id
     if hearing.kept:
         ledger.say(dwelling, hearing.word, LastWord(said.occurred_at, said.received_at))
     neighbours = _by_neighbours(heard, book, ledger, failures) if hearing.awaited else NOTHING
-    rules = [each.rule for each in asked if _may_speak(each, ledger)] if asked else ()
-    if not rules and not said.is_alarm:
-        ledger.take(neighbours.watches)
-        return neighbours
-    home = ledger.words.get(dwelling or 0, {})
-    ended = {watch.key.split(":")[1] for watch in neighbours.watches} if neighbours is not NOTHING else ()
-
-    def scene(rule: Rule) -> Scene:
-        own = ledger.of(rule, heard.subject) if rule.spec.waits else ()
-        return Scene(book.local, own, home, ended=rule.spec.name in ended)
-
-    judged = judge_observation(heard, rules, scene, failures) + neighbours
-    ledger.take(judged.watches)
-    return judged
-
-
-def _may_speak(asked: Asked, ledger: Ledger) -> bool:
-    """Whether a rule may make something of it: one that looks for what is outstanding only makes nothing of it where
-    nothing is. Nearly every sign of life is of that sort."""
-    return asked.wanted is not Wanted.OUTSTANDING or asked.key in ledger.watches
+    # A rule that looks for what is outstanding only makes nothing of it where nothing is: so is nearly every sign of life.
+    speaking = [
+        (rule, key)
+        for rule, wanted, key in concerned.asked
+        if wanted is not Wanted.OUTSTANDING or key in ledger.watches
+    ]
+    if speaking or said.is_alarm:
+        home = ledger.words.get(dwelling or 0, {})
+        ended = {watch.key.split(":")[1] for watch in neighbours.watches}
+        scenes = [
+            (rule, Scene(book.local, ledger.of(rule, key, heard.subject), home, ended=rule.spec.name in ended))
+            for rule, key in speaking
+        ]
+        neighbours = judge_observation(heard, scenes, failures) + neighbours
+    ledger.take(neighbours.watches)
+    return neighbours
 
 
-def judge_observation(
-    heard: Heard, rules: Sequence[Rule], scene: Callable[[Rule], Scene], failures: Failures
-) -> Judgement:
+def judge_observation(heard: Heard, scenes: Sequence[tuple[Rule, Scene]], failures: Failures) -> Judgement:
     """What the rules of a device make of something it said, each in its own scene."""
     before = len(failures)
     total = NOTHING
-    for rule in rules:
-        total += _guarded(partial(rule.spec.observe, rule.id, heard, scene(rule)), rule, heard, failures)
+    for rule, scene in scenes:
+        total += _guarded(rule, rule.spec.observe, heard, scene, failures)
     if not heard.observation.is_alarm:
         return _told_once(total)
     crashed = len(failures) > before
-    counting = {rule.id for rule in rules if isinstance(rule.spec, Rate)}
+    counting = {rule.id for rule, _ in scenes if isinstance(rule.spec, Rate)}
     understood = any(_understands(each, counting, crashed=crashed) for each in total.signals)
     return _told_once(total) + _uninterpretable(heard, understood=understood, crashed=crashed) + _old_alarm(heard)
 
@@ -195,7 +184,7 @@ def _by_neighbours(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failu
         if rule is None or not isinstance(rule.spec, Compound) or _of_others(watch.subject, heard.subject):
             continue
         if word_of(heard.observation) in rule.spec.listens(rule.kind):
-            total += _guarded(partial(rule.spec.neighbour, rule.id, heard, watch), rule, heard, failures)
+            total += _guarded(rule, rule.spec.neighbour, heard, watch, failures)
     return total
 
 
@@ -204,9 +193,14 @@ def _of_others(one: Subject, other: Subject) -> bool:
     return None not in (one.resident_id, other.resident_id) and one.resident_id != other.resident_id
 
 
-def _guarded(judge: Callable[[], Judgement], rule: Rule, heard: Heard, failures: Failures) -> Judgement:
+Seen = TypeVar("Seen")
+
+
+def _guarded(
+    rule: Rule, judge: Callable[[int, Heard, Seen], Judgement], heard: Heard, seen: Seen, failures: Failures
+) -> Judgement:
     try:
-        return judge()
+        return judge(rule.id, heard, seen)
     except Exception as error:  # noqa: BLE001 - a crash of any kind must not stop the other rules
         failures.append(Failure(rule.spec.name, error))
         return Judgement(signals=(_failed(rule, heard.subject, heard.observation.received_at),))

@@ -62,9 +62,10 @@ HISTORY_AFTER = timedelta(hours=24)
 
 def lateness(observation: Observation) -> Lateness:
     """Fresh up to 2 minutes of delay, late up to a day, history beyond."""
-    if observation.delay > HISTORY_AFTER:
-        return Lateness.HISTORY
-    return Lateness.LATE if observation.delay > LATE_AFTER else Lateness.FRESH
+    delay = observation.delay
+    if delay <= LATE_AFTER:
+        return Lateness.FRESH
+    return Lateness.LATE if delay <= HISTORY_AFTER else Lateness.HISTORY
 
 
 @value(frozen=True, slots=True)

@@ -21,12 +21,13 @@ from alerts.rules.dose import Dose
 
 
 class Hearing(NamedTuple):
-    """What a type of message from some device may concern: the rules that hear it; and of its word (``kind/type``), whether
-    some rule asks when a home said it last (``kept``), looks at the home's last words on it (``looks``), or is waiting for it
-    at another device of the home (``awaited``)."""
+    """What a type of message from some device may concern: the rules that hear it, each with what the key of its watch begins
+    with where it keeps one a fitting (else nothing); and of its word (``kind/type``), whether some rule asks when a home said it
+    last (``kept``), looks at the home's last words on it (``looks``), or is waiting for it at another device of the home
+    (``awaited``)."""
 
     word: str
-    rules: tuple[Rule, ...]
+    rules: tuple[tuple[Rule, str], ...]
     kept: bool
     looks: bool
     awaited: bool
@@ -88,7 +89,7 @@ class Rulebook:
         return found
 
     def _hearing(self, word: str, rules: Sequence[Rule], type_: str) -> Hearing:
-        hear = tuple(rule for rule in rules if rule.hears(type_))
+        hear = tuple((rule, _prefix(rule)) for rule in rules if rule.hears(type_))
         return Hearing(word, hear, word in self.asked_for, word in self.asked_on, word in self.listened_for)
 
     def _applying(self, kind: str, subject: Subject) -> _Applying:
@@ -149,14 +150,14 @@ class Rulebook:
     @cached_property
     def asked_on(self) -> frozenset[str]:
         """The words at which some rule looks at what the home last said."""
-        return frozenset(
-            f"{kind}/{type_}" for kind, compound in self.compounds if compound.given for type_ in compound.on
-        )
+        given = [(kind, compound) for kind, compound in self.compounds if compound.enabled and compound.given]
+        return frozenset(f"{kind}/{type_}" for kind, compound in given for type_ in compound.on)
 
     @cached_property
     def listened_for(self) -> frozenset[str]:
-        """The words that may end a wait of another device of the home."""
-        return frozenset(word for kind, compound in self.compounds for word in compound.listens(kind))
+        """The words that may end a wait of another device of the home; a rule that is off follows no watch."""
+        waiting = [(kind, compound) for kind, compound in self.compounds if compound.enabled]
+        return frozenset(word for kind, compound in waiting for word in compound.listens(kind))
 
     @cached_property
     def standing(self) -> frozenset[tuple[str, str]]:
@@ -164,6 +165,10 @@ class Rulebook:
         return frozenset(
             (rule.kind, rule.spec.watch_prefix) for rule in self.in_force if rule.spec.standing and rule.spec.enabled
         )
+
+
+def _prefix(rule: Rule) -> str:
+    return rule.spec.watch_prefix if rule.spec.waits and not isinstance(rule.spec, Dose) else ""
 
 
 REMEMBERED = 20_000

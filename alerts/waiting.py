@@ -40,14 +40,15 @@ def begun(
 ) -> Judgement:
     """A word that begins a wait until ``due_at``. It changes nothing while one goes on, but that it was said; nor after it
     was raised, within ``again_after`` of the word before it."""
-    said = heard.observation
+    said, lateness = heard.observation, heard.lateness
     nowhere = heard.subject.installation_id is None
-    if nowhere or heard.lateness is Lateness.HISTORY or (watch is not None and said.occurred_at < newest(watch)):
+    if nowhere or lateness is Lateness.HISTORY or (watch is not None and said.occurred_at < newest(watch)):
         return NOTHING
     if watch is not None and outstanding(watch) and not _again(watch, said.occurred_at, again_after):
         return Judgement((_noting(watch, said.occurred_at),))
-    facts: dict[str, Any] = {"newest": said.occurred_at.isoformat(), "evidence": Evidence.of(said).as_json()}
-    if heard.lateness is Lateness.LATE:
+    evidence = Evidence.of(said).as_json()
+    facts: dict[str, Any] = {"newest": evidence["occurred_at"], "evidence": evidence}
+    if lateness is Lateness.LATE:
         facts["not_before"] = (said.received_at + SETTLE).isoformat()
         due_at = max(due_at, said.received_at + SETTLE)
     began = Watch(rule.watch_key(heard.subject), rule_id, heard.subject, said.occurred_at, due_at, facts=facts)

@@ -113,7 +113,7 @@ async def hear(
     found = await _lock_reported(connection, reports) if reports else []
     if not found:
         return Changed()
-    await holding.gather(connection, signals, now, book)
+    await (await holding.ask(connection, signals, now, book)).told()
     try:
         async with connection.transaction():
             changes = [change for stored in found for change in _changes(stored, reports, now)]

@@ -41,10 +41,13 @@ async def act(connection: Connection, signals: Sequence[Signal], now: datetime, 
     """Do what the rules' signals ask for. Answers what changed; the caller announces it once."""
     if not signals:
         return Changed()
-    held = await holding.gather(connection, signals, now, book)
-    open_alerts = await alert_store.lock_open(connection, [signal.key for signal in signals])
+    asked = await holding.ask(connection, signals, now, book)
+    alerts_asked = await alert_store.open_asked(connection, [signal.key for signal in signals])
+    held, open_alerts = await asked.told(), await alerts_asked.told()
+    alive = {*open_alerts, *held.keys, *(each.key for each in signals if isinstance(each, Raise))}
+    telling = [each for each in signals if each.key in alive]  # a door that closes nearly always has nobody to tell
     changed = Changed()
-    for signal in sorted(signals, key=lambda each: each.key):  # new alerts, too, are taken in the order of their keys
+    for signal in sorted(telling, key=lambda each: each.key):  # new alerts, too, are taken in the order of their keys
         stored = open_alerts.get(signal.key)
         await holding.hear_end(connection, signal, held, now)
         if stored is None and isinstance(signal, Raise):
@@ -55,7 +58,7 @@ async def act(connection: Connection, signals: Sequence[Signal], now: datetime, 
         after, what = await _act_on(connection, signal, stored, now, book)
         changed |= what
         if stored is None and after is not None and isinstance(signal, Raise):
-            await holding.opened(connection, signal, after.id, now)
+            await holding.opened(connection, signal, after.id, held, now)
         if after is None or after.alert.closed_at is not None:
             open_alerts.pop(signal.key, None)
         else:

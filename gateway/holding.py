@@ -19,7 +19,7 @@ from alerts.rulebook import Rulebook
 from alerts.silence import Decision, Silence, Why, decide, rests_while_away
 from alerts.silence_ends import SOMEBODY_THERE, TOLD_AGAIN
 from devices.kinds import kinds
-from gateway.store import alerts, audit, held, silences
+from gateway.store import alerts, audit, db, held, silences
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 
@@ -34,22 +34,37 @@ class Holding:
     keys: set[str] = field(default_factory=set)
 
 
-async def gather(connection: Connection, signals: Sequence[Signal], now: datetime, book: Rulebook) -> Holding:
-    """What has to be known before alerts are locked: silences come first in the order of locks."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What has to be known was asked for, and its rows are locked; in a pipeline, the answer comes with that of what is asked
+    next."""
+
+    silences: db.Asked[list[Silence]] | None = None
+    keys: db.Asked[set[str]] | None = None
+
+    async def told(self) -> Holding:
+        found = Holding()
+        if self.silences is not None:
+            found.silences = await self.silences.told()
+        if self.keys is not None:
+            found.keys = await self.keys.told()
+        return found
+
+
+async def ask(connection: Connection, signals: Sequence[Signal], now: datetime, book: Rulebook) -> Asked:
+    """Ask before alerts are locked: silences come first in the order of locks."""
     subjects = [each.subject for each in signals if isinstance(each, Raise) and _by_a_rule(each)]
     keys = {each.key for each in signals if not isinstance(each, Inform) or each.over}
-    found = Holding()
+    touching = None
     if subjects:
-        found.silences = await silences.touching(
+        touching = await silences.touching(
             connection,
             now,
             {each.device_id for each in subjects if each.device_id is not None},
             {each.resident_id for each in subjects if each.resident_id is not None},
             {zone for each in subjects for zone in (each.zone_id, *book.ancestry.get(each.zone_id, ()))},
         )
-    if keys:
-        found.keys = await held.keys_held(connection, keys)
-    return found
+    return Asked(touching, await held.keys_held(connection, keys) if keys else None)
 
 
 async def hold(
@@ -67,9 +82,11 @@ async def hold(
     return Changed(frozenset({raised.subject.zone_id}))
 
 
-async def opened(connection: Connection, raised: Raise, alert_id: int, now: datetime) -> None:
-    """An alert has been opened although something of the same may be held back, as it grew more severe or another device of
-    the home has said it: both are one now."""
+async def opened(connection: Connection, raised: Raise, alert_id: int, holding: Holding, now: datetime) -> None:
+    """An alert has been opened although something of the same is held back, as it grew more severe or another device of the
+    home has said it: both are one now."""
+    if raised.key not in holding.keys:
+        return
     for row in await held.settle_by_alert(connection, raised.key, alert_id, now):
         await alerts.add_entries(connection, alert_id, (was_silenced(row["times"], row["first_at"]),), now)
 
@@ -146,7 +163,7 @@ class Alive:
     """What shows that somebody is in their home; and that it was asked which of them should be away."""
 
     heard: Sequence[Heard] = ()
-    away: held.AwayAsked | None = None
+    away: db.Asked[list[held.Away]] | None = None
 
 
 async def look_for_life(connection: Connection, heard: Sequence[Heard], now: datetime) -> Alive:

@@ -14,7 +14,6 @@ from alerts.judge import Concern, Failure, Ledger, concern, judge_concern
 from alerts.model import NOTHING, Heard, Signal, Watch
 from alerts.rulebook import Rulebook
 from alerts.rules import LastWord, Wanted
-from alerts.rules.dose import Dose
 from gateway.doses import open_doses
 from gateway.parts import let_others, parted
 from gateway.store import watches, words
@@ -112,28 +111,30 @@ async def _read(connection: Connection, concerns: Sequence[Concern], book: Ruleb
 def _needed(concerns: Sequence[Concern]) -> _Needed:
     needed = _Needed()
     keys, outstanding = needed.keys.add, needed.outstanding.add
-    for heard, hearing, asked in concerns:
-        home = heard.subject.dwelling_id
+    for each in concerns:
+        subject, hearing = each.heard.subject, each.hearing
+        home = subject.dwelling_id
         if home is not None and hearing.awaited:
             needed.listening.add(home)
         if home is not None and hearing.looks:
             needed.asking.add(home)
-        for rule, wanted, key in asked:
+        for _, wanted, key in each.asked:
             if wanted is Wanted.OUTSTANDING:
                 outstanding(key)
-            elif wanted is Wanted.ANY and isinstance(rule.spec, Dose):
-                needed.dosing |= {heard.subject.device_id} - {None}  # type: ignore[arg-type]
-            elif wanted is Wanted.ANY:
+            elif wanted is Wanted.ANY and key:
                 keys(key)
+            elif wanted is Wanted.ANY and subject.device_id is not None:
+                needed.dosing.add(subject.device_id)
     return needed
 
 
 def _words(concerns: Sequence[Concern]) -> dict[tuple[int, str], LastWord]:
     """The newest of each home and word that some rule asks for."""
     found: dict[tuple[int, str], LastWord] = {}
-    for heard, hearing, _ in concerns:
-        home, said = heard.subject.dwelling_id, heard.observation
+    for each in concerns:
+        hearing, home = each.hearing, each.heard.subject.dwelling_id
         if hearing.kept and home is not None:
+            said = each.heard.observation
             last = LastWord(said.occurred_at, said.received_at)
-            found[home, hearing.word] = max(found.get((home, hearing.word), last), last, key=lambda each: each.rank)
+            found[home, hearing.word] = max(found.get((home, hearing.word), last), last, key=lambda word: word.rank)
     return found

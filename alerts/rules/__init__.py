@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter, m
 
 from alerts.model import Clear, Evidence, Heard, Inform, Judgement, Raise, Severity, Signal, Subject, Track, Watch
 from devices.model import Observation
+from devices.value import value
 
 Scalar = str | int | float | bool
 EventTypes = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -55,7 +56,7 @@ class LastWord:
         return self.occurred_at, self.received_at
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Scene:
     """What an observation is judged in: local time, the rule's own watches of the fitting, and the home's last words.
 

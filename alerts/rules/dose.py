@@ -27,8 +27,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from alerts.model import NOTHING, Evidence, Heard, Inform, Judgement, Lateness, Subject, Watch, WatchState
-from alerts.rules import EventTypes, Moment, RuleType, Scene
-from devices.model import parse_time
+from alerts.rules import EventTypes, Moment, RuleType, Scene, Wanted
+from devices.model import Observation, parse_time
 
 SAME_DOSE = timedelta(minutes=1)
 ON_TIME = timedelta(minutes=10)
@@ -49,6 +49,9 @@ class Dose(RuleType):
 
     def hears(self) -> frozenset[str]:
         return frozenset({*self.met_by, *self.answered_by})
+
+    def wants(self, said: Observation) -> Wanted:
+        return Wanted.ANY if said.type in self.met_by or said.type in self.answered_by else Wanted.NOTHING
 
     def open(self, rule_id: int, subject: Subject, schedule_id: int, dose_at: datetime, grace: int | None) -> Watch:
         """The watch for one planned dose; a schedule's own grace, in seconds, wins."""

@@ -47,7 +47,7 @@ class State(RuleType):
 
     def wants(self, said: Observation) -> Wanted:
         """A sign of life must stay cheap: it looks for what is outstanding only."""
-        if self._enters(said):
+        if said.type in self.enters and self._fits(said):
             return Wanted.ANY
         if said.type not in self.leaves:
             return Wanted.NOTHING
@@ -55,7 +55,7 @@ class State(RuleType):
 
     def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         said = heard.observation
-        if self._enters(said):
+        if said.type in self.enters and self._fits(said):
             due_at = self._due(said.occurred_at, scene.local)
             return begun(self, rule_id, heard, scene.watch, due_at, again_after=SAME_STATE)
         wanted = self.wants(said)
@@ -66,8 +66,8 @@ class State(RuleType):
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
         return lapsed(self, watch, moment, self._due(watch.since, moment.local))
 
-    def _enters(self, said: Observation) -> bool:
-        return said.type in self.enters and fits(said, self.only_if) and not (self.except_if and self._left_out(said))
+    def _fits(self, said: Observation) -> bool:
+        return fits(said, self.only_if) and not (self.except_if and self._left_out(said))
 
     def _left_out(self, said: Observation) -> bool:
         return any(said.fields.get(name) in values for name, values in self.except_if.items())

@@ -20,6 +20,9 @@ from devices.model import Observation
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
+_NUMBERS = (int, float)
+
+
 class Threshold(RuleType):
     """``field`` of the types in ``on``; either ``below`` or ``above``, in the field's own unit."""
 
@@ -54,9 +57,9 @@ class Threshold(RuleType):
         value = self._value(said)
         if value is None:
             return Wanted.NOTHING
-        if self._bad(value):
-            return Wanted.ANY
-        return Wanted.OUTSTANDING if self._good(value) else Wanted.NOTHING
+        if self._good(value):
+            return Wanted.OUTSTANDING
+        return Wanted.ANY if self._bad(value) else Wanted.NOTHING
 
     def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         value, watch = self._value(heard.observation), scene.watch
@@ -85,7 +88,7 @@ class Threshold(RuleType):
 
     def _value(self, said: Observation) -> float | None:
         value = said.fields.get(self.field) if said.type in self.on else None
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return value if type(value) in _NUMBERS else None
 
     def _bad(self, value: float) -> bool:
         return value < self.below if self.below is not None else self.above is not None and value > self.above

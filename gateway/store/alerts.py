@@ -12,7 +12,8 @@ from alerts.alert import Action, Alert, Cause, DueFor, Stage
 from alerts.model import Entry, Raise, Severity
 from alerts.policy import StoredPolicy
 from alerts.stored import as_stored
-from gateway.store.db import Connection, as_json, new_uid
+from gateway.store.columns import texts
+from gateway.store.db import Asked, Connection, as_json, new_uid
 from gateway.store.policies import policy_of
 
 FOLLOWS_WITHIN = timedelta(hours=24)
@@ -41,11 +42,16 @@ _STATE = f"""id, uid, zone_id, track, policy, policy_version_id, severity, stage
 
 async def lock_open(connection: Connection, keys: Sequence[str]) -> dict[str, StoredAlert]:
     """The open alerts with these keys, locked in key order."""
-    cursor = await connection.execute(
-        f"SELECT key, {_STATE} FROM alert WHERE key = ANY(%s) AND closed_at IS NULL ORDER BY key FOR UPDATE",
-        (sorted(set(keys)),),
+    return await (await open_asked(connection, keys)).told()
+
+
+async def open_asked(connection: Connection, keys: Sequence[str]) -> Asked[dict[str, StoredAlert]]:
+    """Ask for them."""
+    answer = await connection.execute(
+        f"SELECT key, {_STATE} FROM alert WHERE key = ANY(%b) AND closed_at IS NULL ORDER BY key FOR UPDATE",
+        (texts(sorted(set(keys))),),
     )
-    return {row["key"]: _stored(row) for row in await cursor.fetchall()}
+    return Asked(answer, lambda rows: {row["key"]: _stored(row) for row in rows})
 
 
 async def lock_all(connection: Connection, ids: Sequence[int], keys: Sequence[str]) -> dict[int, StoredAlert]:

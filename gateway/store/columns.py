@@ -12,6 +12,8 @@ Theory
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from struct import Struct
@@ -26,6 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _HEAD = Struct(">iiIii")
 _LENGTH = Struct(">i")
 _EIGHT = Struct(">iq")
+_ZERO = _EIGHT.pack(8, 0)
 _NULL = b"\xff\xff\xff\xff"
 
 
@@ -64,9 +67,12 @@ class _Truths(Column):
 
 
 def bigints(values: Sequence[int | None]) -> Column:
-    """``bigint[]``. struct.error for what is none."""
-    pack = _EIGHT.pack
-    return _Bigints(_array(20, [_NULL if each is None else pack(8, each) for each in values]))
+    """``bigint[]``. OverflowError or struct.error for what is none."""
+    try:
+        return _Bigints(_head(20, len(values)) + _eights(array("q", values)))  # type: ignore[arg-type]
+    except TypeError:  # a null is among them
+        pack = _EIGHT.pack
+        return _Bigints(_array(20, [_NULL if each is None else pack(8, each) for each in values]))
 
 
 def times(values: Sequence[datetime | None]) -> Column:
@@ -113,10 +119,22 @@ def _with_lengths(values: Iterable[bytes | None]) -> list[bytes]:
     return [_NULL if each is None else length[len(each)] + each for each in values]
 
 
+def _eights(numbers: array[int]) -> bytes:
+    """Items of eight bytes each."""
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    raw, items = numbers.tobytes(), bytearray(_ZERO * len(numbers))
+    for place in range(8):
+        items[4 + place :: 12] = raw[place::8]
+    return bytes(items)
+
+
 def _array(item_type: int, items: Sequence[bytes]) -> bytes:
-    if not items:
-        return _HEAD.pack(0, 0, item_type, 0, 0)[:12]
-    return _HEAD.pack(1, 1, item_type, len(items), 1) + b"".join(items)
+    return _head(item_type, len(items)) + b"".join(items)
+
+
+def _head(item_type: int, count: int) -> bytes:
+    return _HEAD.pack(1, 1, item_type, count, 1) if count else _HEAD.pack(0, 0, item_type, 0, 0)[:12]
 
 
 def _register(column: type[Column], array_type: int) -> None:

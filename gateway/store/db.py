@@ -10,7 +10,8 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -155,6 +156,17 @@ async def commit_behind(connection: Connection) -> None:
     """End a pipeline's transaction on the same way to the server as what was written last; whether it did is known at the
     end of the pipeline, which raises what failed."""
     await connection.execute("COMMIT", prepare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Result]):
+    """Something that the database was asked; in a pipeline, the answer comes with that of what is asked next."""
+
+    _answer: psycopg.AsyncCursor[DictRow]
+    _read: Callable[[list[DictRow]], Result]
+
+    async def told(self) -> Result:
+        return self._read(await self._answer.fetchall())
 
 
 def new_uid() -> UUID:

@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncCursor
-from psycopg.rows import DictRow
-
 from alerts.model import Evidence, Raise, Severity, Subject, Track
-from gateway.store.columns import bigints
-from gateway.store.db import Connection, as_json
+from gateway.store.columns import bigints, texts
+from gateway.store.db import Asked, Connection, as_json
 from gateway.store.views import Sight
 
 
@@ -52,15 +49,15 @@ async def hold(connection: Connection, silence_id: int, raised: Raise, now: date
     return row["id"] if row and row["times"] == 1 else None
 
 
-async def keys_held(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Those of these keys of which something is held back and goes on; whoever ends its silence waits, or has been waited
-    for: then it is an alert by now."""
-    cursor = await connection.execute(
+async def keys_held(connection: Connection, keys: Collection[str]) -> Asked[set[str]]:
+    """Ask for those of these keys of which something is held back and goes on; whoever ends its silence waits, or has been
+    waited for: then it is an alert by now."""
+    answer = await connection.execute(
         """SELECT h.key FROM held_back h JOIN silence s ON s.id = h.silence_id
-           WHERE h.key = ANY(%s) AND h.settled_at IS NULL ORDER BY s.id FOR SHARE OF s""",
-        (sorted(keys),),
+           WHERE h.key = ANY(%b) AND h.settled_at IS NULL ORDER BY s.id FOR SHARE OF s""",
+        (texts(sorted(keys)),),
     )
-    return {row["key"] for row in await cursor.fetchall()}
+    return Asked(answer, lambda rows: {row["key"] for row in rows})
 
 
 async def device_says_over(
@@ -179,18 +176,7 @@ class Away:
     told_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class AwayAsked:
-    """That it was asked who is away; in a pipeline, the answer comes with that of what is asked next."""
-
-    _answer: AsyncCursor[DictRow]
-
-    async def told(self) -> list[Away]:
-        """Those who are."""
-        return [Away(**row) for row in await self._answer.fetchall()]
-
-
-async def away(connection: Connection, residents: Collection[int], now: datetime) -> AwayAsked:
+async def away(connection: Connection, residents: Collection[int], now: datetime) -> Asked[list[Away]]:
     """Ask which of these residents are said to be away."""
     answer = await connection.execute(
         """SELECT s.id, s.resident_id, s.since, s.until, l.told_at,
@@ -202,7 +188,7 @@ async def away(connection: Connection, residents: Collection[int], now: datetime
            ORDER BY s.id""",
         {"residents": bigints(sorted(residents)), "now": now},
     )
-    return AwayAsked(answer)
+    return Asked(answer, lambda rows: [Away(**row) for row in rows])
 
 
 async def note_life(

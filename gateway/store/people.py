@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
+import psycopg
 from psycopg.rows import class_row
 
 from alerts import finding
@@ -51,13 +52,17 @@ class Roster:
     """Who has which role for a zone, and when they serve: what escalation goes by.
 
     ``graces``: by nearness of a shift's zone, how long whoever serves may take to check in; empty where nobody has to.
-    ``skipped``: whoever is passed over at the moment, as they have not.
+    ``skipped``: whoever is passed over at the moment, as they have not. Every step of a policy asks who serves at the same
+    moment: that is found out once.
     """
 
     assigned: Sequence[Assigned]
     plans: Mapping[str, Plan]
     graces: Mapping[int, timedelta] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    _served: dict[tuple[str, datetime, tzinfo], tuple[Duty, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def plan(self, role: str) -> Plan:
         return self.plans.get(role, NOBODY)
@@ -69,7 +74,10 @@ class Roster:
 
     def duties(self, role: str, at: datetime, local: tzinfo) -> tuple[Duty, ...]:
         """The same, and why; also whoever is passed over."""
-        return self.employed(role, at, serving(self.plan(role), at, local))
+        found = self._served.get((role, at, local))
+        if found is None:
+            found = self._served[role, at, local] = self.employed(role, at, serving(self.plan(role), at, local))
+        return found
 
     def employed(self, role: str, at: datetime, duties: Sequence[Duty]) -> tuple[Duty, ...]:
         """Those of them who have the role at a time."""
@@ -92,7 +100,8 @@ CHECKS_IN = "responder"
 async def roster(connection: Connection, zone_id: int, since: datetime, until: datetime) -> Roster:
     """What there is to know of a zone's duty from a time until another."""
     assigned = await _assigned(connection, zone_id, since, until)
-    return Roster(assigned, *await rosters.read(connection, zone_id, since, until))
+    known = await rosters.read(connection, zone_id, since, until)
+    return Roster(await assigned.fetchall(), *known)
 
 
 async def present(
@@ -122,8 +131,10 @@ async def on_duty_for(
     return frozenset(always.union(*(found.serving(role, now, local) for role in roles)))
 
 
-async def _assigned(connection: Connection, zone_id: int, since: datetime, until: datetime) -> list[Assigned]:
-    """The roles that are in force at some time between (both included), the nearest first."""
+async def _assigned(
+    connection: Connection, zone_id: int, since: datetime, until: datetime
+) -> psycopg.AsyncCursor[Assigned]:
+    """Ask for the roles that are in force at some time between (both included), the nearest first."""
     cursor = connection.cursor(row_factory=class_row(Assigned))
     await cursor.execute(
         f"""{UP}
@@ -132,7 +143,7 @@ async def _assigned(connection: Connection, zone_id: int, since: datetime, until
             JOIN person p ON p.id = g.person_id AND p.active ORDER BY a.nearness, g.person_id""",
         {"zone": zone_id, "since": since, "until": until},
     )
-    return await cursor.fetchall()
+    return cursor
 
 
 async def contacts(

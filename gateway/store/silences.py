@@ -18,7 +18,7 @@ import structlog
 from alerts.model import Severity, Track
 from alerts.silence import Kind, Silence
 from alerts.silence_ends import Ended
-from gateway.store.db import Connection, new_uid
+from gateway.store.db import Asked, Connection, new_uid
 from gateway.store.zones import BELOW
 
 log = structlog.get_logger()
@@ -33,10 +33,10 @@ async def touching(
     devices: Collection[int],
     residents: Collection[int],
     zones: Collection[int],
-) -> list[Silence]:
-    """What may hold back something about these, held shared until the transaction ends. One that cannot be read holds back
-    nothing."""
-    cursor = await connection.execute(
+) -> Asked[list[Silence]]:
+    """Ask for what may hold back something about these, held shared until the transaction ends. One that cannot be read holds
+    back nothing."""
+    answer = await connection.execute(
         f"""SELECT {_DECIDING} FROM silence
             WHERE ended_at IS NULL AND since <= %(now)s AND until > %(now)s
               AND (device_id = ANY(%(devices)s) OR resident_id = ANY(%(residents)s)
@@ -44,7 +44,7 @@ async def touching(
             ORDER BY id FOR SHARE""",
         {"now": now, "devices": sorted(devices), "residents": sorted(residents), "zones": sorted(zones)},
     )
-    return readable(await cursor.fetchall())
+    return Asked(answer, readable)
 
 
 async def foreseen(

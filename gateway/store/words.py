@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 
-from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
 from alerts.rules import LastWord
 from gateway.store.columns import bigints, texts, times
-from gateway.store.db import Connection
+from gateway.store.db import Asked, Connection
+
+Words = dict[int, dict[str, LastWord]]
+"""By dwelling and word (``kind/type``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """That last words were asked for; in a pipeline, the answer comes with that of what is asked next."""
-
-    _answer: AsyncCursor[DictRow]
-
-    async def told(self) -> dict[int, dict[str, LastWord]]:
-        """By dwelling and word (``kind/type``)."""
-        found: dict[int, dict[str, LastWord]] = {}
-        for row in await self._answer.fetchall():
-            found.setdefault(row["dwelling_id"], {})[row["word"]] = LastWord(row["occurred_at"], row["received_at"])
-        return found
-
-
-async def of_homes(connection: Connection, dwellings: Collection[int], asked_for: Collection[str]) -> Asked:
+async def of_homes(connection: Connection, dwellings: Collection[int], asked_for: Collection[str]) -> Asked[Words]:
     """Ask for the last words of homes."""
     answer = await connection.execute(
         """SELECT dwelling_id, word, occurred_at, received_at FROM home_word
            WHERE dwelling_id = ANY(%b) AND word = ANY(%b)""",
         (bigints(sorted(dwellings)), texts(sorted(asked_for))),
     )
-    return Asked(answer)
+    return Asked(answer, _words)
+
+
+def _words(rows: Iterable[DictRow]) -> Words:
+    found: Words = {}
+    for row in rows:
+        found.setdefault(row["dwelling_id"], {})[row["word"]] = LastWord(row["occurred_at"], row["received_at"])
+    return found
 
 
 async def save(connection: Connection, words: Mapping[tuple[int, str], LastWord]) -> None:

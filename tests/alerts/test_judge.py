@@ -39,7 +39,7 @@ BROKEN = Rule(
 def judged(heard: Heard, *extra: Rule, rules: Sequence[Rule] | None = None) -> tuple[list[Raise], Failures]:
     failures: Failures = []
     known = default_rules(WEARABLE) if rules is None else rules
-    judgement = judge_observation(heard, [*extra, *known], lambda _: Scene(), failures)
+    judgement = judge_observation(heard, [(rule, Scene()) for rule in (*extra, *known)], failures)
     return [signal for signal in judgement.signals if isinstance(signal, Raise)], failures
 
 
@@ -76,7 +76,7 @@ def test_to_have_counted_an_alarm_is_not_to_have_understood_it() -> None:
     })  # fmt: skip
     watch = Watch("rate:count:installation:1000", 5, HOME, NIGHT, None, WatchState.MET, {"by_day": {"2026-11-22": 9}})
     failures: Failures = []
-    found = judge_observation(said("fall"), [Rule(5, 1, WEARABLE, count)], lambda _: Scene(watches=(watch,)), failures)
+    found = judge_observation(said("fall"), [(Rule(5, 1, WEARABLE, count), Scene(watches=(watch,)))], failures)
     assert conditions([each for each in found.signals if isinstance(each, Raise)]) == [
         "cries_wolf", "uninterpretable_alarm",
     ]  # fmt: skip

@@ -17,6 +17,7 @@ PRECISE = datetime(2026, 11, 22, 2, 10, 59, 999_999, tzinfo=UTC)
 FAR = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 WAYS: list[tuple[Callable[[Any], Column], str, Sequence[Any]]] = [
     (bigints, "bigint[]", [1, 0, -1, None, 2**63 - 1, -(2**63)]),
+    (bigints, "bigint[]", [1, 0, -1, 2**63 - 1, -(2**63)]),
     (times, "timestamptz[]", [PRECISE, None, PRECISE, LONG_AGO, FAR, PRECISE.astimezone(OSLO)]),
     (texts, "text[]", ["a", "", None, "NULL", "{,}", 'q"\\', "blåbærsyltetøy 🫐", "x" * 70_000]),
     (texts, "text[]", ["x" * size for size in (1022, 1023, 1024, 1025)]),
