@@ -168,7 +168,6 @@ def _may_tell(said: Observation) -> bool:
     """Most messages tell at a glance that they have nothing of the kind."""
     return (
         _GLANCE.may_have_one(said.raw)
-        or b"\\" in said.raw
         or not COORDINATES.isdisjoint(map(str.lower, said.fields))
         or not _NESTED.isdisjoint(map(type, said.fields.values()))
     )
