@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-MOST_REMEMBERED, LONGEST_REMEMBERED = 2_000, 300
-"""Answers, and letters of a message that are worth one: a device may say what it likes."""
+from devices.remembered import Remembered
+
+LONGEST_REMEMBERED = 300
+"""Letters of a message that are worth an answer."""
 
 _SMALL = bytes(each | 0x20 if 0x41 <= each <= 0x5A else each for each in range(256))
 _HIDING = (b"\\", b"\0")
@@ -24,18 +26,11 @@ class Glance:
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words = (*_HIDING, *(word.encode() for word in words))
-        self._known: dict[bytes, bool] = {}
+        self._known = Remembered(self._look, lambda letters: len(letters) <= LONGEST_REMEMBERED)
 
     def may_have_one(self, raw: bytes) -> bool:
         """Whether a look at the message is worth it."""
-        letters = raw.translate(_SMALL, _LEFT_OUT)
-        known = self._known.get(letters)
-        return self._look(letters) if known is None else known
+        return self._known[raw.translate(_SMALL, _LEFT_OUT)]
 
     def _look(self, letters: bytes) -> bool:
-        found = any(word in letters for word in self._words)
-        if len(letters) <= LONGEST_REMEMBERED:
-            if len(self._known) >= MOST_REMEMBERED:
-                self._known.clear()
-            self._known[letters] = found
-        return found
+        return any(word in letters for word in self._words)

@@ -113,6 +113,20 @@ class Kind:
     entry: frozenset[str] = frozenset()
 
 
+Check = Callable[[Mapping[str, Any]], object]
+"""Raises ValidationError for fields that are not as their type says."""
+
+
+@cache
+def checks() -> Mapping[str, Mapping[str, Check]]:
+    """By kind and type, what the type's own fields are checked by."""
+    return {kind.name: {type_: _check(event) for type_, event in kind.events.items()} for kind in kinds().values()}
+
+
+def _check(event: type[Event]) -> Check:
+    return event.__pydantic_validator__.validate_python
+
+
 @cache
 def kinds() -> Mapping[str, Kind]:
     """Every kind by name."""
