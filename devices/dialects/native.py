@@ -232,8 +232,12 @@ def _said(
         return PRESENCE, None, received_at, body
     message_id, said_type = _text(body, "id"), _text(body, "type")
     fields = picked(body, names.own)
-    if said_type in by_type:
-        _check_fields(by_type[said_type], said_type, fields)
+    check = by_type.get(said_type)
+    if check is not None:
+        try:
+            check(fields)
+        except ValidationError as error:
+            raise _bad_fields(said_type, error) from None
     return said_type, message_id, _time(body), fields
 
 
@@ -268,13 +272,10 @@ def _time(body: Mapping[str, Any]) -> datetime:
         raise DecodeError(Reason.BAD_TIME, f"'time' {error}, not {value!r:.80}") from None
 
 
-def _check_fields(check: Check, said_type: str, fields: Mapping[str, Any]) -> None:
-    try:
-        check(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DecodeError(Reason.BAD_FIELDS, f"{said_type}.{where}: {first['msg']}") from None
+def _bad_fields(said_type: str, error: ValidationError) -> DecodeError:
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return DecodeError(Reason.BAD_FIELDS, f"{said_type}.{where}: {first['msg']}")
 
 
 def _readable_id(payload: bytes) -> str | None:
