@@ -41,6 +41,9 @@ class MessageClass(StrEnum):
     RESULT = "result"
 
 
+_ALARM = MessageClass.ALARM  # every message is asked, and to look a member up takes a while
+
+
 class Lane(StrEnum):
     """One of a site's two connections: an alarm never queues behind telemetry."""
 
@@ -107,6 +110,7 @@ class Observation:
 
     ``message_id`` is unique per device, or None where the message is state (a last will) and is never
     de-duplicated. ``content_hash`` covers what was said without id and time. ``fields`` are JSON values.
+    ``may_have_position``: False where there is certainly no coordinate in ``fields`` or ``raw``.
     """
 
     device: DeviceAddress
@@ -120,10 +124,11 @@ class Observation:
     raw: bytes
     content_hash: bytes
     flags: frozenset[Flag] = frozenset()
+    may_have_position: bool = field(default=True, compare=False, repr=False)
 
     @property
     def is_alarm(self) -> bool:
-        return self.message_class is MessageClass.ALARM
+        return self.message_class is _ALARM
 
     @property
     def delay(self) -> timedelta:
@@ -147,7 +152,7 @@ class DecodeError(Exception):
 
     @property
     def is_alarm(self) -> bool:
-        return self.message_class is MessageClass.ALARM
+        return self.message_class is _ALARM
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def position_of(said: Observation) -> Position | None:
 
 def without_position(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields without coordinates, at any depth, also in a text that is JSON itself."""
-    return {name: _without(value) for name, value in fields.items() if not _tells(name)}
+    return {name: _without(value) for name, value in fields.items() if not tells_where(name)}
 
 
 def masked(raw: bytes) -> bytes:
@@ -103,8 +103,8 @@ def masked(raw: bytes) -> bytes:
     left: list[str] = []
 
     def without(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        left.extend(name for name, value in pairs if _tells(name) and value is not None)
-        return {name: None if _tells(name) else value for name, value in pairs}
+        left.extend(name for name, value in pairs if tells_where(name) and value is not None)
+        return {name: None if tells_where(name) else value for name, value in pairs}
 
     if len(raw) > MAX_BYTES:
         return hidden
@@ -166,9 +166,8 @@ def _number(fields: Mapping[str, Any], name: str, most: float) -> float | None:
 
 def _may_tell(said: Observation) -> bool:
     """Most messages tell at a glance that they have nothing of the kind."""
-    return (
+    return said.may_have_position and (
         _GLANCE.may_have_one(said.raw)
-        or b"\\" in said.raw
         or not COORDINATES.isdisjoint(map(str.lower, said.fields))
         or not _NESTED.isdisjoint(map(type, said.fields.values()))
     )
@@ -178,7 +177,8 @@ _GLANCE = Glance(("lat", "lon", "lng", "alt", "coord"))
 _NESTED = frozenset({dict, list})
 
 
-def _tells(name: str) -> bool:
+def tells_where(name: str) -> bool:
+    """Whether a field of this name is a coordinate."""
     return name.lower() in COORDINATES
 
 

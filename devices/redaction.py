@@ -79,6 +79,10 @@ MOST_PASSES = 4
 
 def redact(payload: bytes) -> bytes:
     """The payload without secrets; the same object where there are none in it."""
+    return _looked_at(payload) if _GLANCE.may_have_one(payload) else payload
+
+
+def _looked_at(payload: bytes) -> bytes:
     if b"\0" in payload:  # no JSON; as in UTF-16, where every other byte is one
         return REDACTED.encode() if _may_name_one(payload.replace(b"\0", b"")) else payload
     if not _may_name_one(payload):
@@ -103,11 +107,8 @@ def _broken(payload: bytes) -> bytes:
 
 
 def _may_name_one(payload: bytes) -> bool:
-    if _GLANCE.may_have_one(payload):
-        lowered = payload.lower()
-        if any(stem in lowered for stem in _STEM_BYTES):
-            return True
-    return b"\\" in payload and _HIDDEN.search(payload) is not None
+    lowered = payload.lower()
+    return any(stem in lowered for stem in _STEM_BYTES) or _HIDDEN.search(payload) is not None
 
 
 _STEM_BYTES = tuple(stem.encode() for stem in STEMS)

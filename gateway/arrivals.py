@@ -15,15 +15,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import aiomqtt
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.enums import MQTTErrorCode
 
-from devices.model import Message
 from gateway import frames
 from gateway.clock import Clock, monotonic, pause
+from gateway.frames import Delivery
 
 MOST_WAITING = 8000
 MOST_BYTES = 32 * 1024 * 1024
@@ -34,13 +33,6 @@ EXCUSE_EVERY = 5.0
 
 CHUNK = 64 * 1024
 """Bytes that are read at once: some three hundred messages, a millisecond's work."""
-
-
-class Delivery(NamedTuple):
-    """A message and what its acknowledgement needs: the number of its packet, 0 where it needs none."""
-
-    message: Message
-    packet_id: int
 
 
 class Arrivals:
@@ -58,7 +50,7 @@ class Arrivals:
         if linger and len(self._waiting) < most:
             await pause(linger)
         batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-        self._bytes -= sum(len(each.message.payload) for each in batch)
+        self._bytes -= _bytes_of(batch)
         if not self._waiting:
             self._some.clear()
         if not self._too_many():
@@ -71,13 +63,17 @@ class Arrivals:
 
     def _arrived(self, deliveries: list[Delivery]) -> None:
         self._waiting.extend(deliveries)
-        self._bytes += sum(len(each.message.payload) for each in deliveries)
+        self._bytes += _bytes_of(deliveries)
         self._some.set()
         if self._too_many():
             self._reader.hold()
 
     def _too_many(self) -> bool:
         return len(self._waiting) >= MOST_WAITING or self._bytes >= MOST_BYTES
+
+
+def _bytes_of(deliveries: Sequence[Delivery]) -> int:
+    return sum([len(each.message.payload) for each in deliveries])
 
 
 class Reader:
@@ -108,24 +104,19 @@ class Reader:
         if not data:
             return self._end(MQTTErrorCode.MQTT_ERR_CONN_LOST)
         try:
-            packets, self._rest = frames.take_apart(self._rest + data, self._five)
+            published, others, self._rest = frames.take_apart(self._rest + data, self._five, self._clock.now())
         except frames.BrokenPacket:
             return self._end(MQTTErrorCode.MQTT_ERR_PROTOCOL)
         self._is_alive()
-        return self._pass_on(packets)
+        return self._pass_on(published, others)
 
-    def _pass_on(self, packets: Sequence[frames.Published | bytes]) -> MQTTErrorCode:
-        now, deliveries = self._clock.now(), []
-        for each in packets:
-            if isinstance(each, bytes):
-                self._handed = each
-                code = self._paho._packet_read()  # noqa: SLF001 - what loop_read() does
-                if code > 0:
-                    return self._end(code)
-            else:
-                deliveries.append(Delivery(Message(each.topic, each.payload, now, each.retained), each.packet_id))
-        if deliveries:
-            self.arrived(deliveries)
+    def _pass_on(self, published: list[Delivery], others: Sequence[bytes]) -> MQTTErrorCode:
+        for self._handed in others:
+            code = self._paho._packet_read()  # noqa: SLF001 - what loop_read() does
+            if code > 0:
+                return self._end(code)
+        if published:
+            self.arrived(published)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _hand(self, bufsize: int) -> bytes:

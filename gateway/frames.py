@@ -13,7 +13,11 @@ Theory
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
+
+from devices.model import Message
+from devices.value import value
 
 PUBLISH = 0x30
 PUBACK = 0x40
@@ -25,21 +29,27 @@ class BrokenPacket(Exception):
     """Bytes that are no MQTT: whoever sent them cannot be talked to any more."""
 
 
-class Published(NamedTuple):
-    """Something that was published to us. ``packet_id``: 0 where it needs no acknowledgement (QoS 0)."""
+@value(frozen=True, slots=True)
+class Delivery:
+    """A message and what its acknowledgement needs: the number of its packet, 0 where it needs none (QoS 0)."""
 
-    topic: str
-    payload: bytes
+    message: Message
     packet_id: int
-    retained: bool
 
 
-def take_apart(data: bytes, five: bool) -> tuple[list[Published | bytes], bytes]:  # noqa: FBT001 - the one thing that differs
-    """The whole packets in what has arrived, in order, and the bytes of one that has not come whole.
+class Taken(NamedTuple):
+    """The whole packets in what has arrived: what was published to us, in order; all others, in order; and the bytes of one
+    that has not come whole."""
 
-    BrokenPacket for bytes that are no MQTT. ``five``: as MQTT 5 has it, else 3.1.1.
-    """
-    packets: list[Published | bytes] = []
+    published: list[Delivery]
+    others: list[bytes]
+    rest: bytes
+
+
+def take_apart(data: bytes, five: bool, now: datetime) -> Taken:  # noqa: FBT001 - the one thing that differs
+    """BrokenPacket for bytes that are no MQTT. ``five``: as MQTT 5 has it, else 3.1.1. ``now``: it was received."""
+    published: list[Delivery] = []
+    others: list[bytes] = []
     start, end = 0, len(data)
     while end - start >= 2:
         length, body = data[start + 1], start + 2
@@ -49,26 +59,28 @@ def take_apart(data: bytes, five: bool) -> tuple[list[Published | bytes], bytes]
             break
         first = data[start]
         if first & 0xF0 == PUBLISH and not first & 0x04:
-            packets.append(_published(first, data, body, body + length, five))
+            published.append(_published(first, data, body, body + length, five, now))
         else:
-            packets.append(data[start : body + length])
+            others.append(data[start : body + length])
         start = body + length
-    return packets, data[start:]
+    return Taken(published, others, data[start:])
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
     """A length of several bytes, and where it ends; the latter 0 where not all of it is there."""
-    value = 0
+    if at + 1 < len(data) and not data[at + 1] & 0x80:  # two, as of nearly every message
+        return data[at] & 0x7F | data[at + 1] << 7, at + 2
+    length = 0
     for place, byte in enumerate(data[at : at + MOST_LENGTH_BYTES]):
-        value |= (byte & 0x7F) << (7 * place)
+        length |= (byte & 0x7F) << (7 * place)
         if not byte & 0x80:
-            return value, at + place + 1
+            return length, at + place + 1
     if len(data) - at >= MOST_LENGTH_BYTES:
         raise BrokenPacket("a length of more than four bytes")
     return 0, 0
 
 
-def _published(first: int, data: bytes, at: int, end: int, five: bool) -> Published:  # noqa: FBT001 - see take_apart
+def _published(first: int, data: bytes, at: int, end: int, five: bool, now: datetime) -> Delivery:  # noqa: FBT001 - see take_apart
     topic_end = at + 2 + (data[at] << 8 | data[at + 1]) if end - at >= 2 else end + 1
     content, packet_id = topic_end, 0
     if first & 0x06:
@@ -82,7 +94,7 @@ def _published(first: int, data: bytes, at: int, end: int, five: bool) -> Publis
     if content > end:
         raise BrokenPacket("a publication that ends too early")
     topic = str(data[at + 2 : topic_end], "utf-8", "backslashreplace")
-    return Published(topic, data[content:end], packet_id, bool(first & 0x01))
+    return Delivery(Message(topic, data[content:end], now, first & 0x01 == 1), packet_id)
 
 
 def _properties(data: bytes, at: int, end: int) -> int:
@@ -127,6 +139,8 @@ _HEADS = _Heads()
 
 
 def _length_of(value: int) -> bytes:
+    if value < 0x80:  # as of every receipt
+        return value.to_bytes(1)
     out = bytearray()
     while True:
         value, digit = value >> 7, value & 0x7F

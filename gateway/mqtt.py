@@ -29,8 +29,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway import frames
-from gateway.arrivals import Arrivals, Delivery, Reader
+from gateway.arrivals import Arrivals, Reader
 from gateway.clock import Clock
+from gateway.frames import Delivery
 
 LinkLost = aiomqtt.MqttError
 """The connection is gone, or was refused."""

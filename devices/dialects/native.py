@@ -15,15 +15,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from devices.health import PRESENCE
-from devices.json import MAX_BYTES, content_hash, parse_object
-from devices.kinds import Kind, kinds
+from devices.json import MAX_BYTES, content_hash, parse_object, picked, read_object
+from devices.kinds import Check, checks, kinds
 from devices.model import (
     NAME,
     DecodeError,
@@ -38,6 +37,9 @@ from devices.model import (
     parse_time,
     settle_time,
 )
+from devices.position import tells_where
+from devices.remembered import Remembered
+from devices.value import value
 
 PREFIX = "hv/v1"
 ENVELOPE = frozenset({"id", "time", "type"})
@@ -46,41 +48,65 @@ MAX_BYTES_FOR_ID = 16 * MAX_BYTES
 """Up to which size the id of a message that is too large is still looked for."""
 TOPIC_LEVELS = 6
 
+_NAME = "native"
+_OWN = PREFIX + "/"
+_ALARM, _STATUS = MessageClass.ALARM, MessageClass.STATUS  # to look a member up takes as long as to make a value
 _LANE_CLASSES = {
     Lane.ALARM: (MessageClass.ALARM,),
     Lane.BULK: (MessageClass.EVENT, MessageClass.STATUS, MessageClass.RESULT),
 }
 
 
-class _Origin(NamedTuple):
-    device: DeviceAddress
+@value(frozen=True, slots=True)
+class _Channel:
+    """What a topic tells but for the device. ``checks``: of its kind; None where there is no such kind."""
+
+    site: str
     kind: str
     message_class: MessageClass
+    checks: Mapping[str, Check] | None
+
+
+@value(frozen=True, slots=True)
+class _Names:
+    """What all objects with the same names have in common.
+
+    ``own``: those of the type's own fields. ``content``: what may not differ between copies of a message, which is all but its
+    id and time; ``content_of_alarm``: the time may not either. A device that counts its ids from the beginning again must not
+    have its next fall taken for the last one; a re-sent alarm has the same id and time. ``state``: it may be one.
+    ``placeless``: none of them is a coordinate's.
+    """
+
+    own: tuple[str, ...]
+    content: tuple[str, ...]
+    content_of_alarm: tuple[str, ...]
+    state: bool
+    placeless: bool
 
 
 @dataclass(frozen=True)
 class Native:
     """The native protocol as a dialect."""
 
-    name: str = "native"
+    name: str = _NAME
     topics_tell: bool = True
 
     def subscriptions(self, site: str, lane: Lane) -> tuple[str, ...]:
         return tuple(f"{PREFIX}/{site}/+/+/{message_class}" for message_class in _LANE_CLASSES[lane])
 
     def owns(self, topic: str) -> bool:
-        return topic.startswith(PREFIX + "/")
+        return topic.startswith(_OWN)
 
     def decode(self, message: Message) -> Observation:
-        origin = parse_topic(message.topic)
+        channel, device = parse_topic(message.topic)
         try:
-            return _decode(origin, message)
+            return _decode(channel, device, message)
         except DecodeError as error:
             raise replace(
                 error,
-                device=origin.device,
-                kind=origin.kind,
-                message_class=origin.message_class,
+                device=device,
+                kind=channel.kind,
+                message_class=channel.message_class,
                 message_id=_readable_id(message.payload),
             ) from None
 
@@ -109,7 +135,7 @@ class Ordered:
 def read_command(payload: bytes) -> Ordered:
     """A command's payload, read strictly: DecodeError for one that lacks something. A device must obey no such command."""
     body = parse_object(payload)
-    command_id, name = _text(body, "id", Reason.NO_ID), _text(body, "type", Reason.NO_TYPE)
+    command_id, name = _text(body, "id"), _text(body, "type")
     try:
         return Ordered(command_id, name, parse_time(body.get("valid_until")))
     except ValueError as error:
@@ -128,29 +154,29 @@ def encode(device: DeviceAddress, kind: str, message_id: str, said: Said) -> tup
     return topic_of(device, kind, said.message_class), payload
 
 
-def parse_topic(topic: str) -> _Origin:
+def parse_topic(topic: str) -> tuple[_Channel, DeviceAddress]:
     """Who speaks on a topic, or DecodeError with as much of the message class as can be told."""
     before, _, last = topic.rpartition("/")
     before, _, address = before.rpartition("/")
-    place, message_class = _place(before), _CLASSES.get(last)
-    if place is None or message_class is None or NAME.fullmatch(address) is None:
+    channel = _CHANNELS[before, last]
+    if channel is None or _IS_NAME(address) is None:
         raise _not_a_topic(topic)
-    site, kind = place
-    return _Origin(DeviceAddress(site, DIALECT.name, address), kind, message_class)
+    return channel, DeviceAddress(channel.site, _NAME, address)
 
 
-LONGEST_PLACE = 200
+def _channel(levels: tuple[str, str]) -> _Channel | None:
+    """By all levels before the device, and the one behind it. There are few, for all devices."""
+    place, message_class = _PLACE.fullmatch(levels[0]), _CLASSES.get(levels[1])
+    if place is None or message_class is None:
+        return None
+    return _Channel(place[1], place[2], message_class, checks().get(place[2]))
+
+
+LONGEST_CHANNEL = 200
 """Letters; names are bounded, so longer ones are none, and not to be remembered."""
-
-
-@lru_cache(maxsize=1024)
-def _place(before: str) -> tuple[str, str] | None:
-    """Site and kind, as the first levels of a topic name them. There are few, for all devices."""
-    found = _PLACE.fullmatch(before) if len(before) <= LONGEST_PLACE else None
-    return (found[1], found[2]) if found else None
-
-
+_CHANNELS = Remembered(_channel, lambda levels: len(levels[0]) + len(levels[1]) <= LONGEST_CHANNEL)
 _CLASSES = {str(each): each for each in MessageClass}
+_IS_NAME = NAME.fullmatch
 _PLACE = re.compile(rf"{PREFIX}/({NAME.pattern})/({NAME.pattern})")
 
 
@@ -171,69 +197,70 @@ def _not_a_topic(topic: str) -> DecodeError:
 _NAMED = ("site", "kind", "device")
 
 
-def _decode(origin: _Origin, message: Message) -> Observation:
-    kind = kinds().get(origin.kind)
-    if kind is None:
-        raise DecodeError(Reason.UNKNOWN_KIND, f"{origin.kind!r} is not one of {', '.join(sorted(kinds()))}")
-    body = parse_object(message.payload)
-    if _is_presence(origin, body):
-        return _observation(origin, kind, message, (PRESENCE, None, message.received_at), body, body)
-    message_id, said_type = _text(body, "id", Reason.NO_ID), _text(body, "type", Reason.NO_TYPE)
-    fields = body.copy()
-    for name in ENVELOPE:
-        fields.pop(name, None)
-    _check_fields(kind, said_type, fields)
-    return _observation(origin, kind, message, (said_type, message_id, _time(body)), body, fields)
-
-
-def _observation(
-    origin: _Origin,
-    kind: Kind,
-    message: Message,
-    said: tuple[str, str | None, datetime],
-    body: dict[str, Any],
-    fields: dict[str, Any],
-) -> Observation:
-    """``said``: type, id and the time it claims."""
-    said_type, message_id, claimed = said
+def _decode(channel: _Channel, device: DeviceAddress, message: Message) -> Observation:
+    if channel.checks is None:
+        raise DecodeError(Reason.UNKNOWN_KIND, f"{channel.kind!r} is not one of {', '.join(sorted(kinds()))}")
+    body, plain = read_object(message.payload)
+    names, is_alarm = _NAMES[tuple(body)], channel.message_class is _ALARM
+    said_type, message_id, claimed, fields = _said(channel, channel.checks, names, body, message.received_at)
     occurred_at, flags = settle_time(claimed, message.received_at)
     if message.retained:
         flags |= {Flag.RETAINED}
-    if said_type not in kind.events:
+    if said_type not in channel.checks:
         flags |= {Flag.UNKNOWN_TYPE}
     return Observation(
-        origin.device,
-        origin.kind,
-        origin.message_class,
+        device,
+        channel.kind,
+        channel.message_class,
         said_type,
         message_id,
         occurred_at,
         message.received_at,
         fields,
         message.payload,
-        content_hash(body, _not_content(origin)),
+        content_hash(body, names.content_of_alarm if is_alarm else names.content, plain=plain),
         flags,
+        not (plain and names.placeless),
     )
 
 
-def _not_content(origin: _Origin) -> frozenset[str]:
-    """What may differ between copies of a message: its time, but not an alarm's. A device that counts its ids from the
-    beginning again must not have its next fall taken for the last one; a re-sent alarm has the same id and time."""
-    return _NO_ID if origin.message_class is MessageClass.ALARM else _NO_ID_NOR_TIME
+def _said(
+    channel: _Channel, by_type: Mapping[str, Check], names: _Names, body: dict[str, Any], received_at: datetime
+) -> tuple[str, str | None, datetime, dict[str, Any]]:
+    """Type, id, the time it claims, and the type's own fields."""
+    if names.state and channel.message_class is _STATUS and isinstance(body["online"], bool):
+        return PRESENCE, None, received_at, body
+    message_id, said_type = _text(body, "id"), _text(body, "type")
+    fields = picked(body, names.own)
+    check = by_type.get(said_type)
+    if check is not None:
+        try:
+            check(fields)
+        except ValidationError as error:
+            raise _bad_fields(said_type, error) from None
+    return said_type, message_id, _time(body), fields
 
 
-_NO_ID, _NO_ID_NOR_TIME = frozenset({"id"}), frozenset({"id", "time"})
+def _names(names: tuple[str, ...]) -> _Names:
+    return _Names(
+        own=tuple(each for each in names if each not in ENVELOPE),
+        content=tuple(sorted(each for each in names if each not in ("id", "time"))),
+        content_of_alarm=tuple(sorted(each for each in names if each != "id")),
+        state=ENVELOPE.isdisjoint(names) and "online" in names,
+        placeless=not any(map(tells_where, names)),
+    )
 
 
-def _is_presence(origin: _Origin, body: Mapping[str, Any]) -> bool:
-    state = origin.message_class is MessageClass.STATUS and ENVELOPE.isdisjoint(body)
-    return state and isinstance(body.get("online"), bool)
+MOST_NAMES, LONGEST_NAME = 20, 30
+"""Of an object that is worth to be remembered."""
+_NAMES = Remembered(_names, lambda names: len(names) <= MOST_NAMES and all(len(each) <= LONGEST_NAME for each in names))
 
 
-def _text(body: Mapping[str, Any], name: str, reason: Reason) -> str:
+def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID:
-        raise DecodeError(reason, f"{name!r} must be a string of 1 to {MAX_ID} characters, not {value!r:.80}")
+        detail = f"{name!r} must be a string of 1 to {MAX_ID} characters, not {value!r:.80}"
+        raise DecodeError(Reason(name), detail)
     return value
 
 
@@ -245,23 +272,17 @@ def _time(body: Mapping[str, Any]) -> datetime:
         raise DecodeError(Reason.BAD_TIME, f"'time' {error}, not {value!r:.80}") from None
 
 
-def _check_fields(kind: Kind, said_type: str, fields: Mapping[str, Any]) -> None:
-    model = kind.events.get(said_type)
-    if model is None:
-        return
-    try:
-        model.__pydantic_validator__.validate_python(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DecodeError(Reason.BAD_FIELDS, f"{said_type}.{where}: {first['msg']}") from None
+def _bad_fields(said_type: str, error: ValidationError) -> DecodeError:
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return DecodeError(Reason.BAD_FIELDS, f"{said_type}.{where}: {first['msg']}")
 
 
 def _readable_id(payload: bytes) -> str | None:
     """The id, wherever it can be read: also of what cannot be stored, or its device would send it for ever."""
     try:
         value = from_json(payload[:MAX_BYTES_FOR_ID], allow_inf_nan=False)
-        message_id = _text(value, "id", Reason.NO_ID) if isinstance(value, dict) else "\x00"
+        message_id = _text(value, "id") if isinstance(value, dict) else "\x00"
     except (ValueError, DecodeError):
         return None
     return None if "\x00" in message_id else message_id

@@ -18,10 +18,10 @@ from uuid import uuid4
 
 import structlog
 
-from gateway.arrivals import Delivery
 from gateway.broker.check import AHEAD, Found, Witness
 from gateway.clock import Clock, pause
 from gateway.errors import GatewayError
+from gateway.frames import Delivery
 from gateway.mqtt import BrokerSettings, Granted, Link, LinkLost, try_out
 
 log = structlog.get_logger()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.glance import LONGEST_REMEMBERED, MOST_REMEMBERED, Glance
+from devices.glance import LONGEST_REMEMBERED, Glance
+from devices.remembered import MOST
 
 WORDS = ("pin", "code", "lat")
 pieces = st.one_of(st.sampled_from([b"pin", b"PIN", b"cO", b"de", b"la", b"t"]), st.binary(max_size=4))
@@ -24,9 +25,15 @@ def test_letters_alone_count_and_what_joins_over_a_gap_is_worth_a_look() -> None
     assert not Glance(WORDS).may_have_one(b'{"battery":87}')
 
 
+@given(st.lists(pieces, max_size=8).map(b"".join), st.sampled_from([b"\\u0070in", b"p\0i\0n\0", b"\\"]))
+def test_what_may_hide_a_letter_is_worth_a_look(raw: bytes, hiding: bytes) -> None:
+    assert GLANCE.may_have_one(raw + hiding)
+    assert GLANCE.may_have_one(hiding + raw)
+
+
 def test_a_device_that_says_something_new_each_time_takes_no_room() -> None:
     glance = Glance(WORDS)
-    for number in range(MOST_REMEMBERED + 500):
+    for number in range(MOST + 500):
         glance.may_have_one(bytes(0x61 + int(digit) for digit in str(number)) + b"x" * (number % LONGEST_REMEMBERED))
-    assert len(glance._known) <= MOST_REMEMBERED
+    assert len(glance._known) <= MOST
     assert max(map(len, glance._known)) <= LONGEST_REMEMBERED

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.dialects.native import DIALECT
-from devices.model import DeviceAddress, Message, MessageClass, Observation
+from devices.model import DecodeError, DeviceAddress, Message, MessageClass, Observation
 from devices.position import (
     COORDINATES,
     TELLING_M,
@@ -136,6 +136,51 @@ def test_coordinates_are_nowhere_in_what_is_kept(fields: dict[str, Any]) -> None
         kept = apart(said(raw.encode("utf-8", "surrogatepass"), **fields))
         assert not tells(kept.fields)
         assert not tells(kept.raw)
+
+
+BODY = '{"id": "m-1", "time": "2026-03-03T11:00:00Z", "type": "odd"'
+
+
+def told(*texts: str) -> Observation:
+    """As a device says it that has these fields, each as it stands."""
+    return DIALECT.decode(
+        Message("hv/v1/s/fall_alarm/f/event", ", ".join([BODY, *texts]).encode("utf-8", "surrogatepass") + b"}", NOON)
+    )
+
+
+@given(st.lists(messages(anything), max_size=3), st.booleans())
+def test_coordinates_are_nowhere_in_what_is_kept_of_a_message(objects: list[dict[str, Any]], ascii_only: bool) -> None:
+    """Names may come twice."""
+    fields = [
+        json.dumps({name: each}, ensure_ascii=ascii_only)[1:-1] for said in objects for name, each in said.items()
+    ]
+    try:
+        decoded = told(*fields)
+    except DecodeError:
+        return
+    kept = apart(decoded)
+    assert not tells(kept.raw)
+    assert not tells(kept.fields)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f'"a": {{"latitude": {LATITUDE}}}', '"a": 1'],
+        [f'"lat": {LATITUDE}', '"lat": 1'],
+        [f'"l\\u0061t": {LATITUDE}'],
+        [f'"a": "{{\\"lat\\": {LATITUDE}}}"'],
+        [f'"a": [{{"LON": {LATITUDE}}}]'],
+    ],
+)
+def test_wherever_a_message_hides_them(texts: list[str]) -> None:
+    kept = apart(told(*texts))
+    assert not tells(kept.raw)
+    assert not tells(kept.fields)
+
+
+def test_a_message_that_tells_at_once_that_it_has_none() -> None:
+    assert not told('"battery": 87', '"by": "staff-7"', '"mains": true').may_have_position
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

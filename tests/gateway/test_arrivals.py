@@ -11,9 +11,9 @@ import pytest
 import uvloop
 
 from gateway import arrivals, mqtt
-from gateway.arrivals import Delivery
 from gateway.clock import SystemClock, pause
 from gateway.embedded import Broker
+from gateway.frames import Delivery
 from gateway.mqtt import BrokerSettings, Link, LinkLost, connect
 from tests.support import parts
 from tests.support.databases import short_folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -13,9 +14,11 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from devices.model import Message
 from gateway import frames
-from gateway.frames import BrokenPacket, Published, acknowledgements, publications, take_apart
+from gateway.frames import BrokenPacket, Delivery, acknowledgements, publications, take_apart
 
+NOW = datetime(2026, 11, 22, 2, 10, tzinfo=UTC)
 OTHERS = (b"\xd0\x00", b"\x40\x02\x00\x07", b"\x90\x04\x00\x01\x00\x01", b"\x34\x07\x00\x01t\x00\x09xy")
 """A ping's answer, an acknowledgement, a subscription's – and a publication at QoS 2, which is none of ours."""
 
@@ -43,8 +46,8 @@ class Sent:
         return bytes([first]) + _length(len(body)) + body
 
     @property
-    def expected(self) -> Published:
-        return Published(self.topic, self.payload, self.packet_id, self.retained)
+    def expected(self) -> Delivery:
+        return Delivery(Message(self.topic, self.payload, NOW, self.retained), self.packet_id)
 
 
 def _length(value: int) -> bytes:
@@ -71,12 +74,15 @@ SENT = st.builds(
 def test_however_it_is_cut_the_same_comes_out(said: list[Sent | bytes], five: bool, data: st.DataObject) -> None:
     stream = b"".join(each if isinstance(each, bytes) else each.packet(five) for each in said)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    rest, found = b"", list[Published | bytes]()
+    rest, published, others = b"", list[Delivery](), list[bytes]()
     for start, end in pairwise([0, *cuts, len(stream)]):
-        packets, rest = take_apart(rest + stream[start:end], five)
-        found += packets
+        taken = take_apart(rest + stream[start:end], five, NOW)
+        published += taken.published
+        others += taken.others
+        rest = taken.rest
     assert rest == b""
-    assert found == [each if isinstance(each, bytes) else each.expected for each in said]
+    assert published == [each.expected for each in said if isinstance(each, Sent)]
+    assert others == [each for each in said if isinstance(each, bytes)]
 
 
 @given(SENT, st.booleans())
@@ -85,16 +91,16 @@ def test_it_is_read_as_the_library_reads_it(sent: Sent, five: bool) -> None:
     version = MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311
     body = packet[1 + next(at for at in range(1, 5) if not packet[at] & 0x80) :]
     theirs = _packet.decode_publish(packet[0], bytearray(body), version)
-    ((ours,), _) = take_apart(packet, five)
-    assert isinstance(ours, Published)
-    assert (ours.topic.encode(), ours.payload, ours.retained) == (theirs.topic, theirs.payload, theirs.retain)
+    (ours,), others, _ = take_apart(packet, five, NOW)
+    assert ours.message == Message(theirs.topic.decode(), bytes(theirs.payload), NOW, theirs.retain)
     assert ours.packet_id == (theirs.mid or 0)
+    assert not others
 
 
 @given(st.lists(SENT), st.booleans())
 def test_what_goes_out_comes_back(sent: list[Sent], five: bool) -> None:
-    found, rest = take_apart(publications([(each.topic, each.payload) for each in sent], five), five)
-    assert (found, rest) == ([Published(each.topic, each.payload, 0, retained=False) for each in sent], b"")
+    taken = take_apart(publications([(each.topic, each.payload) for each in sent], five), five, NOW)
+    assert taken == ([Delivery(Message(each.topic, each.payload, NOW), 0) for each in sent], [], b"")
 
 
 def test_a_batch_is_acknowledged_in_order() -> None:
@@ -102,8 +108,8 @@ def test_a_batch_is_acknowledged_in_order() -> None:
 
 
 def test_a_topic_that_is_no_text_can_be_read_all_the_same() -> None:
-    ((found,), _) = take_apart(b"\x30\x06\x00\x03a\xff\x00x", five=False)
-    assert found == Published("a\\xff\x00", b"x", 0, retained=False)
+    (found,), _, _ = take_apart(b"\x30\x06\x00\x03a\xff\x00x", five=False, now=NOW)
+    assert found == Delivery(Message("a\\xff\x00", b"x", NOW), 0)
 
 
 @pytest.mark.parametrize(
@@ -121,16 +127,16 @@ def test_a_topic_that_is_no_text_can_be_read_all_the_same() -> None:
 )
 def test_what_is_no_mqtt_is_said_to_be_none(packet: bytes, five: bool) -> None:
     with pytest.raises(BrokenPacket):
-        take_apart(packet, five)
+        take_apart(packet, five, NOW)
 
 
 @given(st.binary(max_size=200), st.booleans())
 def test_junk_never_does_anything_else(junk: bytes, five: bool) -> None:
     try:
-        packets, rest = take_apart(junk, five)
+        taken = take_apart(junk, five, NOW)
     except BrokenPacket:
         return
-    assert sum(len(each) for each in packets if isinstance(each, bytes)) + len(rest) <= len(junk)
+    assert sum(map(len, taken.others)) + len(taken.rest) <= len(junk)
 
 
 def test_a_topic_that_no_packet_can_hold_is_refused() -> None:
