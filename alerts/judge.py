@@ -26,7 +26,7 @@ from alerts.model import (
     Watch,
 )
 from alerts.rulebook import Hearing, Rulebook
-from alerts.rules import LastWord, Moment, Rule, Scene, Wanted, word_of
+from alerts.rules import OUTSTANDING, LastWord, Moment, Rule, Scene, Wanted, word_of
 from alerts.rules.compound import Compound
 from alerts.rules.dose import Dose
 from alerts.rules.rate import Rate
@@ -139,9 +139,7 @@ def judge_concern(concerned: Concern, book: Rulebook, ledger: Ledger, failures: 
     neighbours = _by_neighbours(heard, book, ledger, failures) if hearing.awaited else NOTHING
     # A rule that looks for what is outstanding only makes nothing of it where nothing is: so is nearly every sign of life.
     speaking = [
-        (rule, key)
-        for rule, wanted, key in concerned.asked
-        if wanted is not Wanted.OUTSTANDING or key in ledger.watches
+        (rule, key) for rule, wanted, key in concerned.asked if wanted is not OUTSTANDING or key in ledger.watches
     ]
     if speaking or said.is_alarm:
         home = ledger.words.get(dwelling or 0, {})

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from alerts.judge import Concern, Failure, Ledger, concern, judge_concern
 from alerts.model import NOTHING, Heard, Signal, Watch
 from alerts.rulebook import Rulebook
-from alerts.rules import LastWord, Wanted
+from alerts.rules import ANY, OUTSTANDING, LastWord
 from gateway.doses import open_doses
 from gateway.parts import let_others, parted
 from gateway.store import watches, words
@@ -119,11 +119,11 @@ def _needed(concerns: Sequence[Concern]) -> _Needed:
         if home is not None and hearing.looks:
             needed.asking.add(home)
         for _, wanted, key in each.asked:
-            if wanted is Wanted.OUTSTANDING:
+            if wanted is OUTSTANDING:
                 outstanding(key)
-            elif wanted is Wanted.ANY and key:
+            elif wanted is ANY and key:
                 keys(key)
-            elif wanted is Wanted.ANY and subject.device_id is not None:
+            elif wanted is ANY and subject.device_id is not None:
                 needed.dosing.add(subject.device_id)
     return needed
 

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from alerts.model import NOTHING, Heard, Judgement, Watch
-from alerts.rules import EventTypes, Moment, OnlyIf, RuleType, Scene, Wanted, fits
+from alerts.rules import ANY, OUTSTANDING, EventTypes, Moment, OnlyIf, RuleType, Scene, Wanted, fits
 from alerts.schedule import Window
 from alerts.waiting import begun, ended, lapsed, seconds
 from devices.model import MessageClass, Observation
@@ -48,10 +48,10 @@ class State(RuleType):
     def wants(self, said: Observation) -> Wanted:
         """A sign of life must stay cheap: it looks for what is outstanding only."""
         if said.type in self.enters and self._fits(said):
-            return Wanted.ANY
+            return ANY
         if said.type not in self.leaves:
             return Wanted.NOTHING
-        return Wanted.OUTSTANDING if said.message_class is MessageClass.STATUS else Wanted.ANY
+        return OUTSTANDING if said.message_class is MessageClass.STATUS else ANY
 
     def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         said = heard.observation
@@ -59,7 +59,7 @@ class State(RuleType):
             due_at = self._due(said.occurred_at, scene.local)
             return begun(self, rule_id, heard, scene.watch, due_at, again_after=SAME_STATE)
         wanted = self.wants(said)
-        if wanted is Wanted.NOTHING or (wanted is Wanted.OUTSTANDING and scene.watch is None):
+        if wanted is Wanted.NOTHING or (wanted is OUTSTANDING and scene.watch is None):
             return NOTHING
         return ended(self, rule_id, heard, scene.watch)
 

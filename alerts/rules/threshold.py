@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from alerts.model import NOTHING, Evidence, Heard, Judgement, Lateness, Watch, WatchState
-from alerts.rules import EventTypes, RuleType, Scene, Wanted
+from alerts.rules import ANY, OUTSTANDING, EventTypes, RuleType, Scene, Wanted
 from alerts.waiting import newest
 from devices.model import Observation
 
@@ -58,8 +58,8 @@ class Threshold(RuleType):
         if value is None:
             return Wanted.NOTHING
         if self._good(value):
-            return Wanted.OUTSTANDING
-        return Wanted.ANY if self._bad(value) else Wanted.NOTHING
+            return OUTSTANDING
+        return ANY if self._bad(value) else Wanted.NOTHING
 
     def observe(self, rule_id: int, heard: Heard, scene: Scene) -> Judgement:
         value, watch = self._value(heard.observation), scene.watch
