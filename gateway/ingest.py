@@ -197,7 +197,9 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
     await let_others(observed)
     failures: list[Failure] = []
     alive = await holding.look_for_life(connection, heard, now)
-    case = await judging.gather(connection, looked.concerns, book, now)
+    asked = await judging.ask(connection, looked.concerns, book, now)
+    reports = await commanding.ask(connection, heard)
+    case = await asked.told()
     await observations.add(connection, stamped)  # the database is at it while we judge
     judged = await judging.judge(case, book, failures)
     refused = await _quarantine(connection, site, known, rejected)
@@ -208,7 +210,7 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
         *await _of_floods(connection, known, batch.floods),
         *await holding.signs_of_life(connection, alive, now),
     ]
-    changed = await commanding.hear(connection, heard, signals, now, book)
+    changed = await commanding.hear(connection, reports, signals, now, book)
     changed |= await act(connection, signals, now, book)
     changed |= await positions.noticed(connection, observed, known, now)
     await audit.announce(connection, changed)

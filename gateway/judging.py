@@ -17,8 +17,9 @@ from alerts.rules import ANY, OUTSTANDING, LastWord
 from gateway.doses import open_doses
 from gateway.parts import let_others, parted
 from gateway.store import watches, words
-from gateway.store.db import Connection
+from gateway.store.db import Asked, Connection
 from gateway.store.watches import Wish
+from gateway.store.words import Words
 
 WATCHED_BACK = timedelta(days=3)
 """How old a dose may be for something said about it to still concern its watch."""
@@ -62,9 +63,29 @@ async def concerns(heard: Sequence[Heard], book: Rulebook) -> list[Concern]:
     return found
 
 
-async def gather(connection: Connection, concerned: Sequence[Concern], book: Rulebook, now: datetime) -> Case:
-    """What a batch is judged with, its watches locked."""
-    return Case(concerned, await _read(connection, concerned, book, now))
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a batch concerns, and that the watches and words were asked for that it is judged with."""
+
+    concerns: Sequence[Concern]
+    watches: Asked[list[Watch]] | None
+    words: Asked[Words] | None
+
+    async def told(self) -> Case:
+        found = await self.watches.told() if self.watches is not None else []
+        home = await self.words.told() if self.words is not None else {}
+        return Case(self.concerns, Ledger({watch.key: watch for watch in found}, home))
+
+
+async def ask(connection: Connection, concerned: Sequence[Concern], book: Rulebook, now: datetime) -> Asking:
+    """Ask for what a batch is judged with. The watches are locked; those of doses that have come due are opened first."""
+    needed = _needed(concerned)
+    asked = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else None
+    if needed.dosing:
+        schedules = await watches.schedules_of(connection, sorted(needed.dosing), now)
+        await open_doses(connection, [each for each in schedules if each.watched_until <= now], now, book)
+    wish = Wish(needed.keys, needed.outstanding, needed.dosing, now - WATCHED_BACK, needed.listening)
+    return Asking(concerned, await watches.wanted(connection, wish) if wish.anything else None, asked)
 
 
 async def judge(case: Case, book: Rulebook, failures: list[Failure]) -> Judged:
@@ -94,18 +115,6 @@ async def save(connection: Connection, judged: Judged) -> None:
     await watches.save(connection, judged.moved)
     await watches.add(connection, judged.begun)
     await words.save(connection, judged.words)
-
-
-async def _read(connection: Connection, concerns: Sequence[Concern], book: Rulebook, now: datetime) -> Ledger:
-    """The watches are locked; those of doses that have come due are opened first."""
-    needed = _needed(concerns)
-    asked = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else None
-    if needed.dosing:
-        schedules = await watches.schedules_of(connection, sorted(needed.dosing), now)
-        await open_doses(connection, [each for each in schedules if each.watched_until <= now], now, book)
-    wish = Wish(needed.keys, needed.outstanding, needed.dosing, now - WATCHED_BACK, needed.listening)
-    found = await watches.wanted(connection, wish) if wish.anything else []
-    return Ledger({watch.key: watch for watch in found}, await asked.told() if asked is not None else {})
 
 
 def _needed(concerns: Sequence[Concern]) -> _Needed:

@@ -162,8 +162,8 @@ async def commit_behind(connection: Connection) -> None:
 class Asked(Generic[Result]):
     """Something that the database was asked; in a pipeline, the answer comes with that of what is asked next."""
 
-    _answer: psycopg.AsyncCursor[DictRow]
-    _read: Callable[[list[DictRow]], Result]
+    _answer: psycopg.AsyncCursor[Any]
+    _read: Callable[[list[Any]], Result]
 
     async def told(self) -> Result:
         return self._read(await self._answer.fetchall())

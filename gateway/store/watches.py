@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from alerts.model import Subject, Watch, WatchState
 from alerts.schedule import DosePlan
 from gateway.store.columns import bigints, jsons, names, texts, times
-from gateway.store.db import Connection, json_bytes
+from gateway.store.db import Asked, Connection, json_bytes
 from gateway.store.devices import LIVES_ALONE
 from gateway.store.versions import RULEBOOK, Version
 
@@ -54,8 +54,8 @@ class Wish:
         return bool(self.keys or self.outstanding or self.dosing or self.listening)
 
 
-async def wanted(connection: Connection, wish: Wish) -> list[Watch]:
-    """Watches, locked in the order of their keys."""
+async def wanted(connection: Connection, wish: Wish) -> Asked[list[Watch]]:
+    """Ask for watches, locked in the order of their keys."""
     cursor = connection.cursor(row_factory=args_row(_watch_of))
     await cursor.execute(
         f"""SELECT {", ".join(_READ)} FROM watch
@@ -73,7 +73,7 @@ async def wanted(connection: Connection, wish: Wish) -> list[Watch]:
             "listening": bigints(list(wish.listening)),
         },
     )
-    return await cursor.fetchall()
+    return Asked(cursor, list)
 
 
 @dataclass(frozen=True, slots=True)
