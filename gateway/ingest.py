@@ -5,8 +5,8 @@
 
 What is only written, and asked for nothing, goes to the database without waiting for its answer (a pipeline): a batch costs
 five ways there and back, and not a dozen. What fails there is told at the next one, and how many rows a statement touched
-is not known (``rowcount``): what has to know asks for a row (``RETURNING``). What was said is sent to be stored once all
-that judging needs has been read: the database writes while we judge.
+is not known (``rowcount``): what has to know asks for a row (``RETURNING``). What was said is sent to be stored before our
+turn has come: the database writes it while the batch before is judged.
 
 Only when it has committed may the batch be acknowledged. What cannot be decoded goes to quarantine, and is raised when
 it came on an alarm topic. A message that makes storing fail (the database refuses its content or gives up over it, or we
@@ -22,7 +22,7 @@ from datetime import datetime
 import structlog
 
 from alerts.judge import Concern, Failure, undecodable
-from alerts.model import Judgement, Signal
+from alerts.model import Heard, Judgement, Signal
 from alerts.rulebook import Rulebook
 from devices.dialects import dialect_of, dialects, lane_of
 from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
@@ -32,7 +32,7 @@ from gateway.parts import let_others
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache, Standing
-from gateway.stamping import New, Read, note_signs, of_their_kind, subjects_of, take_new
+from gateway.stamping import Read, note_signs, of_their_kind, subjects_of, take_new
 from gateway.store import audit, observations, quarantine, sites
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind
@@ -123,7 +123,7 @@ class Looked:
     observed: Sequence[Observation]
     rejected: Sequence[Quarantined]
     spoke: Mapping[DeviceAddress, datetime]
-    new: New
+    heard: Sequence[Heard]
     concerns: Sequence[Concern]
 
 
@@ -177,22 +177,23 @@ async def _store(
 
 
 async def look(connection: Connection, site: Site, batch: Batch, now: datetime, standing: Standing) -> Looked:
-    """Who speaks, what of it is new, and what it may concern. Nothing that others may wait for is locked by it, but what was
-    said itself."""
+    """Store what was said: who speaks, what of it is new, and what it may concern. Nothing that others may wait for is locked
+    by it, but what was said itself."""
     known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
-    new = await take_new(connection, observed, known, now)
-    await let_others(new.heard)
-    return Looked(batch, known, observed, rejected, spoke, new, await judging.concerns(new.heard, standing.book))
+    heard, stamped = await take_new(connection, observed, known, now)
+    await let_others(heard)
+    await observations.add(connection, stamped)
+    await let_others(heard)
+    return Looked(batch, known, observed, rejected, spoke, heard, await judging.concerns(heard, standing.book))
 
 
 async def take_in(connection: Connection, site: Site, looked: Looked, now: datetime, book: Rulebook) -> Stored:
     """All that becomes of a batch of a site that was looked at, within the caller's transaction."""
-    batch, known, observed, rejected = looked.batch, looked.known, looked.observed, looked.rejected
-    heard, stamped = looked.new
+    batch, known, observed, rejected, heard = looked.batch, looked.known, looked.observed, looked.rejected, looked.heard
     await note_signs(connection, observed, known, looked.spoke)
     await let_others(observed)
     failures: list[Failure] = []
@@ -200,10 +201,9 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
     asked = await judging.ask(connection, looked.concerns, book, now)
     reports = await commanding.ask(connection, heard)
     case = await asked.told()
-    await observations.add(connection, stamped)  # the database is at it while we judge
     judged = await judging.judge(case, book, failures)
     refused = await _quarantine(connection, site, known, rejected)
-    await judging.save(connection, judged)
+    await judging.begin(connection, judged)
     signals: list[Signal] = [
         *judged.signals,
         *(signal for each in refused for signal in each.signals),
@@ -213,6 +213,7 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
     changed = await commanding.hear(connection, reports, signals, now, book)
     changed |= await act(connection, signals, now, book)
     changed |= await positions.noticed(connection, observed, known, now)
+    await judging.save(connection, judged)
     await audit.announce(connection, changed)
     return Stored(
         total=len(batch.read) + len(batch.rejected),

@@ -109,12 +109,17 @@ async def judge(case: Case, book: Rulebook, failures: list[Failure]) -> Judged:
     )
 
 
-async def save(connection: Connection, judged: Judged) -> None:
-    """Store it, before the signals are acted on. UniqueViolation (and another try) where another transaction has begun one
-    of the watches."""
-    await watches.save(connection, judged.moved)
+async def begin(connection: Connection, judged: Judged) -> None:
+    """Store the watches that are new, and the homes' last words, before the signals are acted on. UniqueViolation (and another
+    try) where another transaction has begun one of the watches."""
     await watches.add(connection, judged.begun)
     await words.save(connection, judged.words)
+
+
+async def save(connection: Connection, judged: Judged) -> None:
+    """Store how the watches stand that were locked. Nobody waits for them: it is the last thing a batch writes, so that what is
+    asked before it is answered before it."""
+    await watches.save(connection, judged.moved)
 
 
 def _needed(concerns: Sequence[Concern]) -> _Needed:
