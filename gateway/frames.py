@@ -113,13 +113,11 @@ def publication(topic: str, payload: bytes, five: bool) -> bytes:  # noqa: FBT00
     name = topic.encode()
     if len(name) > LONGEST_TOPIC:
         raise ValueError(f"a topic of {len(name)} bytes; at most {LONGEST_TOPIC} can be sent")
-    length = 2 + len(name) + five + len(payload)
-    return b"".join((b"\x30", _length_of(length), len(name).to_bytes(2), name, b"\x00" if five else b"", payload))
+    body = b"".join((len(name).to_bytes(2), name, b"\x00" if five else b"", payload))
+    return b"\x30" + _length_of(len(body)) + body
 
 
 def _length_of(value: int) -> bytes:
-    if value < 0x80:  # as of every receipt
-        return value.to_bytes(1)
     out = bytearray()
     while True:
         value, digit = value >> 7, value & 0x7F
