@@ -168,9 +168,10 @@ class Said:
 def parse_time(value: object) -> datetime:
     """An RFC 3339 time with an offset, in UTC; ValueError for anything else, also one that UTC cannot express."""
     try:
-        claimed = datetime.fromisoformat(value.upper()) if isinstance(value, str) else None
-        if claimed is not None and claimed.tzinfo is not None:
-            return _in_utc(claimed)
+        if isinstance(value, str):
+            claimed = datetime.fromisoformat(value.upper())
+            if claimed.tzinfo is not None:
+                return claimed if claimed.tzinfo is UTC else claimed.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     raise ValueError("must be RFC 3339 with an offset, as 2026-11-22T03:10:00+01:00")

@@ -19,4 +19,7 @@ else:
         return dataclass(slots=slots, unsafe_hash=frozen)
 
 
-__all__ = ["value"]
+made = tuple.__new__
+"""``made(Pair, (one, other))``: the named tuple that ``Pair(one, other)`` is, in half the time: no function in between."""
+
+__all__ = ["made", "value"]

@@ -139,8 +139,6 @@ _HEADS = _Heads()
 
 
 def _length_of(value: int) -> bytes:
-    if value < 0x80:  # as of every receipt
-        return value.to_bytes(1)
     out = bytearray()
     while True:
         value, digit = value >> 7, value & 0x7F

@@ -26,6 +26,7 @@ from alerts.model import Heard, Judgement, Signal
 from alerts.rulebook import Rulebook
 from devices.dialects import dialect_of, dialects, lane_of
 from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
+from devices.value import made
 from gateway import commanding, holding, judging, positions, register
 from gateway.engine import act
 from gateway.parts import let_others
@@ -100,7 +101,7 @@ def decode(messages: Sequence[Message], lane: Lane) -> Batch:
                 batch.rejected.append(Quarantined(message, error))
             continue
         if dialect.topics_tell or lane_of(said.message_class) is lane:
-            batch.read.append(Read(message, said))
+            batch.read.append(made(Read, (message, said)))
     return batch
 
 

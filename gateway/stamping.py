@@ -126,15 +126,17 @@ async def _unseen(
     return fresh
 
 
-def _signs(observed: Sequence[Observation], known: Known) -> list[Sign]:
+def _signs(observed: Sequence[Observation], known: Known) -> dict[int, Sign]:
     """One a device: its newest sign of life, and the fields of its status messages, the device's newest last."""
-    by_device: dict[int, list[Observation]] = {}
+    last: dict[int, Observation] = {}
+    several: dict[int, list[Observation]] = {}
     for said in observed:
-        by_device.setdefault(known[said.device].id, []).append(said)
-    return [
-        _sign(device_id, said) if len(said) > 1 else _only_sign(device_id, said[0])
-        for device_id, said in by_device.items()
-    ]
+        device_id = known[said.device].id
+        if device_id in last:
+            several.setdefault(device_id, [last[device_id]]).append(said)
+        last[device_id] = said
+    signs = {device_id: _only_sign(device_id, said) for device_id, said in last.items()}
+    return signs | {device_id: _sign(device_id, said) for device_id, said in several.items()}
 
 
 def _sign(device_id: int, said: Sequence[Observation]) -> Sign:
@@ -160,6 +162,8 @@ _SIGNS_OF_LIFE = frozenset({PRESENCE, "heartbeat"})
 def _known_fields(said: Observation) -> dict[str, Any]:
     """Of a sign of life what its kind knows: whatever else a device may think of is in the observation, not for ever here."""
     known = _fields_of(said.kind, said.type)
+    if not said.may_have_position and said.fields.keys() <= known:
+        return dict(said.fields)
     kept = {name: value for name, value in said.fields.items() if name in known}
     return kept if _NESTED.isdisjoint(map(type, kept.values())) else without_position(kept)
 
@@ -180,7 +184,7 @@ async def note_signs(
 ) -> None:
     """All at once, in the order of the devices. ``spoke``: when devices last said what is not among it: one that talks
     nonsense is alive all the same."""
-    signs = {sign.device_id: sign for sign in _signs(observed, known)}
+    signs = _signs(observed, known)
     for address, at in spoke.items():
         device = known.get(address)
         if device is not None:

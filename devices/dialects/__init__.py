@@ -55,11 +55,15 @@ def dialects() -> Mapping[str, Dialect]:
 
 def dialect_of(topic: str) -> Dialect:
     """The dialect whose topic this is; the native one, whose decoder says what is wrong with it, where none owns it."""
-    every = dialects()
-    for dialect in every.values():
+    for dialect in _in_order():
         if dialect.owns(topic):
             return dialect
-    return every["native"]
+    return dialects()["native"]
+
+
+@cache
+def _in_order() -> tuple[Dialect, ...]:
+    return tuple(dialects().values())
 
 
 def lane_of(message_class: MessageClass | None) -> Lane:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from devices.health import PRESENCE
-from devices.json import MAX_BYTES, content_hash, parse_object, picked, read_object
+from devices.json import MAX_BYTES, content_hash, parse_object, read_object
 from devices.kinds import Check, checks, kinds
 from devices.model import (
     NAME,
@@ -39,7 +39,7 @@ from devices.model import (
 )
 from devices.position import tells_where
 from devices.remembered import Remembered
-from devices.value import value
+from devices.value import made, value
 
 PREFIX = "hv/v1"
 ENVELOPE = frozenset({"id", "time", "type"})
@@ -71,13 +71,12 @@ class _Channel:
 class _Names:
     """What all objects with the same names have in common.
 
-    ``own``: those of the type's own fields. ``content``: what may not differ between copies of a message, which is all but its
+    ``content``: what may not differ between copies of a message, which is all but its
     id and time; ``content_of_alarm``: the time may not either. A device that counts its ids from the beginning again must not
     have its next fall taken for the last one; a re-sent alarm has the same id and time. ``state``: it may be one.
     ``placeless``: none of them is a coordinate's.
     """
 
-    own: tuple[str, ...]
     content: tuple[str, ...]
     content_of_alarm: tuple[str, ...]
     state: bool
@@ -135,7 +134,7 @@ class Ordered:
 def read_command(payload: bytes) -> Ordered:
     """A command's payload, read strictly: DecodeError for one that lacks something. A device must obey no such command."""
     body = parse_object(payload)
-    command_id, name = _text(body, "id"), _text(body, "type")
+    command_id, name = _text("id", body.get("id")), _text("type", body.get("type"))
     try:
         return Ordered(command_id, name, parse_time(body.get("valid_until")))
     except ValueError as error:
@@ -161,7 +160,7 @@ def parse_topic(topic: str) -> tuple[_Channel, DeviceAddress]:
     channel = _CHANNELS[before, last]
     if channel is None or _IS_NAME(address) is None:
         raise _not_a_topic(topic)
-    return channel, DeviceAddress(channel.site, _NAME, address)
+    return channel, made(DeviceAddress, (channel.site, _NAME, address))
 
 
 def _channel(levels: tuple[str, str]) -> _Channel | None:
@@ -201,8 +200,10 @@ def _decode(channel: _Channel, device: DeviceAddress, message: Message) -> Obser
     if channel.checks is None:
         raise DecodeError(Reason.UNKNOWN_KIND, f"{channel.kind!r} is not one of {', '.join(sorted(kinds()))}")
     body, plain = read_object(message.payload)
-    names, is_alarm = _NAMES[tuple(body)], channel.message_class is _ALARM
-    said_type, message_id, claimed, fields = _said(channel, channel.checks, names, body, message.received_at)
+    names = _NAMES[tuple(body)]
+    content = names.content_of_alarm if channel.message_class is _ALARM else names.content
+    hashed = content_hash(body, content, plain=plain)
+    said_type, message_id, claimed = _said(channel, channel.checks, names, body, message.received_at)
     occurred_at, flags = settle_time(claimed, message.received_at)
     if message.retained:
         flags |= {Flag.RETAINED}
@@ -216,9 +217,9 @@ def _decode(channel: _Channel, device: DeviceAddress, message: Message) -> Obser
         message_id,
         occurred_at,
         message.received_at,
-        fields,
+        body,
         message.payload,
-        content_hash(body, names.content_of_alarm if is_alarm else names.content, plain=plain),
+        hashed,
         flags,
         not (plain and names.placeless),
     )
@@ -226,24 +227,23 @@ def _decode(channel: _Channel, device: DeviceAddress, message: Message) -> Obser
 
 def _said(
     channel: _Channel, by_type: Mapping[str, Check], names: _Names, body: dict[str, Any], received_at: datetime
-) -> tuple[str, str | None, datetime, dict[str, Any]]:
-    """Type, id, the time it claims, and the type's own fields."""
+) -> tuple[str, str | None, datetime]:
+    """Type, id, and the time it claims. What is left of ``body`` are the type's own fields."""
     if names.state and channel.message_class is _STATUS and isinstance(body["online"], bool):
-        return PRESENCE, None, received_at, body
-    message_id, said_type = _text(body, "id"), _text(body, "type")
-    fields = picked(body, names.own)
+        return PRESENCE, None, received_at
+    message_id, said_type = _text("id", body.pop("id", None)), _text("type", body.pop("type", None))
+    claimed = body.pop("time", None)
     check = by_type.get(said_type)
     if check is not None:
         try:
-            check(fields)
+            check(body)
         except ValidationError as error:
             raise _bad_fields(said_type, error) from None
-    return said_type, message_id, _time(body), fields
+    return said_type, message_id, _time(claimed)
 
 
 def _names(names: tuple[str, ...]) -> _Names:
     return _Names(
-        own=tuple(each for each in names if each not in ENVELOPE),
         content=tuple(sorted(each for each in names if each not in ("id", "time"))),
         content_of_alarm=tuple(sorted(each for each in names if each != "id")),
         state=ENVELOPE.isdisjoint(names) and "online" in names,
@@ -256,16 +256,14 @@ MOST_NAMES, LONGEST_NAME = 20, 30
 _NAMES = Remembered(_names, lambda names: len(names) <= MOST_NAMES and all(len(each) <= LONGEST_NAME for each in names))
 
 
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
+def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID:
         detail = f"{name!r} must be a string of 1 to {MAX_ID} characters, not {value!r:.80}"
         raise DecodeError(Reason(name), detail)
     return value
 
 
-def _time(body: Mapping[str, Any]) -> datetime:
-    value = body.get("time")
+def _time(value: object) -> datetime:
     try:
         return parse_time(value)
     except ValueError as error:
@@ -282,7 +280,7 @@ def _readable_id(payload: bytes) -> str | None:
     """The id, wherever it can be read: also of what cannot be stored, or its device would send it for ever."""
     try:
         value = from_json(payload[:MAX_BYTES_FOR_ID], allow_inf_nan=False)
-        message_id = _text(value, "id") if isinstance(value, dict) else "\x00"
+        message_id = _text("id", value.get("id")) if isinstance(value, dict) else "\x00"
     except (ValueError, DecodeError):
         return None
     return None if "\x00" in message_id else message_id
