@@ -15,13 +15,13 @@ have a bug) is found by halving the batch until it is alone, and is quarantined 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 
-from alerts.judge import Concern, Failure, undecodable
+from alerts.judge import Failure, undecodable
 from alerts.model import Heard, Judgement, Signal
 from alerts.rulebook import Rulebook
 from devices.dialects import dialect_of, dialects, lane_of
@@ -29,11 +29,12 @@ from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation
 from devices.value import made
 from gateway import commanding, holding, judging, positions, register
 from gateway.engine import act
+from gateway.judging import Concerns
 from gateway.parts import let_others
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache, Standing
-from gateway.stamping import Read, note_signs, of_their_kind, subjects_of, take_new
+from gateway.stamping import Read, Signs, note_signs, of_their_kind, signs_in, subjects_of, take_new
 from gateway.store import audit, observations, quarantine, sites
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind
@@ -117,15 +118,15 @@ def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
 @dataclass(frozen=True, slots=True)
 class Looked:
     """A batch that was looked at: the devices that speak, what was said by those that are what they say they are, what was
-    refused, when devices spoke that is not stored as said, and what is new and which rules it concerns."""
+    refused, how devices are by it, and what is new, with what of the rulebook and the database it concerns."""
 
     batch: Batch
     known: Known
     observed: Sequence[Observation]
     rejected: Sequence[Quarantined]
-    spoke: Mapping[DeviceAddress, datetime]
+    signs: Signs
     heard: Sequence[Heard]
-    concerns: Sequence[Concern]
+    concerns: Concerns
 
 
 async def store_batch(
@@ -188,14 +189,15 @@ async def look(connection: Connection, site: Site, batch: Batch, now: datetime, 
     heard, stamped = await take_new(connection, observed, known, now)
     await let_others(heard)
     await observations.add(connection, stamped)
+    signs = signs_in(observed, known, spoke)
     await let_others(heard)
-    return Looked(batch, known, observed, rejected, spoke, heard, await judging.concerns(heard, standing.book))
+    return Looked(batch, known, observed, rejected, signs, heard, await judging.concerns(heard, standing.book))
 
 
 async def take_in(connection: Connection, site: Site, looked: Looked, now: datetime, book: Rulebook) -> Stored:
     """All that becomes of a batch of a site that was looked at, within the caller's transaction."""
     batch, known, observed, rejected, heard = looked.batch, looked.known, looked.observed, looked.rejected, looked.heard
-    await note_signs(connection, observed, known, looked.spoke)
+    await note_signs(connection, looked.signs)
     await let_others(observed)
     failures: list[Failure] = []
     alive = await holding.look_for_life(connection, heard, now)

@@ -54,13 +54,21 @@ class Case:
     ledger: Ledger
 
 
-async def concerns(heard: Sequence[Heard], book: Rulebook) -> list[Concern]:
-    """What a batch may concern, of itself."""
+@dataclass(frozen=True, slots=True)
+class Concerns:
+    """What a batch may concern, message by message, and what has to be read of it."""
+
+    each: Sequence[Concern]
+    needed: _Needed
+
+
+async def concerns(heard: Sequence[Heard], book: Rulebook) -> Concerns:
+    """As the rulebook has it; the database is not asked."""
     found: list[Concern] = []
     for part in parted(heard):
         found += [concern(each, book) for each in part]
         await let_others(part)
-    return found
+    return Concerns(found, _needed(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +85,15 @@ class Asking:
         return Case(self.concerns, Ledger({watch.key: watch for watch in found}, home))
 
 
-async def ask(connection: Connection, concerned: Sequence[Concern], book: Rulebook, now: datetime) -> Asking:
+async def ask(connection: Connection, concerned: Concerns, book: Rulebook, now: datetime) -> Asking:
     """Ask for what a batch is judged with. The watches are locked; those of doses that have come due are opened first."""
-    needed = _needed(concerned)
+    needed = concerned.needed
     asked = await words.of_homes(connection, needed.asking, book.asked_for) if needed.asking else None
     if needed.dosing:
         schedules = await watches.schedules_of(connection, sorted(needed.dosing), now)
         await open_doses(connection, [each for each in schedules if each.watched_until <= now], now, book)
     wish = Wish(needed.keys, needed.outstanding, needed.dosing, now - WATCHED_BACK, needed.listening)
-    return Asking(concerned, await watches.wanted(connection, wish) if wish.anything else None, asked)
+    return Asking(concerned.each, await watches.wanted(connection, wish) if wish.anything else None, asked)
 
 
 async def judge(case: Case, book: Rulebook, failures: list[Failure]) -> Judged:

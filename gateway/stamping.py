@@ -179,26 +179,35 @@ def _fields_of(kind: str, type_: str) -> frozenset[str]:
     return frozenset(without_position(dict.fromkeys(fields)))
 
 
-async def note_signs(
-    connection: Connection, observed: Sequence[Observation], known: Known, spoke: Mapping[DeviceAddress, datetime]
-) -> None:
-    """All at once, in the order of the devices. ``spoke``: when devices last said what is not among it: one that talks
-    nonsense is alive all the same."""
+class Signs(NamedTuple):
+    """What a batch says of how its devices are: their signs of life, and their last words of their parts."""
+
+    of_life: Sequence[Sign]
+    of_parts: Sequence[PartWord]
+
+
+def signs_in(observed: Sequence[Observation], known: Known, spoke: Mapping[DeviceAddress, datetime]) -> Signs:
+    """``spoke``: when devices last said what is not among it: one that talks nonsense is alive all the same."""
     signs = _signs(observed, known)
     for address, at in spoke.items():
         device = known.get(address)
         if device is not None:
             sign = signs.get(device.id, Sign(device.id, at, at, None, {}))
             signs[device.id] = sign._replace(seen_at=max(sign.seen_at or at, at))
-    if signs:
-        await devices.save_signs(connection, list(signs.values()))
     words = [
         PartWord(known[said.device].id, part, said.type, said.occurred_at, said.received_at)
         for said in observed
         if (part := _parts(said.kind).get(said.type)) is not None
     ]
-    if words:
-        await devices.save_parts(connection, words)
+    return Signs(list(signs.values()), words)
+
+
+async def note_signs(connection: Connection, signs: Signs) -> None:
+    """All at once, in the order of the devices."""
+    if signs.of_life:
+        await devices.save_signs(connection, signs.of_life)
+    if signs.of_parts:
+        await devices.save_parts(connection, signs.of_parts)
 
 
 @cache
