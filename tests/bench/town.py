@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 
@@ -11,6 +11,10 @@ from gateway.rulebook import install_defaults
 from gateway.seed import SITE, seed
 from gateway.store.db import Database, new_uid
 from tests.bench.load import named
+
+
+FITTED = timedelta(days=1)
+"""For so long the devices have been where they are: whatever they say, also before the bench got to it, is of that fitting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,14 @@ async def fill(url: str, devices: int, now: datetime) -> Town:
         await database.close()
     all_of_them = named(devices)
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await _homes(connection, all_of_them, now)
+        await _homes(connection, all_of_them, now - FITTED)
         await connection.execute("DELETE FROM contact WHERE channel <> 'email'")
         await connection.execute("VACUUM ANALYZE")
     return Town(SITE, all_of_them)
 
 
 async def _homes(
-    connection: psycopg.AsyncConnection[psycopg.rows.TupleRow], devices: tuple[tuple[str, str], ...], now: datetime
+    connection: psycopg.AsyncConnection[psycopg.rows.TupleRow], devices: tuple[tuple[str, str], ...], since: datetime
 ) -> None:
     """Six devices a home, as the kinds go round."""
     homes = [f"Benchveien {number}" for number in range((len(devices) + 5) // 6)]
@@ -57,7 +61,7 @@ async def _homes(
     await connection.execute(
         """INSERT INTO residency (resident_id, dwelling_id, during)
            SELECT r.id, w.id, tstzrange(%s, NULL) FROM resident r JOIN dwelling w ON w.address = r.name""",
-        (now,),
+        (since,),
     )
     await connection.execute(
         """INSERT INTO device (uid, site_id, ecosystem, address, kind)
@@ -71,5 +75,5 @@ async def _homes(
            FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS u (uid, address, home)
            JOIN device d ON d.address = u.address JOIN dwelling w ON w.address = u.home
            JOIN resident r ON r.name = u.home""",
-        (now, uids[3], [address for _, address in devices], [homes[n // 6] for n in range(len(devices))]),
+        (since, uids[3], [address for _, address in devices], [homes[n // 6] for n in range(len(devices))]),
     )
