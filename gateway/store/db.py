@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -83,6 +84,17 @@ async def _still_there(connection: Connection) -> None:
         await AsyncConnectionPool.check_connection(connection)
 
 
+class _LastFirst(deque[Connection]):
+    """What the pool keeps its idle connections in: it appends those that come back, and hands out the first.
+
+    Of as many connections as there were ever in use at a time, each would be used in turn, by servers' processes of which each
+    has to warm up its caches anew (measured: a quarter of PostgreSQL's processor time). The one that was used last is warm.
+    """
+
+    def append(self, connection: Connection, /) -> None:
+        self.appendleft(connection)
+
+
 class Database:
     """A pool of connections to one database."""
 
@@ -99,6 +111,7 @@ class Database:
             reconnect_timeout=0,
             open=False,
         )
+        self._pool._pool = _LastFirst()  # noqa: SLF001 - it has no setting for it
 
     async def open(self) -> None:
         """Start the pool; it connects when it can."""
