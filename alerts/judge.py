@@ -136,21 +136,21 @@ def judge_concern(concerned: Concern, book: Rulebook, ledger: Ledger, failures: 
     said, dwelling = heard.observation, heard.subject.dwelling_id
     if hearing.kept:
         ledger.say(dwelling, hearing.word, LastWord(said.occurred_at, said.received_at))
-    neighbours = _by_neighbours(heard, book, ledger, failures) if hearing.awaited else NOTHING
+    judged = _by_neighbours(heard, book, ledger, failures) if hearing.awaited else NOTHING
     # A rule that looks for what is outstanding only makes nothing of it where nothing is: so is nearly every sign of life.
     speaking = [
         (rule, key) for rule, wanted, key in concerned.asked if wanted is not OUTSTANDING or key in ledger.watches
     ]
     if speaking or said.is_alarm:
         home = ledger.words.get(dwelling or 0, {})
-        ended = {watch.key.split(":")[1] for watch in neighbours.watches}
+        ended = {watch.key.split(":")[1] for watch in judged.watches}
         scenes = [
             (rule, Scene(book.local, ledger.of(rule, key, heard.subject), home, ended=rule.spec.name in ended))
             for rule, key in speaking
         ]
-        neighbours = judge_observation(heard, scenes, failures) + neighbours
-    ledger.take(neighbours.watches)
-    return neighbours
+        judged = judge_observation(heard, scenes, failures) + judged
+    ledger.take(judged.watches)
+    return judged
 
 
 def judge_observation(heard: Heard, scenes: Sequence[tuple[Rule, Scene]], failures: Failures) -> Judgement:

@@ -17,6 +17,7 @@ from uuid import UUID
 from alerts.alert import Page
 from alerts.model import Severity
 from gateway.store.alerts import StoredAlert
+from gateway.store.columns import bigints, texts, times
 from gateway.store.db import Connection, new_uid
 
 
@@ -58,19 +59,19 @@ async def add(connection: Connection, stored: StoredAlert, pages: Sequence[Page]
     await connection.execute(
         """INSERT INTO page (uid, key, alert_id, attempt, contact_id, person_id, about, severity, state, created_at, due_at)
            SELECT uid, key, %s, attempt, contact_id, person_id, about, %s, 'queued', %s, due_at
-           FROM unnest(%s::uuid[], %s::text[], %b::timestamptz[], %s::integer[], %b::bigint[], %b::bigint[], %b::text[])
+           FROM unnest(%s::uuid[], %b::text[], %b::timestamptz[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
                 AS u (uid, key, due_at, attempt, contact_id, person_id, about)""",
         (
             stored.id,
             int(stored.alert.severity),
             now,
             [new_uid() for _ in ordered],
-            [token_urlsafe(KEY_BYTES) for _ in ordered],
-            [now + page.after for page in ordered],
-            [page.attempt for page in ordered],
-            [page.contact.id for page in ordered],
-            [page.contact.person_id for page in ordered],
-            [page.about for page in ordered],
+            texts([token_urlsafe(KEY_BYTES) for _ in ordered]),
+            times([now + page.after for page in ordered]),
+            bigints([page.attempt for page in ordered]),
+            bigints([page.contact.id for page in ordered]),
+            bigints([page.contact.person_id for page in ordered]),
+            texts([page.about for page in ordered]),
         ),
     )
 

@@ -18,6 +18,7 @@ from alerts.policy import Target
 from alerts.roster import NOBODY, Plan
 from alerts.schedule import Window
 from gateway.store import rosters
+from gateway.store.columns import bigints, texts
 from gateway.store.db import Connection
 from gateway.store.zones import UP
 
@@ -152,9 +153,9 @@ async def contacts(
     """How these persons can be reached, in their order: contacts that work, of channels that are set up."""
     cursor = await connection.execute(
         """SELECT c.id, c.person_id, c.channel, c.quiet_from, c.quiet_to FROM contact c JOIN person p ON p.id = c.person_id
-           WHERE c.person_id = ANY(%s) AND c.channel = ANY(%s) AND c.active AND c.broken_reason IS NULL AND p.active
+           WHERE c.person_id = ANY(%b) AND c.channel = ANY(%b) AND c.active AND c.broken_reason IS NULL AND p.active
            ORDER BY c.person_id, c.position, c.id""",
-        (list(persons), list(channels)),
+        (bigints(persons), texts(channels)),
     )
     found: dict[int, tuple[Contact, ...]] = {}
     for row in await cursor.fetchall():

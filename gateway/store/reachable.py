@@ -15,6 +15,7 @@ from alerts.duty import spans
 from alerts.finding import Member, Staff
 from alerts.policy import Policy, Target
 from gateway.store import people
+from gateway.store.columns import bigints
 from gateway.store.db import Connection
 from gateway.store.people import Assigned, Roster
 
@@ -122,8 +123,8 @@ async def _away(connection: Connection, persons: Sequence[int], since: datetime,
     """When these persons are away at some time between (both included)."""
     cursor = await connection.execute(
         """SELECT a.person_id, lower(a.during) AS since, upper(a.during) AS until FROM absence a
-           WHERE a.person_id = ANY(%s) AND a.withdrawn_at IS NULL AND a.during && tstzrange(%s, %s, '[]')""",
-        (list(persons), since, until),
+           WHERE a.person_id = ANY(%b) AND a.withdrawn_at IS NULL AND a.during && tstzrange(%s, %s, '[]')""",
+        (bigints(persons), since, until),
     )
     return tuple(Member(row["person_id"], row["since"], row["until"]) for row in await cursor.fetchall())
 

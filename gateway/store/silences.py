@@ -18,6 +18,7 @@ import structlog
 from alerts.model import Severity, Track
 from alerts.silence import Kind, Silence
 from alerts.silence_ends import Ended
+from gateway.store.columns import bigints
 from gateway.store.db import Asked, Connection, new_uid
 from gateway.store.zones import BELOW
 
@@ -39,10 +40,15 @@ async def touching(
     answer = await connection.execute(
         f"""SELECT {_DECIDING} FROM silence
             WHERE ended_at IS NULL AND since <= %(now)s AND until > %(now)s
-              AND (device_id = ANY(%(devices)s) OR resident_id = ANY(%(residents)s)
-                   OR (num_nonnulls(device_id, resident_id) = 0 AND zone_id = ANY(%(zones)s)))
+              AND (device_id = ANY(%(devices)b) OR resident_id = ANY(%(residents)b)
+                   OR (num_nonnulls(device_id, resident_id) = 0 AND zone_id = ANY(%(zones)b)))
             ORDER BY id FOR SHARE""",
-        {"now": now, "devices": sorted(devices), "residents": sorted(residents), "zones": sorted(zones)},
+        {
+            "now": now,
+            "devices": bigints(sorted(devices)),
+            "residents": bigints(sorted(residents)),
+            "zones": bigints(sorted(zones)),
+        },
     )
     return Asked(answer, readable)
 

@@ -105,6 +105,22 @@ def test_what_the_other_one_in_the_home_does_ends_nobodys_wait() -> None:
         assert (ledger.watches["compound:out:installation:1000"].due_at is not None) is waits
 
 
+def test_nobody_waits_at_home_for_what_only_a_rule_that_is_off_would_hear() -> None:
+    """Each word that is awaited costs a look at all that the home waits for."""
+    out = {
+        "type": "compound", "name": "out", "condition": "not_back", "severity": 30, "track": "care", "on": ["opened"],
+        "unless": ["opened"], "within_seconds": 600, "given": [{"of": ["e_lock/locked"], "is_one_of": ["e_lock/locked"]}],
+    }  # fmt: skip
+    on, off = (
+        Rule(1, 1, "door_sensor", parse_rule(out)),
+        Rule(2, 1, "door_sensor", parse_rule({**out, "enabled": False})),
+    )
+    for rules, waits in (([on], True), ([off], False), ([off, replace(on, scope=1, zone_id=99)], True)):
+        hearing = book_of(rules).hearing("door_sensor", HOME, "opened")
+        assert (hearing.awaited, hearing.looks) == (waits, waits)
+        assert book_of(rules).hearing("e_lock", HOME, "locked").kept, "for the day on which it is on again"
+
+
 def test_a_harmless_alarm_is_nothing_but_not_where_a_rule_crashed_over_it() -> None:
     assert judged(said("test"))[0] == []
     assert conditions(judged(said("test"), BROKEN)[0]) == ["rule_failed", "uninterpretable_alarm"]
