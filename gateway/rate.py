@@ -60,10 +60,10 @@ class RateGuard:
         over = self._turned(now)
         passing: list[Read] = []
         beyond: dict[DeviceAddress, list[Read]] = {}
-        counts, most = self._counts, self.most
+        counts, most, alarm = self._counts, self.most, MessageClass.ALARM
         for each in read:
             said = each.observation
-            if said.message_class is MessageClass.ALARM:
+            if said.message_class is alarm:
                 passing.append(each)
                 continue
             count = counts[said.device] = counts.get(said.device, 0) + 1

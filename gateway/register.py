@@ -35,15 +35,10 @@ class Register:
         self, connection: Connection, site: Site, addresses: Collection[DeviceAddress], now: datetime
     ) -> dict[DeviceAddress, Device]:
         """Those of these devices that there are."""
-        found: dict[DeviceAddress, Device] = {}
-        missing: list[DeviceAddress] = []
-        for each in addresses:
-            device = self._devices.get(each)
-            if device is None:
-                missing.append(each)
-            else:
-                found[each] = device
-        if missing:
+        there = self._devices
+        found = {each: device for each in addresses if (device := there.get(each)) is not None}
+        if len(found) < len(addresses):
+            missing = [each for each in addresses if each not in found]
             read = await devices.known(connection, site.id, missing, now)
             found |= self._remember(_by_address(site, read))
         return found
@@ -54,8 +49,8 @@ class Register:
         """The devices that speak; those that nobody registered are added as such."""
         kinds = {each.device: each.kind for each in observed}
         found = await self.known(connection, site, kinds, now)
-        strangers = {address: kind for address, kind in kinds.items() if address not in found}
-        if strangers:
+        if len(found) < len(kinds):
+            strangers = {address: kind for address, kind in kinds.items() if address not in found}
             await devices.add_unregistered(connection, site.id, strangers)
             found |= _by_address(site, await devices.known(connection, site.id, list(strangers), now))
         return found

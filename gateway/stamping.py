@@ -22,8 +22,8 @@ from gateway.parts import let_others
 from gateway.register import Known
 from gateway.store import devices, observations
 from gateway.store.db import Connection
-from gateway.store.devices import PartWord, Sign
-from gateway.store.observations import Stamped
+from gateway.store.devices import Device, PartWord, Sign
+from gateway.store.observations import Identity, Stamped
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
 
@@ -71,10 +71,11 @@ async def take_new(connection: Connection, observed: Sequence[Observation], know
     """Remember what was said, and set apart where devices are; answers what is to be stored and judged."""
     if not observed:
         return New()
-    fresh = await _unseen(connection, observed, known, now)
-    speakers = [known[each.device] for each in fresh]
-    subjects = await register.subjects(connection, speakers, [each.occurred_at for each in fresh])
-    heard = list(map(Heard, fresh, subjects))
+    spoke = [known[each.device] for each in observed]
+    fresh = await _unseen(connection, observed, spoke, now)
+    said, speakers = list(fresh.values()), [spoke[place] for place in fresh]
+    subjects = await register.subjects(connection, speakers, [each.occurred_at for each in said])
+    heard = list(map(Heard, said, subjects))
     await let_others(heard)
     moved = await _also_where_it_is_now(connection, heard)
     apart = await positions.set_apart(connection, [*heard, *moved])
@@ -106,24 +107,26 @@ async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) 
 
 
 async def _unseen(
-    connection: Connection, observed: Sequence[Observation], known: Known, now: datetime
-) -> list[Observation]:
-    """In order; an id that came before with another content is kept and flagged."""
-    identities = [
-        None if (name := each.message_id) is None else (known[each.device].id, name, each.content_hash)
-        for each in observed
-    ]
-    seen = await observations.mark_seen(connection, {each for each in identities if each is not None}, now)
-    taken = set(seen.known)
-    fresh: list[Observation] = []
-    for said, identity in zip(observed, identities, strict=True):
-        if identity is None:
-            fresh.append(said)
-        elif identity not in taken:
-            taken.add(identity)
-            reused = seen.reused and identity[:2] in seen.reused
-            fresh.append(replace(said, flags=said.flags | {Flag.ID_REUSED}) if reused else said)
-    return fresh
+    connection: Connection, observed: Sequence[Observation], speakers: Sequence[Device], now: datetime
+) -> dict[int, Observation]:
+    """By place in ``observed``, in order; an id that came before with another content is kept and flagged."""
+    places: dict[Identity, int] = {}
+    states: list[int] = []
+    for place, (said, device) in enumerate(zip(observed, speakers, strict=True)):
+        if said.message_id is None:
+            states.append(place)
+        else:
+            places.setdefault((device.id, said.message_id, said.content_hash), place)
+    seen = await observations.mark_seen(connection, places, now)
+    for each in seen.known:
+        del places[each]
+    fresh = {place: observed[place] for place in sorted([*places.values(), *states])}
+    again = [place for (*name, _), place in places.items() if tuple(name) in seen.reused] if seen.reused else []
+    return fresh | {place: _with_flag(fresh[place], Flag.ID_REUSED) for place in again}
+
+
+def _with_flag(said: Observation, flag: Flag) -> Observation:
+    return replace(said, flags=said.flags | {flag})
 
 
 def _signs(observed: Sequence[Observation], known: Known) -> dict[int, Sign]:
