@@ -30,7 +30,7 @@ from devices.value import made
 from gateway import commanding, holding, judging, positions, register
 from gateway.engine import act
 from gateway.judging import Concerns
-from gateway.parts import let_others
+from gateway.parts import let_others, let_others_more
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache, Standing
@@ -187,10 +187,10 @@ async def look(connection: Connection, site: Site, batch: Batch, now: datetime, 
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
     heard, stamped = await take_new(connection, observed, known, now)
-    await let_others(heard)
+    await let_others_more(heard)
     await observations.add(connection, stamped)
     signs = signs_in(observed, known, spoke)
-    await let_others(heard)
+    await let_others_more(heard)
     return Looked(batch, known, observed, rejected, signs, heard, await judging.concerns(heard, standing.book))
 
 

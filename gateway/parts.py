@@ -17,6 +17,8 @@ Item = TypeVar("Item")
 
 PART = 100
 """Messages."""
+TURNS = 8
+"""Of the others, before the next part of what is done ahead."""
 
 
 def parted(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -28,3 +30,11 @@ async def let_others(after: Sized) -> None:
     """Let whatever else is ready run first, where a whole part was worked at."""
     if len(after) >= PART:
         await pause(0)
+
+
+async def let_others_more(after: Sized) -> None:
+    """The same for what is done ahead: whoever is in turn has done a few parts of theirs before the next one of these. So this
+    is done while they wait for the database, and not before."""
+    if len(after) >= PART:
+        for _ in range(TURNS):
+            await pause(0)

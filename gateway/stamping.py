@@ -18,7 +18,7 @@ from devices.kinds import kinds
 from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
 from devices.position import without_position
 from gateway import positions, register
-from gateway.parts import let_others
+from gateway.parts import let_others_more
 from gateway.register import Known
 from gateway.store import devices, observations
 from gateway.store.db import Connection
@@ -76,10 +76,10 @@ async def take_new(connection: Connection, observed: Sequence[Observation], know
     said, speakers = list(fresh.values()), [spoke[place] for place in fresh]
     subjects = await register.subjects(connection, speakers, [each.occurred_at for each in said])
     heard = list(map(Heard, said, subjects))
-    await let_others(heard)
+    await let_others_more(heard)
     moved = await _also_where_it_is_now(connection, heard)
     apart = await positions.set_apart(connection, [*heard, *moved])
-    await let_others(heard)
+    await let_others_more(heard)
     stamped = [
         Stamped(each.observation, device.id, each.subject.installation_id)
         for each, device in zip(apart, speakers, strict=False)  # without those that moved, which come behind
