@@ -15,13 +15,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
 from alerts.channels import Channel, load_channel
 from alerts.channels.canary import Canary
 from alerts.channels.web_push import WebPush
-from alerts.vapid import fresh_key, public_key
+from alerts.vapid import fresh_key
 from devices.model import Lane
 from gateway import canary, push
 from gateway.auditor import Auditor
@@ -34,7 +35,6 @@ from gateway.contacting import Reaching
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
 from gateway.health import Health, SiteHealth, judge, shared_out
-from gateway.heartbeat import Heartbeat
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
 from gateway.pagetests import PageTestTimes
@@ -49,6 +49,9 @@ from gateway.store import push as push_store
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
+
+if TYPE_CHECKING:
+    from gateway.heartbeat import Heartbeat
 
 log = structlog.get_logger()
 
@@ -195,8 +198,12 @@ class Gateway:
 
     def _heartbeat(self, pace: Pace | None) -> Heartbeat | None:
         url = self.settings.heartbeat_url
+        if url is None:
+            return None
+        from gateway.heartbeat import Heartbeat  # noqa: PLC0415 - what speaks HTTP takes some MB
+
         every = timedelta(seconds=self.settings.heartbeat_seconds)
-        return Heartbeat(url.get_secret_value(), every, self.clock, self.health, pace) if url else None
+        return Heartbeat(url.get_secret_value(), every, self.clock, self.health, pace)
 
     async def _prepare(self, connection: Connection) -> None:
         changed = await install_defaults(connection, self.clock.now())
@@ -210,7 +217,7 @@ class Gateway:
         key = config["private_key"] or await push_store.private_key(connection, fresh_key(), self.clock.now())
         channel = WebPush(WebPush.Config(**{**config, "private_key": key}))
         self.channels[push_store.CHANNEL] = channel
-        self.front.pushing = push.Pushing(public_key(key), channel, self.settings.push_private_endpoints)
+        self.front.pushing = push.Pushing(key, channel, self.settings.push_private_endpoints)
 
     def _start_lane(self, site: sites.Site, lane: Lane) -> LaneWorker:
         settings = LaneSettings(
