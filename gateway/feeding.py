@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
-from hashlib import sha256
-from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,7 +23,7 @@ from gateway.access import Who
 from gateway.api import schemas
 from gateway.calendars import Compared, Dated, Entry, Found, Read
 from gateway.errors import Invalid, NotFound
-from gateway.store import audit, outlook, people, rosters, zones
+from gateway.store import audit, outlook, people, rosters, tokens, zones
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 from gateway.store.people import Person
@@ -185,12 +183,12 @@ async def add_feed(connection: Connection, who: Who, request: schemas.FeedReques
     there = await rosters.feeds(connection, who.person_id)
     for row in there[: len(there) - MOST_FEEDS + 1] if len(there) >= MOST_FEEDS else ():
         await rosters.revoke_feed(connection, who.person_id, row["uid"], now)
-    token = token_urlsafe(32)
+    token = tokens.fresh()
     inner, uid = await rosters.add(
         connection,
         "roster_feed",
         {
-            "token_hash": _hash(token),
+            "token_hash": tokens.hashed(token),
             "person_id": who.person_id,
             "zone_id": zone["id"] if zone else None,
             "role": request.role,
@@ -212,7 +210,7 @@ async def revoke_feed(connection: Connection, who: Who, uid: UUID, now: datetime
 
 async def calendar(connection: Connection, token: str, now: datetime, local: ZoneInfo) -> str:
     """What an address shows. NotFound for one that never was, is revoked, or whose owner may not see it any more."""
-    row = await rosters.feed_by(connection, _hash(token))
+    row = await rosters.feed_by(connection, tokens.hashed(token))
     if row is None:
         raise NotFound("feed", "there is no such calendar, or it is revoked")
     since, until = now - BACK, now + AHEAD
@@ -265,7 +263,3 @@ def _uid(person: object, zone: object, begins: datetime) -> str:
 def _feed(row: Row) -> schemas.FeedView:
     zone = schemas.Named(id=row["zone_uid"], name=row["zone"]) if row["zone_id"] is not None else None
     return schemas.FeedView(id=row["uid"], zone=zone, role=row["role"], since=row["created_at"])
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode()).digest()
