@@ -15,15 +15,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from alerts.alert import Stage
 from alerts.checkin import EARLY, MISSED, CheckIn, OnRoster, Presence, presence
 from alerts.duty import next_change
-from alerts.model import Clear, Entry, Evidence, Raise, Severity, Subject, Track
+from alerts.model import Clear, Entry, Evidence
 from alerts.policy import NOT_CHECKED_IN
 from alerts.rulebook import Rulebook
+from gateway import noticing
 from gateway.engine import act
 from gateway.errors import NotFound
-from gateway.store import alerts as alert_store
 from gateway.store import audit, people, rosters
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
@@ -161,25 +160,11 @@ def _own_duty(roster: Roster, now: datetime, local: tzinfo) -> list[OnRoster]:
 
 
 async def _miss(connection: Connection, zone: int, person: int, now: datetime, book: Rulebook) -> Changed:
-    site = await rosters.site_for(connection, zone)
-    if site is None:
-        return Changed()  # no site, no homes: nobody would be paged anyway
-    missed = Raise(
-        key=_key(zone, person),
-        condition=NOT_CHECKED_IN,
-        vkp_code=None,
-        severity=Severity.MODERATE,
-        track=Track.TECHNICAL,
-        subject=Subject(site, zone),
-        evidence=Evidence(NOT_CHECKED_IN, now, now),
-    )
-    changed = await act(connection, [missed], now, book)
-    for stored in (await alert_store.lock_open(connection, [missed.key])).values():
-        if stored.alert.stage is not Stage.CLOSED:
-            await alert_store.add_entries(
-                connection, stored.id, (Entry("missed_at_check_in", {"persons": [person]}),), now
-            )
-    return changed
+    subject = await noticing.subject_in(connection, zone)
+    if subject is None:
+        return Changed()
+    missed = noticing.word(_key(zone, person), NOT_CHECKED_IN, subject, now)
+    return await noticing.tell(connection, missed, Entry("missed_at_check_in", {"persons": [person]}), now, book)
 
 
 def _next(
