@@ -27,14 +27,12 @@ from alerts.delivery import PageState, Receipt
 from alerts.phone import told as number_of
 from alerts.phoned import OF_TEST, Outcome, says_yes
 from alerts.render import DEFAULT_LANGUAGE
-from gateway import pagetests, receipts
+from gateway import once, pagetests, receipts
 from gateway.errors import Conflict, Gone, Invalid, NotAllowed, NotFound, SettingError
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
-from gateway.store import answers
 from gateway.store import callbacks as store
 from gateway.store.alerts import StoredAlert
-from gateway.store.answers import Taken
 from gateway.store.callbacks import CalledPage
 from gateway.store.db import Connection
 
@@ -188,13 +186,13 @@ async def _take(
         stored = await receipts.lock(connection, page.uid)
     except NotFound:  # it has been forgotten this very moment
         return Told(Outcome.NOBODY)
-    before = await answers.find(connection, page.person_id, key)
+    asked = hashlib.sha256(key.encode()).digest()
+    before = await once.before(connection, page.person_id, key, asked)
     if before is not None:
-        return Told(Outcome(before.reply["outcome"]), before.reply["zone"], page.language)
-    request = hashlib.sha256(key.encode())
-    outcome = _of(page, await _claim(connection, page, stored, request.hexdigest(), now, cache))
-    taken = Taken(request.digest(), {"outcome": outcome, "zone": page.zone})
-    await answers.add(connection, page.person_id, key, page.alert_id, taken, now)
+        return Told(Outcome(before["outcome"]), before["zone"], page.language)
+    outcome = _of(page, await _claim(connection, page, stored, now, cache))
+    reply = {"outcome": outcome, "zone": page.zone}
+    await once.keep(connection, page.person_id, key, page.alert_id, asked, reply, now)
     return Told(outcome, page.zone, page.language)
 
 
@@ -202,12 +200,11 @@ async def _claim(
     connection: Connection,
     page: CalledPage,
     stored: StoredAlert | None,
-    said: str,
     now: datetime,
     cache: RulebookCache,
 ) -> Outcome:
     try:
-        await receipts.claim(connection, page.uid, None, now, cache, said=said)
+        await receipts.claim(connection, page.uid, None, now, cache, kept=True)
     except (Gone, NotFound):
         return Outcome.CLOSED if stored is None or stored.alert.stage is Stage.CLOSED else Outcome.NO_PAGE
     except Conflict:
