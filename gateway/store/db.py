@@ -151,6 +151,17 @@ class Database:
                 yield notice.payload
 
 
+@asynccontextmanager
+async def opened(url: str, process: str = "") -> AsyncIterator[Database]:
+    """A database, while the block runs."""
+    database = Database(url, process=process)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 async def commit_behind(connection: Connection) -> None:
     """End a pipeline's transaction on the same way to the server as what was written last; whether it did is known at the
     end of the pipeline, which raises what failed."""

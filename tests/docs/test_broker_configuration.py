@@ -37,7 +37,7 @@ from gateway.embedded import LOOPBACK, free_port
 from gateway.mqtt import BrokerSettings, Link, LinkLost, connect, try_out
 from gateway.store import municipality
 from gateway.store.broker import Account
-from gateway.store.db import Connection, Database
+from gateway.store.db import Connection, opened
 from gateway.store.migrate import migrate
 from tests.docs.reference import ROOT
 from tests.support import databases, parts
@@ -161,12 +161,8 @@ async def _register(connection: Connection) -> None:
 
 
 async def _prepare(url: str) -> None:
-    database = Database(url)
-    await database.open()
-    try:
+    async with opened(url) as database:
         await database.run(_register)
-    finally:
-        await database.close()
 
 
 def _certificates(folder: Path) -> None:
