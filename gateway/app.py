@@ -27,13 +27,13 @@ from devices.model import Lane
 from gateway import canary, push
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
-from gateway.callbacks import Callers
 from gateway.canaryhealth import canaries_of
 from gateway.canaryresident import CanaryResident
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.contacting import Reaching
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
+from gateway.front.calls import Services
 from gateway.health import Health, SiteHealth, judge, shared_out
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
@@ -101,18 +101,7 @@ class Gateway:
         self.started_at = self.clock.now()
         self.cache = RulebookCache(settings.local, tuple(self.channels))
         self.live = Live(self.database)
-        callers = Callers(self.channels, self._public_url)
-        self.front = Front(
-            self.web_database,
-            self.clock,
-            self.cache,
-            self._reaching(),
-            self.live,
-            settings.limits,
-            self.started_at,
-            callers,
-            pace,
-        )
+        self.front = Front(self._services(pace))
         self.timekeeper = Timekeeper(
             self.database,
             self.clock,
@@ -166,6 +155,18 @@ class Gateway:
             return judge(now, self.failing, None, [], None)
 
     # Making ---------------------------------------------------------------------------------------------------------
+
+    def _services(self, pace: Pace | None) -> Services:
+        return Services(
+            database=self.web_database,
+            clock=self.clock,
+            cache=self.cache,
+            reaching=self._reaching(),
+            live=self.live,
+            limits=self.settings.limits,
+            started_at=self.started_at,
+            pace=pace,
+        )
 
     def _reaching(self) -> Reaching:
         within, lately = self.settings.page_test_seconds, self.settings.page_test_hours

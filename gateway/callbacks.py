@@ -43,14 +43,6 @@ LONGEST_KEY = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
-    """Who may call us back: the channels that are set up, and the address under which they reach us."""
-
-    channels: Mapping[str, Channel]
-    public_url: str
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """What somebody is to be told, in their language."""
 
@@ -79,23 +71,23 @@ def standing_urls(channels: Mapping[str, Channel], public_url: str) -> list[str]
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def read_report(callers: Callers, channel: str, call: CalledBack) -> Reported | None:
+def read_report(channels: Mapping[str, Channel], channel: str, call: CalledBack) -> Reported | None:
     """NotFound for a channel that is not called back, NotAllowed for who was not asked, Invalid for rubbish."""
-    hears = _proven(callers, channel, call)
+    hears = _proven(channels, channel, call)
     try:
         return hears.report(call)
     except ValueError as error:
         raise Invalid("report", str(error), "send what your documentation says") from None
 
 
-def read_answer(callers: Callers, channel: str, call: CalledBack) -> tuple[Hears, Said | None]:
+def read_answer(channels: Mapping[str, Channel], channel: str, call: CalledBack) -> tuple[Hears, Said | None]:
     """The same, for what somebody answered."""
-    hears = _proven(callers, channel, call)
+    hears = _proven(channels, channel, call)
     return hears, hears.inbound(call)
 
 
-def _proven(callers: Callers, channel: str, call: CalledBack) -> Hears:
-    hears = callers.channels.get(channel)
+def _proven(channels: Mapping[str, Channel], channel: str, call: CalledBack) -> Hears:
+    hears = channels.get(channel)
     if not isinstance(hears, Hears):
         raise NotFound("channel", "this channel is not called back", "look at the address that was given out")
     if not hears.proven(call):
