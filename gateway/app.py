@@ -44,7 +44,18 @@ from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
-from gateway.store import commands, gateways, migrate, observations, outlook, pages, rosters, silences, sites, watches
+from gateway.store import (
+    checkins,
+    commands,
+    gateways,
+    migrate,
+    observations,
+    outlook,
+    pages,
+    silences,
+    sites,
+    watches,
+)
 from gateway.store import push as push_store
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
@@ -359,7 +370,7 @@ class Gateway:
             **await pages.standing(connection, now),
             "oldest_watch": await watches.oldest_overdue(connection, now),
             "oldest_silence": await silences.oldest_overdue(connection, now),
-            "oldest_roster_look": await rosters.oldest_overdue(connection, now),
+            "oldest_roster_look": await checkins.oldest_overdue(connection, now),
             "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }
         unknown = await migrate.newer(connection)

@@ -13,14 +13,14 @@ from alerts.model import Entry, Evidence, PageTest, Raise, Severity, Subject, Tr
 from alerts.rulebook import Rulebook
 from gateway.engine import act
 from gateway.store import alerts as alert_store
-from gateway.store import rosters
+from gateway.store import zones
 from gateway.store.audit import Changed
 from gateway.store.db import Connection
 
 
 async def subject_in(connection: Connection, zone_id: int) -> Subject | None:
     """What an alert about a zone's staff is about; None where there is nowhere to raise it."""
-    site = await rosters.site_for(connection, zone_id)
+    site = await zones.site_for(connection, zone_id)
     return Subject(site, zone_id) if site is not None else None
 
 

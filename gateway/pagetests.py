@@ -27,7 +27,7 @@ from gateway.checking import There
 from gateway.engine import act
 from gateway.errors import Conflict
 from gateway.store import alerts as alert_store
-from gateway.store import audit, contacts, receipts, rosters
+from gateway.store import audit, checkins, contacts, receipts
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.contacts import Kept
@@ -110,7 +110,7 @@ async def _nothing_rings(
 ) -> Changed:
     """Once for a shift, which can be checked in to before it begins; what a lead has closed stays closed."""
     key, subject = nothing_key(person_id), await noticing.subject_in(connection, there.zone_id)
-    told = await rosters.was_missed(connection, there.zone_id, key, there.since - EARLY)
+    told = await checkins.was_missed(connection, there.zone_id, key, there.since - EARLY)
     if subject is None or told:
         return Changed()
     notice = noticing.word(key, NOTHING_RINGS, subject, now, notice=())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
@@ -186,3 +186,9 @@ def json_bytes(value: Any) -> bytes:
     """A value as JSON for a column of a batch (``columns.jsons``) that the database casts to jsonb; several times faster than a
     ``Jsonb`` each."""
     return to_json(value, fallback=str)
+
+
+async def all_rows(connection: Connection, query: str, arguments: Mapping[str, Any]) -> list[DictRow]:
+    """All rows of a query."""
+    cursor = await connection.execute(query.encode(), arguments)
+    return await cursor.fetchall()
