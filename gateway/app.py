@@ -47,12 +47,12 @@ from gateway.store import alerts as alert_store
 from gateway.store import (
     checkins,
     commands,
+    duesilences,
     gateways,
     migrate,
     observations,
     outlook,
     pages,
-    silences,
     sites,
     watches,
 )
@@ -369,7 +369,7 @@ class Gateway:
             **await alert_store.unanswered(connection, now),
             **await pages.standing(connection, now),
             "oldest_watch": await watches.oldest_overdue(connection, now),
-            "oldest_silence": await silences.oldest_overdue(connection, now),
+            "oldest_silence": await duesilences.oldest_overdue(connection, now),
             "oldest_roster_look": await checkins.oldest_overdue(connection, now),
             "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }

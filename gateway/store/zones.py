@@ -63,7 +63,7 @@ async def find(connection: Connection, uid: UUID) -> dict[str, Any] | None:
 
 
 async def site_for(connection: Connection, zone_id: int) -> int | None:
-    """A site that what concerns a zone's staff can be raised at: the zone's, else the nearest around it, else any."""
+    """The site of an alert that is about a zone and no home: the zone's, else the nearest around it, else any."""
     rows = await all_rows(
         connection,
         f"{UP} SELECT s.id FROM site s LEFT JOIN up ON up.id = s.zone_id ORDER BY up.nearness NULLS LAST, s.id LIMIT 1",
