@@ -28,10 +28,9 @@ from gateway.api import schemas
 from gateway.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn, Problem
 from gateway.machines import kind_of
 from gateway.web import guard
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 from gateway.web.seam import Who
 
-SEE_OTHER = 303
 MINE = "/me/contacts"
 THIS_PHONE = "/phone"
 """Where the app on a phone asks whether it may ring."""

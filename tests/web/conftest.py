@@ -18,7 +18,7 @@ from gateway.api.routes import alerts
 from gateway.clock import ControlledClock
 from gateway.errors import Problem
 from gateway.settings import load
-from gateway.web import demo, pages
+from gateway.web import demo, html, pages
 from tests.web import fake, fake_demo
 
 POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -46,7 +46,7 @@ def web(front: fake.FakeFront, demo_stage: fake_demo.FakeStage | None) -> FastAP
     app.include_router(pages.router(front, clock))
     app.include_router(alerts.router, prefix="/api/v1")
     app.state.front = front
-    app.mount("/static", StaticFiles(directory=pages.STATIC))
+    app.mount("/static", StaticFiles(directory=html.STATIC))
 
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:
