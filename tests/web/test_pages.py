@@ -19,10 +19,10 @@ from gateway.web import guard, pages, views, words
 from gateway.web.how import BUTTONS
 from gateway.web.maps import map_link
 from gateway.web.views import LABELS
-from tests.web import fake
+from tests.web import fake, fake_alerts, fake_people, fake_signs
 
 TEMPLATES = Path(pages.__file__).parent / "templates"
-FALL = fake.alert().id
+FALL = fake_alerts.alert().id
 
 
 def form(page: str, answer: str) -> dict[str, str]:
@@ -42,7 +42,7 @@ async def test_nobody_sees_anything_without_signing_in(guest: httpx.AsyncClient,
 
 
 async def test_sign_in_leads_back_and_sets_a_cookie_that_scripts_cannot_read(guest: httpx.AsyncClient) -> None:
-    given = {"username": "ingrid", "password": fake.PASSWORD, "next": f"/alerts/{FALL}"}
+    given = {"username": "ingrid", "password": fake_people.PASSWORD, "next": f"/alerts/{FALL}"}
     response = await guest.post("/sign-in", data=given)
     assert (response.status_code, response.headers["location"]) == (303, f"/alerts/{FALL}")
     cookie = response.headers["set-cookie"].lower()
@@ -54,7 +54,7 @@ async def test_sign_in_leads_back_and_sets_a_cookie_that_scripts_cannot_read(gue
 
 
 async def test_over_https_the_cookie_stays_on_https(guest: httpx.AsyncClient) -> None:
-    given = {"username": "ingrid", "password": fake.PASSWORD}
+    given = {"username": "ingrid", "password": fake_people.PASSWORD}
     response = await guest.post("https://hjemmevakt.test/sign-in", data=given)
     assert "; secure" in response.headers["set-cookie"].lower()
 
@@ -74,7 +74,7 @@ async def test_a_refused_sign_in_says_why_and_keeps_the_name(
 
 
 async def test_sign_out_ends_the_session(nurse: httpx.AsyncClient) -> None:
-    response = await nurse.post("/sign-out", data={"csrf_token": fake.Who().csrf_token})
+    response = await nurse.post("/sign-out", data={"csrf_token": fake_people.Who().csrf_token})
     assert response.headers["location"] == "/sign-in"
     assert (await nurse.get("/alerts")).status_code == 303
 
@@ -112,12 +112,17 @@ def test_next_leads_nowhere_but_to_us(target: str | None, leads_to: str) -> None
 async def test_a_form_from_another_site_is_refused(
     nurse: httpx.AsyncClient, front: fake.FakeFront, path: str, headers: dict[str, str]
 ) -> None:
-    given = {"csrf_token": fake.Who().csrf_token, "answer": "claim", "language": "en", "password": fake.PASSWORD}
+    given = {
+        "csrf_token": fake_people.Who().csrf_token,
+        "answer": "claim",
+        "language": "en",
+        "password": fake_people.PASSWORD,
+    }
     response = await nurse.post(path, data=given, headers=headers)
     assert response.status_code == 403
     assert "set-cookie" not in response.headers
     assert front.taken == []
-    assert front.sessions == {"token": fake.Who()}
+    assert front.sessions == {"token": fake_people.Who()}
 
 
 @pytest.mark.parametrize("token", ["", "csrf-of-another-session", "æ"])
@@ -161,9 +166,9 @@ async def test_the_list_says_in_words_what_each_alert_is(nurse: httpx.AsyncClien
 
 
 async def test_a_wait_is_not_called_a_delay(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    front.alerts = [fake.missed_dose()]
+    front.alerts = [fake_alerts.missed_dose()]
     assert "forsinket" not in (await nurse.get("/alerts")).text
-    page = (await nurse.get(f"/alerts/{fake.missed_dose().id}")).text
+    page = (await nurse.get(f"/alerts/{fake_alerts.missed_dose().id}")).text
     assert "forsinket" not in page
     assert "Ingenting hørt" in page
 
@@ -172,10 +177,15 @@ async def test_the_severest_comes_first_and_of_equal_ones_what_nobody_has(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
     """A night that cries wolf: thirty calls, one of them a fire."""
-    taken = {"stage": "claimed", "holder": fake.KARI}
-    front.alerts = [fake.alert(100 + each, severity=20, raised_at=fake.ago(90 - each)) for each in range(27)]
-    front.alerts += [fake.alert(140, severity=40, raised_at=fake.ago(80), **taken), fake.alert(150, severity=30)]
-    front.alerts += [fake.alert(160, condition="fire", device_kind="fire_sensor", raised_at=fake.ago(1))]
+    taken = {"stage": "claimed", "holder": fake_people.KARI}
+    front.alerts = [
+        fake_alerts.alert(100 + each, severity=20, raised_at=fake_people.ago(90 - each)) for each in range(27)
+    ]
+    front.alerts += [
+        fake_alerts.alert(140, severity=40, raised_at=fake_people.ago(80), **taken),
+        fake_alerts.alert(150, severity=30),
+    ]
+    front.alerts += [fake_alerts.alert(160, condition="fire", device_kind="fire_sensor", raised_at=fake_people.ago(1))]
     page = (await nurse.get("/alerts")).text
     cards = re.findall(r'<li id="alert-([\w-]+)" class="([^"]+)"', page)
     assert [uid for uid, _ in cards[:3]] == [str(UUID(int=each)) for each in (160, 140, 150)]
@@ -214,7 +224,7 @@ async def test_a_fragment_is_the_main_part_only(nurse: httpx.AsyncClient) -> Non
 
 
 async def test_a_desk_shows_who_has_what_and_who_is_on_duty(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
     page = (await nurse.get("/desk")).text
     rows = re.findall(r'<tr id="alert-[^"]*" class="([^"]*)">.*?</tr>', page, re.DOTALL)
     assert [("urgent" in each, "waits" in each) for each in rows] == [
@@ -232,8 +242,8 @@ async def test_a_desk_shows_who_has_what_and_who_is_on_duty(nurse: httpx.AsyncCl
 
 
 async def test_a_desk_asks_for_what_was_chosen_and_keeps_it(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
-    zone = fake.ZONES[1].id
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
+    zone = fake_people.ZONES[1].id
     asked = {"zone": str(zone), "severity": "30", "track": "care", "waiting": "yes", "sort": "zone"}
     page = (await nurse.get("/desk", params=asked)).text
     assert front.desk_asked == [schemas.DeskQuery(zone=zone, severity=30, track="care", waiting=True)]  # type: ignore[arg-type]
@@ -310,7 +320,7 @@ async def test_an_alert_tells_who_where_how_to_get_in_and_what_the_device_said(n
 
 
 async def test_flags_and_lateness_are_explained(nurse: httpx.AsyncClient) -> None:
-    page = (await nurse.get(f"/alerts/{fake.late_button().id}")).text
+    page = (await nurse.get(f"/alerts/{fake_alerts.late_button().id}")).text
     assert "Skjedde 02:43, kom til oss 20 min forsinket" in page
     assert "Klokka i enheten går for fort." in page
     assert "Meldingen lå lagret på meldingstjeneren" in page
@@ -320,7 +330,7 @@ async def test_an_alert_without_resident_address_or_device_is_still_a_page(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
     front.alerts = [
-        fake.alert(resident=None, address=None, resident_details=None, dwelling=None, device=None, due_at=None)
+        fake_alerts.alert(resident=None, address=None, resident_details=None, dwelling=None, device=None, due_at=None)
     ]
     page = (await nurse.get(f"/alerts/{FALL}")).text
     assert "Ingen beboer er registrert her." in page
@@ -339,7 +349,7 @@ async def test_an_alert_without_resident_address_or_device_is_still_a_page(
 async def test_the_holders_next_step_is_the_large_button(
     nurse: httpx.AsyncClient, front: fake.FakeFront, stage: str, answers: list[str], first: str
 ) -> None:
-    front.alerts = [fake.alert(stage=stage, answers=answers, holder=fake.ME, mine=True)]
+    front.alerts = [fake_alerts.alert(stage=stage, answers=answers, holder=fake_people.ME, mine=True)]
     page = (await nurse.get(f"/alerts/{FALL}")).text
     assert _primary(page) == first
     assert set(re.findall(r'name="answer" value="(\w+)"', page)) == set(answers)
@@ -349,21 +359,21 @@ async def test_the_holders_next_step_is_the_large_button(
     ("changed", "answers", "first"),
     [
         ({"stage": "open"}, ["close", "arrived", "claim"], "Jeg tar den"),
-        ({"stage": "on_way", "holder": fake.KARI}, ["claim", "arrived"], "Jeg kommer også"),
-        ({"stage": "claimed", "holder": fake.KARI, "offered_to": fake.ME}, ["claim"], "Jeg tar den"),
-        ({"stage": "claimed", "holder": fake.ME}, ["claim"], "Jeg har den fortsatt"),
-        ({"stage": "claimed", "holder": fake.KARI}, ["take_over"], "Ta over"),
+        ({"stage": "on_way", "holder": fake_people.KARI}, ["claim", "arrived"], "Jeg kommer også"),
+        ({"stage": "claimed", "holder": fake_people.KARI, "offered_to": fake_people.ME}, ["claim"], "Jeg tar den"),
+        ({"stage": "claimed", "holder": fake_people.ME}, ["claim"], "Jeg har den fortsatt"),
+        ({"stage": "claimed", "holder": fake_people.KARI}, ["take_over"], "Ta over"),
     ],
 )
 async def test_what_taking_it_is_called_depends_on_who_has_it(
     nurse: httpx.AsyncClient, front: fake.FakeFront, changed: dict[str, Any], answers: list[str], first: str
 ) -> None:
-    front.alerts = [fake.alert(answers=answers, **changed)]
+    front.alerts = [fake_alerts.alert(answers=answers, **changed)]
     assert _primary((await nurse.get(f"/alerts/{FALL}")).text) == first
 
 
 async def test_nothing_to_answer_shows_no_buttons(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    front.alerts = [fake.alert(stage="closed", answers=[], closed_at=fake.NOW, due_at=None)]
+    front.alerts = [fake_alerts.alert(stage="closed", answers=[], closed_at=fake_people.NOW, due_at=None)]
     page = (await nurse.get(f"/alerts/{FALL}")).text
     assert 'id="answer-' not in page
     assert '<button class="button primary' not in page
@@ -417,14 +427,14 @@ async def test_done_may_say_more_exactly_what_it_was(nurse: httpx.AsyncClient, f
 
 
 async def test_a_closed_alert_says_what_it_was_and_that_it_happened_again(nurse: httpx.AsyncClient) -> None:
-    page = (await nurse.get(f"/alerts/{fake.closed().id}")).text
+    page = (await nurse.get(f"/alerts/{fake_alerts.closed().id}")).text
     assert '(VKP 4.1 <span lang="nb">Fall</span>)' in page
     assert '(VKP 8 <span lang="nb">samtale</span>)' in page
-    assert f'<a href="/alerts/{fake.paused().id}">Det skjedde igjen 02:49</a>' in page
+    assert f'<a href="/alerts/{fake_alerts.paused().id}">Det skjedde igjen 02:49</a>' in page
 
 
 async def test_pausing_needs_a_reason_and_a_time(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    front.alerts = [fake.alert(stage="claimed", holder=fake.ME, answers=["on_way", "pause"])]
+    front.alerts = [fake_alerts.alert(stage="claimed", holder=fake_people.ME, answers=["on_way", "pause"])]
     given = form((await nurse.get(f"/alerts/{FALL}")).text, "pause")
     for missing in ({"reason": "visit_soon"}, {"minutes": "10"}, {"reason": "visit_soon", "minutes": "31"}):
         assert (await nurse.post(f"/alerts/{FALL}/answer", data={**given, **missing})).status_code == 422
@@ -441,7 +451,7 @@ async def test_pausing_needs_a_reason_and_a_time(nurse: httpx.AsyncClient, front
 async def test_a_pause_is_shown_with_its_reason_and_ended_before_its_time(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
-    uid = fake.paused().id
+    uid = fake_alerts.paused().id
     page = (await nurse.get(f"/alerts/{uid}")).text
     for told in (
         "På pause til 03:26",
@@ -450,7 +460,9 @@ async def test_a_pause_is_shown_with_its_reason_and_ended_before_its_time(
         "<q>Kari er der uansett klokken elleve</q>",
     ):
         assert told in page
-    assert f'<a href="/alerts/{fake.closed().id}">Det samme ble lukket 02:19: Reelt behov, Snakket med</a>' in page
+    assert (
+        f'<a href="/alerts/{fake_alerts.closed().id}">Det samme ble lukket 02:19: Reelt behov, Snakket med</a>' in page
+    )
     first = re.search(r'<div class="first">.*?name="answer" value="(\w+)"', page, re.DOTALL)
     assert first is not None
     assert first[1] == "resume"
@@ -460,7 +472,7 @@ async def test_a_pause_is_shown_with_its_reason_and_ended_before_its_time(
 
 
 async def test_an_offer_is_taken_or_declined(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    uid = fake.offered().id
+    uid = fake_alerts.offered().id
     page = (await nurse.get(f"/alerts/{uid}")).text
     assert re.findall(r'name="answer" value="(\w+)"', page) == ["claim", "decline", "on_way", "arrived"]
     assert "Ole-Jakob Tjensvoll har den fortsatt og får vite det med en gang." in page
@@ -470,13 +482,13 @@ async def test_an_offer_is_taken_or_declined(nurse: httpx.AsyncClient, front: fa
 
 
 async def test_handing_over_names_a_colleague(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    front.alerts = [fake.alert(stage="claimed", holder=fake.ME, answers=["hand_over"])]
+    front.alerts = [fake_alerts.alert(stage="claimed", holder=fake_people.ME, answers=["hand_over"])]
     page = (await nurse.get(f"/alerts/{FALL}")).text
-    assert f'<option value="{fake.KARI.id}">Kari Nordbø</option>' in page
+    assert f'<option value="{fake_people.KARI.id}">Kari Nordbø</option>' in page
     given = form(page, "hand_over")
     assert (await nurse.post(f"/alerts/{FALL}/answer", data=given)).status_code == 422
-    await nurse.post(f"/alerts/{FALL}/answer", data={**given, "to": str(fake.KARI.id)})
-    assert front.taken[0][1].to == fake.KARI.id
+    await nurse.post(f"/alerts/{FALL}/answer", data={**given, "to": str(fake_people.KARI.id)})
+    assert front.taken[0][1].to == fake_people.KARI.id
 
 
 @pytest.mark.parametrize(
@@ -526,7 +538,7 @@ async def test_quarantine_is_for_technical_services(nurse: httpx.AsyncClient, fr
     assert refused.status_code == 403
     assert "Du har ikke tilgang til dette." in refused.text
     assert ">Karantene</a>" not in refused.text
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"technical"}))
     page = (await nurse.get("/quarantine")).text
     assert ">Karantene</a>" in page
     assert "Et felt mangler eller er feil" in page
@@ -542,7 +554,7 @@ def message(number: int, text: str, **more: Any) -> schemas.QuarantineItem:
 @pytest.fixture
 def technician(front: fake.FakeFront, nurse: httpx.AsyncClient) -> httpx.AsyncClient:
     """The same browser with a technician before it, and three messages in quarantine."""
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"technical"}))
     front.items += [message(1, "dispenser jammed"), message(2, "opened", reason="unknown_kind")]
     return nurse
 
@@ -561,7 +573,7 @@ async def test_quarantine_is_searched(technician: httpx.AsyncClient) -> None:
 
 
 async def test_one_message_is_decoded_again_and_what_came_of_it_is_told(technician: httpx.AsyncClient) -> None:
-    given = {"csrf_token": fake.Who().csrf_token, "q": "jammed"}
+    given = {"csrf_token": fake_people.Who().csrf_token, "q": "jammed"}
     done = await technician.post(f"/quarantine/{UUID(int=301)}/decode", data=given)
     assert (done.status_code, done.headers["location"]) == (303, "/quarantine?q=jammed&decoded=1")
     page = (await technician.get(done.headers["location"])).text
@@ -576,7 +588,7 @@ async def test_one_message_is_decoded_again_and_what_came_of_it_is_told(technici
 
 async def test_what_still_cannot_be_read_is_gone_back_to(technician: httpx.AsyncClient, front: fake.FakeFront) -> None:
     front.unreadable = {UUID(int=302)}
-    given = {"csrf_token": fake.Who().csrf_token}
+    given = {"csrf_token": fake_people.Who().csrf_token}
     done = await technician.post(f"/quarantine/{UUID(int=302)}/decode", data=given)
     assert done.headers["location"] == f"/quarantine?unreadable=1#item-{UUID(int=302)}"
     assert "Kan fortsatt ikke leses: 1." in (await technician.get("/quarantine?unreadable=1")).text
@@ -585,7 +597,7 @@ async def test_what_still_cannot_be_read_is_gone_back_to(technician: httpx.Async
 
 async def test_all_are_decoded_again_some_at_a_time(technician: httpx.AsyncClient, front: fake.FakeFront) -> None:
     front.unreadable = {UUID(int=300)}
-    given = {"csrf_token": fake.Who().csrf_token}
+    given = {"csrf_token": fake_people.Who().csrf_token}
     done = await technician.post("/quarantine/decode", data=given)
     page = (await technician.get(done.headers["location"])).text
     assert "Tolket og lagret: 1." in page
@@ -601,13 +613,13 @@ async def test_all_are_decoded_again_some_at_a_time(technician: httpx.AsyncClien
 async def test_decoding_again_is_not_for_care_staff_nor_for_other_sites_forms(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
-    given = {"csrf_token": fake.Who().csrf_token}
+    given = {"csrf_token": fake_people.Who().csrf_token}
     for path in ("/quarantine/decode", f"/quarantine/{UUID(int=300)}/decode"):
         assert (await nurse.post(path, data=given)).status_code == 403
-        front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+        front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"technical"}))
         assert (await nurse.post(path, data={"csrf_token": "wrong"})).status_code == 403
         assert (await nurse.post(path, data=given, headers={"Origin": "https://evil.test"})).status_code == 403
-        front.sessions["token"] = fake.Who()
+        front.sessions["token"] = fake_people.Who()
     assert front.items[0].state == "waiting"
 
 
@@ -643,7 +655,7 @@ async def test_a_guests_choice_is_remembered(guest: httpx.AsyncClient) -> None:
 async def test_the_language_of_whoever_is_signed_in_goes_with_them(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
-    given = {"language": "nn", "csrf_token": fake.Who().csrf_token, "next": f"/alerts/{FALL}"}
+    given = {"language": "nn", "csrf_token": fake_people.Who().csrf_token, "next": f"/alerts/{FALL}"}
     response = await nurse.post("/language", data=given)
     assert response.headers["location"] == f"/alerts/{FALL}"
     assert front.sessions["token"].language == "nn"
@@ -663,17 +675,17 @@ async def test_nothing_that_people_or_devices_write_becomes_a_page(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
     evil = "<script>alert(1)</script>\"' onload=x"
-    told = fake.evidence("<img src=x>", 4, **dict[str, Any]({"<b>": evil, "dose_at": "<i>"}))
-    changed = fake.alert(
+    told = fake_signs.evidence("<img src=x>", 4, **dict[str, Any]({"<b>": evil, "dose_at": "<i>"}))
+    changed = fake_alerts.alert(
         resident=evil,
         address=evil,
         zone=evil,
         condition=evil,
         evidence=[told],
         resident_details=schemas.ResidentView(id=UUID(int=1), name=evil, phone=evil, notes=evil),
-        unanswered_since=fake.NOW,
+        unanswered_since=fake_people.NOW,
         holder=schemas.PersonRef(id=UUID(int=9), name=evil),
-        offered_to=fake.ME,
+        offered_to=fake_people.ME,
         mine=True,
     )
     front.alerts = [changed]
@@ -714,7 +726,7 @@ async def test_the_stream_is_for_those_signed_in(guest: httpx.AsyncClient) -> No
 
 # Where somebody is ----------------------------------------------------------------------------------------------------
 
-OUT_OF_DOORS = f"/alerts/{fake.out_of_doors().id}"
+OUT_OF_DOORS = f"/alerts/{fake_alerts.out_of_doors().id}"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"
 
 
@@ -740,8 +752,8 @@ async def test_the_last_position_is_told_with_how_sure_it_is(nurse: httpx.AsyncC
 
 
 async def test_an_old_position_is_said_to_be_old(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    old = fake.position(47, own=False, distance_from_home_m=0, source="galileo-hs", accuracy_m=None)
-    front.alerts = [fake.alert(positions=[old])]
+    old = fake_signs.position(47, own=False, distance_from_home_m=0, source="galileo-hs", accuracy_m=None)
+    front.alerts = [fake_alerts.alert(positions=[old])]
     page = (await nurse.get(f"/alerts/{FALL}")).text
     for told in (
         "Gammel: funnet 02:27. Kan være et annet sted nå.",
@@ -788,11 +800,11 @@ async def test_the_door_is_shown_where_there_is_a_lock_and_buttons_where_one_may
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
     assert 'class="box door"' not in (await nurse.get(f"/alerts/{FALL}")).text
-    front.change(FALL, locks=[fake.lock(commands=[], parts=[])])
+    front.change(FALL, locks=[fake_signs.lock(commands=[], parts=[])])
     page = (await nurse.get(f"/alerts/{FALL}")).text
     assert "Låsen har ikke sagt noe ennå." in page
     assert f'action="/alerts/{FALL}/command"' not in page
-    front.change(FALL, locks=[fake.lock(), fake.lock(device=UUID(int=202), placed="kjellerdør")])
+    front.change(FALL, locks=[fake_signs.lock(), fake_signs.lock(device=UUID(int=202), placed="kjellerdør")])
     page = (await nurse.get(f"/alerts/{FALL}")).text
     assert "Døra, kjellerdør" in page
     assert page.count(f'action="/alerts/{FALL}/command"') == 6
@@ -817,15 +829,17 @@ async def test_what_became_of_a_command(
     nurse: httpx.AsyncClient, front: fake.FakeFront, state: State, outcome: str | None, told: str
 ) -> None:
     text = said(outcome, "e_lock", "nb") if outcome in ("locked", "jammed") else None
-    given = fake.command("lock", state, outcome=outcome, outcome_text=text, settled_at=fake.NOW if outcome else None)
-    front.change(FALL, locks=[fake.lock(given=[given], parts=[])])
+    given = fake_signs.command(
+        "lock", state, outcome=outcome, outcome_text=text, settled_at=fake_people.NOW if outcome else None
+    )
+    front.change(FALL, locks=[fake_signs.lock(given=[given], parts=[])])
     assert told in (await nurse.get(f"/alerts/{FALL}")).text
 
 
 async def test_a_command_is_a_form_of_this_session_and_a_refusal_is_told(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
-    front.change(FALL, locks=[fake.lock()])
+    front.change(FALL, locks=[fake_signs.lock()])
     page = (await nurse.get(f"/alerts/{FALL}")).text
     found = re.search(r'<form[^>]*id="command-unlock-[^"]*".*?</form>', page, re.DOTALL)
     assert found
