@@ -16,7 +16,7 @@ from gateway import duties, rostering
 from gateway.access import PLANNERS, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound
-from gateway.store import people, rosters
+from gateway.store import checkins, people, rosters
 from gateway.store.db import Connection
 
 
@@ -117,7 +117,7 @@ async def _cover(connection: Connection, person: int, uid: UUID | None, at: date
         return None
     if not plans:
         raise NotAllowed("not_yours", "who covers is for a lead to say", "ask your lead")
-    for zone in await rosters.zones_served(connection, person, at):
+    for zone in await checkins.zones_served(connection, person, at):
         there = await people.colleagues(connection, zone["id"], (zone["role"],), at, reachable=False)
         for each in there:
             if each.uid == uid and each.id != person:

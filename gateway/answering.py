@@ -29,7 +29,7 @@ from alerts.alert import (
     UndoClose,
 )
 from alerts.closing import cause_text
-from gateway import pagetests
+from gateway import once, pagetests
 from gateway.access import may_be_handed
 from gateway.api import schemas
 from gateway.engine import advance
@@ -37,9 +37,8 @@ from gateway.errors import Conflict, Invalid, NotFound
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
 from gateway.store import alerts as alert_store
-from gateway.store import answers, audit, people, receipts, views
+from gateway.store import audit, people, receipts, views
 from gateway.store.alerts import StoredAlert
-from gateway.store.answers import Taken
 from gateway.store.db import Connection
 from gateway.store.views import Sight
 
@@ -96,14 +95,38 @@ async def answer(
 ) -> schemas.AnswerReply:
     """Take an answer. NotFound, Conflict (with the refusal's reason) or Invalid when it cannot be."""
     asked = _fingerprint(uid, request)
-    before = await answers.find(connection, who.person_id, key)
+    before = await once.before(connection, who.person_id, key, asked)
     if before is not None:
-        return _again(before, asked)
+        return schemas.AnswerReply.model_validate(before)
     stored = await _locked(connection, who, uid)
-    await pagetests.check_answer(connection, stored)
-    before = await answers.find(connection, who.person_id, key)  # the same one may have been taken while we waited
+    before = await once.before(connection, who.person_id, key, asked)
     if before is not None:
-        return _again(before, asked)
+        return schemas.AnswerReply.model_validate(before)
+    reply = await _take(connection, who, stored, request, now, cache)
+    await once.keep(connection, who.person_id, key, stored.id, asked, reply.model_dump(mode="json"), now)
+    return reply
+
+
+async def answer_unkept(
+    connection: Connection,
+    who: Answerer,
+    uid: UUID,
+    request: schemas.AnswerRequest,
+    now: datetime,
+    cache: RulebookCache,
+) -> schemas.AnswerReply:
+    """The same, for who keeps what is replied, and so asks once."""
+    return await _take(connection, who, await _locked(connection, who, uid), request, now, cache)
+
+
+async def _take(
+    connection: Connection,
+    who: Answerer,
+    stored: StoredAlert,
+    request: schemas.AnswerRequest,
+    now: datetime,
+    cache: RulebookCache,
+) -> schemas.AnswerReply:
     stale = request.version is not None and request.version != stored.alert.version
     if stale and request.answer in NEEDS_THE_LATEST:
         raise Conflict("stale", "the alert has changed since you looked at it", "look again, then answer")
@@ -119,10 +142,7 @@ async def answer(
     await audit.announce(connection, changed)
     for each in await receipts.just_answered(connection, stored.id, who.person_id, now):
         METRICS.leg("answered", each.severity, each.channel, each.seconds)
-    reply = await _reply(connection, after)
-    taken = Taken(asked, reply.model_dump(mode="json"))
-    await answers.add(connection, who.person_id, key, stored.id, taken, now)
-    return reply
+    return await _reply(connection, after)
 
 
 def event_of(request: schemas.AnswerRequest, by: int, to: int | None) -> Answer:
@@ -160,6 +180,7 @@ async def _locked(connection: Connection, who: Answerer, uid: UUID) -> StoredAle
     stored = await alert_store.lock(connection, uid) if visible else None
     if stored is None:
         raise NotFound("alert", "there is no such alert, or it is not yours to answer")
+    await pagetests.check_answer(connection, stored)
     return stored
 
 
@@ -190,12 +211,6 @@ def _fingerprint(uid: UUID, request: schemas.AnswerRequest) -> bytes:
     unsaid = {name for name in schemas.AnswerRequest.NEWER if getattr(request, name) is None}
     asked = request.model_copy(update={"given_at": None})
     return hashlib.sha256(f"{uid} {asked.model_dump_json(exclude=unsaid)}".encode()).digest()
-
-
-def _again(before: Taken, asked: bytes) -> schemas.AnswerReply:
-    if before.request != asked:
-        raise Conflict("key_reused", "this Idempotency-Key came with another answer before", "make a new key")
-    return schemas.AnswerReply.model_validate(before.reply)
 
 
 async def _reply(connection: Connection, stored: StoredAlert) -> schemas.AnswerReply:

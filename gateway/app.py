@@ -15,26 +15,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
 from alerts.channels import Channel, load_channel
 from alerts.channels.canary import Canary
 from alerts.channels.web_push import WebPush
-from alerts.vapid import fresh_key, public_key
+from alerts.vapid import fresh_key
 from devices.model import Lane
 from gateway import canary, push
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
-from gateway.callbacks import Callers
 from gateway.canaryhealth import canaries_of
 from gateway.canaryresident import CanaryResident
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.contacting import Reaching
 from gateway.dispatcher import Dispatcher, Dispatching
 from gateway.front import Front
+from gateway.front.calls import Services
 from gateway.health import Health, SiteHealth, judge, shared_out
-from gateway.heartbeat import Heartbeat
 from gateway.lanes import LaneSettings, LaneWorker
 from gateway.live import Live
 from gateway.pagetests import PageTestTimes
@@ -44,11 +44,25 @@ from gateway.settings import Role, Settings, start_of
 from gateway.shares import Key
 from gateway.sharing import Sharing
 from gateway.store import alerts as alert_store
-from gateway.store import commands, gateways, migrate, observations, outlook, pages, rosters, silences, sites, watches
+from gateway.store import (
+    checkins,
+    commands,
+    duesilences,
+    gateways,
+    migrate,
+    observations,
+    outlook,
+    pages,
+    sites,
+    watches,
+)
 from gateway.store import push as push_store
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
+
+if TYPE_CHECKING:
+    from gateway.heartbeat import Heartbeat
 
 log = structlog.get_logger()
 
@@ -98,18 +112,7 @@ class Gateway:
         self.started_at = self.clock.now()
         self.cache = RulebookCache(settings.local, tuple(self.channels))
         self.live = Live(self.database)
-        callers = Callers(self.channels, self._public_url)
-        self.front = Front(
-            self.web_database,
-            self.clock,
-            self.cache,
-            self._reaching(),
-            self.live,
-            settings.limits,
-            self.started_at,
-            callers,
-            pace,
-        )
+        self.front = Front(self._services(pace))
         self.timekeeper = Timekeeper(
             self.database,
             self.clock,
@@ -164,6 +167,18 @@ class Gateway:
 
     # Making ---------------------------------------------------------------------------------------------------------
 
+    def _services(self, pace: Pace | None) -> Services:
+        return Services(
+            database=self.web_database,
+            clock=self.clock,
+            cache=self.cache,
+            reaching=self._reaching(),
+            live=self.live,
+            limits=self.settings.limits,
+            started_at=self.started_at,
+            pace=pace,
+        )
+
     def _reaching(self) -> Reaching:
         within, lately = self.settings.page_test_seconds, self.settings.page_test_hours
         return Reaching(
@@ -195,8 +210,12 @@ class Gateway:
 
     def _heartbeat(self, pace: Pace | None) -> Heartbeat | None:
         url = self.settings.heartbeat_url
+        if url is None:
+            return None
+        from gateway.heartbeat import Heartbeat  # noqa: PLC0415 - what speaks HTTP takes some MB
+
         every = timedelta(seconds=self.settings.heartbeat_seconds)
-        return Heartbeat(url.get_secret_value(), every, self.clock, self.health, pace) if url else None
+        return Heartbeat(url.get_secret_value(), every, self.clock, self.health, pace)
 
     async def _prepare(self, connection: Connection) -> None:
         changed = await install_defaults(connection, self.clock.now())
@@ -210,7 +229,7 @@ class Gateway:
         key = config["private_key"] or await push_store.private_key(connection, fresh_key(), self.clock.now())
         channel = WebPush(WebPush.Config(**{**config, "private_key": key}))
         self.channels[push_store.CHANNEL] = channel
-        self.front.pushing = push.Pushing(public_key(key), channel, self.settings.push_private_endpoints)
+        self.front.pushing = push.Pushing(key, channel, self.settings.push_private_endpoints)
 
     def _start_lane(self, site: sites.Site, lane: Lane) -> LaneWorker:
         settings = LaneSettings(
@@ -350,8 +369,8 @@ class Gateway:
             **await alert_store.unanswered(connection, now),
             **await pages.standing(connection, now),
             "oldest_watch": await watches.oldest_overdue(connection, now),
-            "oldest_silence": await silences.oldest_overdue(connection, now),
-            "oldest_roster_look": await rosters.oldest_overdue(connection, now),
+            "oldest_silence": await duesilences.oldest_overdue(connection, now),
+            "oldest_roster_look": await checkins.oldest_overdue(connection, now),
             "unreadable_rules": len((await self.cache.read(connection)).unreadable),
         }
         unknown = await migrate.newer(connection)

@@ -23,14 +23,13 @@ from alerts.words import said
 from devices.dialects import dialects
 from devices.kinds import kinds
 from devices.model import DeviceAddress
-from gateway import cursors
+from gateway import cursors, once
 from gateway.access import Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound, Problem
 from gateway.store import alerts as alert_store
-from gateway.store import answers, audit, commands, devices, pages, people, views
+from gateway.store import audit, commands, devices, pages, people, views
 from gateway.store.alerts import StoredAlert
-from gateway.store.answers import Taken
 from gateway.store.audit import Audited, Changed
 from gateway.store.commands import CommandSearch
 from gateway.store.db import Connection, new_uid
@@ -57,18 +56,18 @@ async def ask(
     """Take a command; it is sent by whoever holds the site's alarm lane. NotFound, NotAllowed, Conflict or Invalid when it
     cannot be asked for."""
     fingerprint = hashlib.sha256(f"command {uid} {request.model_dump_json()}".encode()).digest()
-    before = await answers.find(connection, who.person_id, key)
+    before = await once.before(connection, who.person_id, key, fingerprint)
     if before is not None:
-        return _again(before, fingerprint)
+        return schemas.CommandView.model_validate(before)
     row = await views.alert(connection, uid, who.sight)
     if row is None:
         raise NotFound("alert", "there is no such alert, or it is not yours to answer")
     await _check(connection, who, await alert_store.find(connection, uid), now, local)
     device = await _device(connection, row["dwelling_id"], request, now)
     busy = await commands.is_busy(connection, device.id)
-    before = await answers.find(connection, who.person_id, key)  # the same one may have been taken while we waited
+    before = await once.before(connection, who.person_id, key, fingerprint)
     if before is not None:
-        return _again(before, fingerprint)
+        return schemas.CommandView.model_validate(before)
     if busy:
         raise Conflict("busy", "the device is doing something else just now", "wait until that is done, then ask again")
     valid = timedelta(seconds=request.valid_seconds)
@@ -77,7 +76,7 @@ async def ask(
     stored = await _check(connection, who, await alert_store.lock(connection, uid), now, local)  # … so once more
     await _note(connection, stored, device, inner, command)
     view = _asked_view(command, who)
-    await answers.add(connection, who.person_id, key, stored.id, Taken(fingerprint, view.model_dump(mode="json")), now)
+    await once.keep(connection, who.person_id, key, stored.id, fingerprint, view.model_dump(mode="json"), now)
     return view
 
 
@@ -169,12 +168,6 @@ async def _note(connection: Connection, stored: StoredAlert, device: Fitted, inn
     params = {"alert": stored.id, "device": device.id, "command": command.name, "reason": command.reason}
     await audit.add(connection, now, (Audited("command.requested", "command", inner, by, params),))
     await audit.announce(connection, Changed(frozenset({stored.zone_id}), frozenset({by}), commands=True))
-
-
-def _again(before: Taken, fingerprint: bytes) -> schemas.CommandView:
-    if before.request != fingerprint:
-        raise Conflict("key_reused", "this Idempotency-Key came with another request before", "make a new key")
-    return schemas.CommandView.model_validate(before.reply)
 
 
 # As it is shown -------------------------------------------------------------------------------------------------------

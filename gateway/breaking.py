@@ -12,12 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.alert import Stage
-from alerts.model import Clear, Entry, Evidence, Raise, Severity, Subject, Track
+from alerts.model import Clear, Entry, Evidence
 from alerts.rulebook import Rulebook
+from gateway import noticing
 from gateway.engine import act
-from gateway.store import alerts as alert_store
-from gateway.store import audit, outlook, receipts, rosters
+from gateway.store import audit, outlook, receipts
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 
@@ -48,15 +47,12 @@ async def broke(
     await audit.add(connection, now, (line,))
     await outlook.look_at(connection, now)
     zone = await receipts.zone_of(connection, contact.person_id, now) or zone_id
-    site = await rosters.site_for(connection, zone)
-    if site is None:
-        return Changed()  # no site, no homes: nobody would be paged anyway
-    changed = await act(connection, [_notice(contact, Subject(site, zone), now)], now, book)
+    subject = await noticing.subject_in(connection, zone)
+    if subject is None:
+        return Changed()
+    notice = noticing.word(key_of(contact.id), CONTACT_BROKEN, subject, now, notice=(contact.person_id,))
     told = Entry("contact_broken", {"persons": [contact.person_id], "channel": contact.channel})
-    for stored in (await alert_store.lock_open(connection, [key_of(contact.id)])).values():
-        if stored.alert.stage is not Stage.CLOSED:
-            await alert_store.add_entries(connection, stored.id, (told,), now)
-    return changed
+    return await noticing.tell(connection, notice, told, now, book)
 
 
 async def mended(
@@ -74,16 +70,3 @@ async def over(connection: Connection, contact_id: int, now: datetime, book: Rul
     """Nobody has to see to a contact any more: it works, or there is no such contact."""
     clear = Clear(key_of(contact_id), Evidence("contact_works", now, now))
     return await act(connection, [clear], now, book)
-
-
-def _notice(contact: OfPerson, subject: Subject, now: datetime) -> Raise:
-    return Raise(
-        key=key_of(contact.id),
-        condition=CONTACT_BROKEN,
-        vkp_code=None,
-        severity=Severity.MODERATE,
-        track=Track.TECHNICAL,
-        subject=subject,
-        evidence=Evidence(CONTACT_BROKEN, now, now),
-        notice=(contact.person_id,),
-    )

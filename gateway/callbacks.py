@@ -27,14 +27,12 @@ from alerts.delivery import PageState, Receipt
 from alerts.phone import told as number_of
 from alerts.phoned import OF_TEST, Outcome, says_yes
 from alerts.render import DEFAULT_LANGUAGE
-from gateway import pagetests, receipts
+from gateway import once, pagetests, receipts
 from gateway.errors import Conflict, Gone, Invalid, NotAllowed, NotFound, SettingError
 from gateway.metrics import METRICS
 from gateway.rulebook import RulebookCache
-from gateway.store import answers
 from gateway.store import callbacks as store
 from gateway.store.alerts import StoredAlert
-from gateway.store.answers import Taken
 from gateway.store.callbacks import CalledPage
 from gateway.store.db import Connection
 
@@ -42,14 +40,6 @@ log = structlog.get_logger()
 
 ANSWERED_WITHIN = timedelta(minutes=30)
 LONGEST_KEY = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Callers:
-    """Who may call us back: the channels that are set up, and the address under which they reach us."""
-
-    channels: Mapping[str, Channel]
-    public_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +71,23 @@ def standing_urls(channels: Mapping[str, Channel], public_url: str) -> list[str]
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def read_report(callers: Callers, channel: str, call: CalledBack) -> Reported | None:
+def read_report(channels: Mapping[str, Channel], channel: str, call: CalledBack) -> Reported | None:
     """NotFound for a channel that is not called back, NotAllowed for who was not asked, Invalid for rubbish."""
-    hears = _proven(callers, channel, call)
+    hears = _proven(channels, channel, call)
     try:
         return hears.report(call)
     except ValueError as error:
         raise Invalid("report", str(error), "send what your documentation says") from None
 
 
-def read_answer(callers: Callers, channel: str, call: CalledBack) -> tuple[Hears, Said | None]:
+def read_answer(channels: Mapping[str, Channel], channel: str, call: CalledBack) -> tuple[Hears, Said | None]:
     """The same, for what somebody answered."""
-    hears = _proven(callers, channel, call)
+    hears = _proven(channels, channel, call)
     return hears, hears.inbound(call)
 
 
-def _proven(callers: Callers, channel: str, call: CalledBack) -> Hears:
-    hears = callers.channels.get(channel)
+def _proven(channels: Mapping[str, Channel], channel: str, call: CalledBack) -> Hears:
+    hears = channels.get(channel)
     if not isinstance(hears, Hears):
         raise NotFound("channel", "this channel is not called back", "look at the address that was given out")
     if not hears.proven(call):
@@ -188,13 +178,13 @@ async def _take(
         stored = await receipts.lock(connection, page.uid)
     except NotFound:  # it has been forgotten this very moment
         return Told(Outcome.NOBODY)
-    before = await answers.find(connection, page.person_id, key)
+    asked = hashlib.sha256(key.encode()).digest()
+    before = await once.before(connection, page.person_id, key, asked)
     if before is not None:
-        return Told(Outcome(before.reply["outcome"]), before.reply["zone"], page.language)
-    request = hashlib.sha256(key.encode())
-    outcome = _of(page, await _claim(connection, page, stored, request.hexdigest(), now, cache))
-    taken = Taken(request.digest(), {"outcome": outcome, "zone": page.zone})
-    await answers.add(connection, page.person_id, key, page.alert_id, taken, now)
+        return Told(Outcome(before["outcome"]), before["zone"], page.language)
+    outcome = _of(page, await _claim(connection, page, stored, now, cache))
+    reply = {"outcome": outcome, "zone": page.zone}
+    await once.keep(connection, page.person_id, key, page.alert_id, asked, reply, now)
     return Told(outcome, page.zone, page.language)
 
 
@@ -202,12 +192,11 @@ async def _claim(
     connection: Connection,
     page: CalledPage,
     stored: StoredAlert | None,
-    said: str,
     now: datetime,
     cache: RulebookCache,
 ) -> Outcome:
     try:
-        await receipts.claim(connection, page.uid, None, now, cache, said=said)
+        await receipts.claim(connection, page.uid, None, now, cache, kept=True)
     except (Gone, NotFound):
         return Outcome.CLOSED if stored is None or stored.alert.stage is Stage.CLOSED else Outcome.NO_PAGE
     except Conflict:

@@ -15,16 +15,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from alerts.alert import Stage
 from alerts.checkin import EARLY, MISSED, CheckIn, OnRoster, Presence, presence
 from alerts.duty import next_change
-from alerts.model import Clear, Entry, Evidence, Raise, Severity, Subject, Track
+from alerts.model import Clear, Entry, Evidence
 from alerts.policy import NOT_CHECKED_IN
 from alerts.rulebook import Rulebook
+from gateway import noticing
 from gateway.engine import act
 from gateway.errors import NotFound
-from gateway.store import alerts as alert_store
-from gateway.store import audit, people, rosters
+from gateway.store import audit, checkins, people, rosters
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 from gateway.store.people import CHECKS_IN, Roster
@@ -48,11 +47,11 @@ class There:
 
 async def where(connection: Connection, person_id: int, now: datetime, local: tzinfo) -> list[There]:
     """In which zones somebody has to check in now, or within the time in which it counts; in the order of their ids."""
-    served = await rosters.zones_served(connection, person_id, now)
+    served = await checkins.zones_served(connection, person_id, now)
     zones = {row["id"]: row["below"] for row in served if row["role"] == CHECKS_IN and row["uses"]}
     if not zones:
         return []
-    last = (await rosters.check_ins(connection, [person_id], now)).get(person_id)
+    last = (await checkins.check_ins(connection, [person_id], now)).get(person_id)
     found: list[There] = []
     for zone, below in sorted(zones.items()):
         roster = await people.roster(connection, zone, now, now + EARLY)
@@ -85,7 +84,7 @@ async def check_in(connection: Connection, person_id: int, now: datetime, local:
         )
     if all(each.presence is Presence.CHECKED_IN for each in places):
         return None
-    await rosters.check_in(connection, person_id, now)
+    await checkins.check_in(connection, person_id, now)
     await _said(connection, person_id, "check_in.in", now)
     return places[0]
 
@@ -93,24 +92,24 @@ async def check_in(connection: Connection, person_id: int, now: datetime, local:
 async def check_out(connection: Connection, person_id: int, now: datetime) -> None:
     """Somebody is not there any more."""
     await rosters.lock_person(connection, person_id)
-    if await rosters.check_out(connection, person_id, now):
+    if await checkins.check_out(connection, person_id, now):
         await _said(connection, person_id, "check_in.out", now)
 
 
 async def _said(connection: Connection, person_id: int, action: str, now: datetime) -> None:
     await audit.add(connection, now, (Audited(action, "person", person_id, person_id),))
-    await rosters.look_again_for(connection, [person_id], now)
+    await checkins.look_again_for(connection, [person_id], now)
     await audit.announce(connection, Changed(persons=frozenset({person_id})))
 
 
 async def expected(connection: Connection, but: Collection[int], now: datetime, local: tzinfo) -> list[int]:
     """Whoever is on duty and has not said that they are there, in the zones that use it; but for those of some zones."""
     found: set[int] = set()
-    for zone in await rosters.looked_at(connection):
+    for zone in await checkins.looked_at(connection):
         if zone in but:
             continue
         own = _own_duty(await people.roster(connection, zone, now, now), now, local)
-        checks = await rosters.check_ins(connection, [each.person_id for each in own], now)
+        checks = await checkins.check_ins(connection, [each.person_id for each in own], now)
         waits = {Presence.EXPECTED, Presence.NOT_CHECKED_IN}
         found |= {each.person_id for each in own if presence(each, checks.get(each.person_id), now) in waits}
     return sorted(found)
@@ -121,7 +120,7 @@ async def expected(connection: Connection, but: Collection[int], now: datetime, 
 
 async def look(connection: Connection, now: datetime, book: Rulebook) -> int:
     """Every zone that is due. How many were looked at."""
-    due = await rosters.lock_looks(connection, now, MANY)
+    due = await checkins.lock_looks(connection, now, MANY)
     changed = Changed()
     for zone in due:
         changed |= await _look_at(connection, zone, now, book)
@@ -133,8 +132,8 @@ async def _look_at(connection: Connection, zone: int, now: datetime, book: Ruleb
     """Gather, decide, apply."""
     roster = await people.roster(connection, zone, now, now + A_DAY)
     own = _own_duty(roster, now, book.local)
-    checks = await rosters.check_ins(connection, [each.person_id for each in own], now)
-    known = await rosters.missed_keys(connection, _key(zone))
+    checks = await checkins.check_ins(connection, [each.person_id for each in own], now)
+    known = await checkins.missed_keys(connection, _key(zone))
 
     missed = [each for each in own if presence(each, checks.get(each.person_id), now) in MISSED]
     over = set(known) - {_key(zone, each.person_id) for each in missed}
@@ -142,10 +141,10 @@ async def _look_at(connection: Connection, zone: int, now: datetime, book: Ruleb
     changed = await act(connection, [Clear(each, Evidence("checked_in", now, now)) for each in sorted(over)], now, book)
     for person in missed:
         key, since = _key(zone, person.person_id), _since(person, checks.get(person.person_id))
-        if key not in known and not await rosters.was_missed(connection, zone, key, since):
+        if key not in known and not await checkins.was_missed(connection, zone, key, since):
             changed |= await _miss(connection, zone, person.person_id, now, book)
     following = _next(roster, own, checks, now, book.local) if 0 in roster.graces else None
-    await rosters.look_next(connection, zone, following)
+    await checkins.look_next(connection, zone, following)
     return changed
 
 
@@ -161,25 +160,11 @@ def _own_duty(roster: Roster, now: datetime, local: tzinfo) -> list[OnRoster]:
 
 
 async def _miss(connection: Connection, zone: int, person: int, now: datetime, book: Rulebook) -> Changed:
-    site = await rosters.site_for(connection, zone)
-    if site is None:
-        return Changed()  # no site, no homes: nobody would be paged anyway
-    missed = Raise(
-        key=_key(zone, person),
-        condition=NOT_CHECKED_IN,
-        vkp_code=None,
-        severity=Severity.MODERATE,
-        track=Track.TECHNICAL,
-        subject=Subject(site, zone),
-        evidence=Evidence(NOT_CHECKED_IN, now, now),
-    )
-    changed = await act(connection, [missed], now, book)
-    for stored in (await alert_store.lock_open(connection, [missed.key])).values():
-        if stored.alert.stage is not Stage.CLOSED:
-            await alert_store.add_entries(
-                connection, stored.id, (Entry("missed_at_check_in", {"persons": [person]}),), now
-            )
-    return changed
+    subject = await noticing.subject_in(connection, zone)
+    if subject is None:
+        return Changed()
+    missed = noticing.word(_key(zone, person), NOT_CHECKED_IN, subject, now)
+    return await noticing.tell(connection, missed, Entry("missed_at_check_in", {"persons": [person]}), now, book)
 
 
 def _next(

@@ -244,13 +244,11 @@ def _password(path: Path | None) -> str:
 
 async def _seed(url: str, residents: int, number: int, password: str, devices_file: Path | None) -> seeding.Seeded:
     from gateway.rulebook import install_defaults  # noqa: PLC0415
-    from gateway.store.db import Connection, Database  # noqa: PLC0415
+    from gateway.store.db import Connection, opened  # noqa: PLC0415
     from gateway.store.migrate import migrate as migrate_database  # noqa: PLC0415
 
     await migrate_database(url)
     now = SystemClock().now()
-    database = Database(url)
-    await database.open()
 
     async def work(connection: Connection) -> seeding.Seeded:
         await install_defaults(connection, now)
@@ -260,10 +258,8 @@ async def _seed(url: str, residents: int, number: int, password: str, devices_fi
             seeding.write_devices(rows, devices_file)
         return seeded
 
-    try:
+    async with opened(url) as database:
         return await database.run(work)
-    finally:
-        await database.close()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.pagetests import PageTestTimes
 from gateway.store import alerts as alert_store
-from gateway.store import audit, contacts, outlook, people, rosters
+from gateway.store import audit, checkins, contacts, outlook, people, rosters
 from gateway.store.audit import Audited, Changed
 from gateway.store.contacts import Kept
 from gateway.store.db import Connection
@@ -201,7 +201,7 @@ async def _serves(connection: Connection, who: Who, now: datetime, local: tzinfo
     """Whether pages may come to them now: they lead, are at the response centre, or are on duty somewhere."""
     if who.roles & ALWAYS:
         return True
-    for row in await rosters.zones_served(connection, who.person_id, now):
+    for row in await checkins.zones_served(connection, who.person_id, now):
         roster = await people.roster(connection, row["id"], now, now)
         if any(each.person_id == who.person_id for each in roster.duties(row["role"], now, local)):
             return True

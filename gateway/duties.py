@@ -19,7 +19,7 @@ from gateway import checking
 from gateway.access import PLANNERS, Who
 from gateway.api import schemas
 from gateway.errors import Invalid, NotFound
-from gateway.store import contacts, people, rosters, staff, zones
+from gateway.store import checkins, contacts, people, plans, rosters, staff, zones
 from gateway.store.db import Connection
 from gateway.store.people import Person, Roster
 
@@ -45,8 +45,8 @@ async def roster(connection: Connection, who: Who, uid: UUID, now: datetime, loc
     swaps = await rosters.swaps(connection, zone["id"], now)
     absences = await rosters.absences(connection, list(there), now, None)
     persons = await _named(connection, [*rotations, *overrides, *swaps, *absences])
-    _, graces = await rosters.read(connection, zone["id"], now, now)
-    own_minutes, own_tests = await rosters.own_check_in(connection, zone["id"])
+    _, graces = await plans.read(connection, zone["id"], now, now)
+    own_minutes, own_tests = await checkins.own_check_in(connection, zone["id"])
     return schemas.RosterView(
         zone=named(zone),
         time_zone=local.key,
@@ -147,7 +147,7 @@ class Own:
 
 async def mine(connection: Connection, who: Who, now: datetime, local: ZoneInfo) -> schemas.MyDuty:
     """One's own shifts, swaps, absences and check-in."""
-    places = await rosters.zones_served(connection, who.person_id, now)
+    places = await checkins.zones_served(connection, who.person_id, now)
     own = await own_shifts(connection, who.person_id, places, now, now + AHEAD, local)
     swaps = [row for zone in _once(places) for row in await rosters.swaps(connection, zone["id"], now)]
     concerned = {row["id"]: row for row in swaps if who.person_id in (row["asks_id"], row["gives_id"])}

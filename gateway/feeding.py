@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
-from hashlib import sha256
-from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,7 +23,7 @@ from gateway.access import Who
 from gateway.api import schemas
 from gateway.calendars import Compared, Dated, Entry, Found, Read
 from gateway.errors import Invalid, NotFound
-from gateway.store import audit, outlook, people, rosters, zones
+from gateway.store import audit, checkins, outlook, people, rosterfeeds, rosters, tokens, zones
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 from gateway.store.people import Person
@@ -87,7 +85,7 @@ async def _known(
     there = await people.colleagues(connection, zone["id"], (request.role,), at, reachable=False)
     ids = {each.uid: each.id for each in there}
     names = {name for each in found for attendee in each.attendees for name in attendee}
-    known = await rosters.persons_by_name(connection, names, sorted(ids.values()))
+    known = await rosterfeeds.persons_by_name(connection, names, sorted(ids.values()))
     strange = sorted(str(each) for each in request.people.values() if each not in ids)
     if strange:
         raise Invalid("people", f"no staff of this zone: {', '.join(strange)}", "choose some of its staff")
@@ -101,7 +99,7 @@ def local_midnight(request: schemas.ImportRequest, now: datetime) -> datetime:
 
 async def _brought(connection: Connection, zone: Row, request: schemas.ImportRequest, local: ZoneInfo) -> list[Dated]:
     since, until = (local_time(day, time(0), local) for day in (request.since, request.until))
-    rows = await rosters.planned_by(connection, zone["id"], request.role, request.source, since, until)
+    rows = await rosterfeeds.planned_by(connection, zone["id"], request.role, request.source, since, until)
     return [Dated(row["person_id"], row["begins"], row["ends"], row["event"], row["id"]) for row in rows]
 
 
@@ -128,9 +126,9 @@ async def _apply(
 ) -> None:
     gone = [each.id for each in (*compared.removed, *(was for was, _ in compared.moved)) if each.id is not None]
     fresh = [*compared.added, *(becomes for _, becomes in compared.moved)]
-    await rosters.drop_planned(connection, gone)
+    await rosterfeeds.drop_planned(connection, gone)
     rows = [(each.person_id, each.begins, each.ends, each.event) for each in fresh]
-    await rosters.plan(connection, zone["id"], request.role, request.source, rows)
+    await rosterfeeds.plan(connection, zone["id"], request.role, request.source, rows)
     told = {
         "source": request.source,
         "added": len(compared.added),
@@ -138,7 +136,7 @@ async def _apply(
         "removed": len(compared.removed),
     }
     await audit.add(connection, now, (Audited("roster.imported", "zone", zone["id"], who.person_id, told),))
-    await rosters.look_again(connection, [zone["id"]], now)
+    await checkins.look_again(connection, [zone["id"]], now)
     await outlook.look_at(connection, now)
     await audit.announce(connection, Changed(frozenset({zone["id"]})))
 
@@ -175,22 +173,22 @@ def _view(
 
 async def feeds(connection: Connection, who: Who) -> list[schemas.FeedView]:
     """One's own calendars; their addresses were shown when they were made."""
-    return [_feed(row) for row in await rosters.feeds(connection, who.person_id)]
+    return [_feed(row) for row in await rosterfeeds.feeds(connection, who.person_id)]
 
 
 async def add_feed(connection: Connection, who: Who, request: schemas.FeedRequest, now: datetime) -> schemas.FeedView:
     """A new address. The oldest makes room for it."""
     zone = await duties.own_zone(connection, who, request.zone) if request.zone is not None else None
     await rosters.lock_person(connection, who.person_id)
-    there = await rosters.feeds(connection, who.person_id)
+    there = await rosterfeeds.feeds(connection, who.person_id)
     for row in there[: len(there) - MOST_FEEDS + 1] if len(there) >= MOST_FEEDS else ():
-        await rosters.revoke_feed(connection, who.person_id, row["uid"], now)
-    token = token_urlsafe(32)
+        await rosterfeeds.revoke_feed(connection, who.person_id, row["uid"], now)
+    token = tokens.fresh()
     inner, uid = await rosters.add(
         connection,
         "roster_feed",
         {
-            "token_hash": _hash(token),
+            "token_hash": tokens.hashed(token),
             "person_id": who.person_id,
             "zone_id": zone["id"] if zone else None,
             "role": request.role,
@@ -198,13 +196,13 @@ async def add_feed(connection: Connection, who: Who, request: schemas.FeedReques
         },
     )
     await audit.add(connection, now, (Audited("feed.added", "feed", inner, who.person_id),))
-    made = next(row for row in await rosters.feeds(connection, who.person_id) if row["uid"] == uid)
+    made = next(row for row in await rosterfeeds.feeds(connection, who.person_id) if row["uid"] == uid)
     return _feed(made).model_copy(update={"address": f"/calendar/{token}.ics"})
 
 
 async def revoke_feed(connection: Connection, who: Who, uid: UUID, now: datetime) -> None:
     """Whoever has the address gets nothing more."""
-    inner = await rosters.revoke_feed(connection, who.person_id, uid, now)
+    inner = await rosterfeeds.revoke_feed(connection, who.person_id, uid, now)
     if inner is None:
         raise NotFound("feed", "there is no such calendar, or it is not yours")
     await audit.add(connection, now, (Audited("feed.revoked", "feed", inner, who.person_id),))
@@ -212,13 +210,13 @@ async def revoke_feed(connection: Connection, who: Who, uid: UUID, now: datetime
 
 async def calendar(connection: Connection, token: str, now: datetime, local: ZoneInfo) -> str:
     """What an address shows. NotFound for one that never was, is revoked, or whose owner may not see it any more."""
-    row = await rosters.feed_by(connection, _hash(token))
+    row = await rosterfeeds.feed_by(connection, tokens.hashed(token))
     if row is None:
         raise NotFound("feed", "there is no such calendar, or it is revoked")
     since, until = now - BACK, now + AHEAD
     gettext = translations(row["language"]).gettext
     if row["zone_id"] is None:
-        places = await rosters.zones_served(connection, row["person_id"], now)
+        places = await checkins.zones_served(connection, row["person_id"], now)
         own = await duties.own_shifts(connection, row["person_id"], places, since, until, local)
         person = (row["person"], str(row["person_uid"]))
         entries = [
@@ -265,7 +263,3 @@ def _uid(person: object, zone: object, begins: datetime) -> str:
 def _feed(row: Row) -> schemas.FeedView:
     zone = schemas.Named(id=row["zone_uid"], name=row["zone"]) if row["zone_id"] is not None else None
     return schemas.FeedView(id=row["uid"], zone=zone, role=row["role"], since=row["created_at"])
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode()).digest()

@@ -20,7 +20,7 @@ from gateway import cursors, fitting, keeping, reading, silencelist
 from gateway.access import ANYBODY, KEEPERS, TRACKS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound
-from gateway.store import audit, homes, silences, views, zones
+from gateway.store import audit, duesilences, homes, views, zones
 from gateway.store.audit import Audited
 from gateway.store.db import Connection
 from gateway.store.homes import HomeSearch
@@ -126,7 +126,7 @@ async def move_in(
     await homes.move_in(connection, row["id"], dwelling["id"], at, now)
     for each in along:
         await fitting.moved_along(connection, who, each, dwelling["id"], row["id"], at, now, zone)
-    await silences.look_again(connection, row["id"], now)
+    await duesilences.look_again(connection, row["id"], now)
     told = {"from": before["dwelling_id"] if before else None, "dwelling": dwelling["id"], "devices": len(along)}
     await _note(connection, who, "resident.moved", row["id"], now, **told)
     return await _shown(connection, who, uid, now)

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.columns import columns
-from gateway.errors import GatewayError
+from gateway.database import up_to_date
 from gateway.health import Part, part_of
 from gateway.store import gateways, sites
-from gateway.store.db import Connection, Database
+from gateway.store.db import Connection
 from gateway.store.gateways import Process
-from gateway.store.migrate import pending
 from gateway.store.sites import LaneRow
 
 NOTHING = "-"
@@ -24,24 +23,14 @@ PARTS = {
 }
 
 
-class OldSchema(GatewayError):
-    """The database is not up to date: run hjemmevakt migrate."""
-
-
 async def look(url: str) -> tuple[list[LaneRow], list[Process]]:
     """Every lane, and every process that is known. OldSchema; DatabaseGone."""
-    if await pending(url):
-        raise OldSchema("the database is not up to date: run hjemmevakt migrate")
 
     async def both(connection: Connection) -> tuple[list[LaneRow], list[Process]]:
         return await sites.every_lane(connection), await gateways.processes(connection)
 
-    database = Database(url, size=1)
-    await database.open()
-    try:
+    async with up_to_date(url) as database:
         return await database.run(both)
-    finally:
-        await database.close()
 
 
 def table(rows: Sequence[LaneRow], known: Sequence[Process], local: ZoneInfo) -> Iterator[str]:

@@ -36,10 +36,10 @@ from gateway.access import OVERSEERS
 from gateway.engine import act
 from gateway.holding import was_silenced
 from gateway.store import alerts as alert_store
-from gateway.store import audit, held, silences
+from gateway.store import audit, duesilences, held, silences, zones
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import LOST_A_RACE, Connection, DatabaseGone
-from gateway.store.silences import DueSilence
+from gateway.store.duesilences import DueSilence
 
 log = structlog.get_logger()
 
@@ -120,8 +120,8 @@ class AllDue:
 
 async def due(connection: Connection, now: datetime, after: int, limit: int) -> AllDue:
     """What is due of silences; see :func:`gateway.store.silences.due`."""
-    ids = await silences.due(connection, now, after, limit)
-    return AllDue(ids, await silences.due_summaries(connection, now, limit))
+    ids = await duesilences.due(connection, now, after, limit)
+    return AllDue(ids, await duesilences.due_summaries(connection, now, limit))
 
 
 async def pass_time(connection: Connection, silence_id: int, now: datetime, book: Rulebook) -> int:
@@ -144,10 +144,10 @@ async def _done(connection: Connection, work: Callable[[], Awaitable[Changed | N
 
 async def _pass(connection: Connection, silence_id: int, now: datetime, book: Rulebook) -> Changed | None:
     """Look at it; of one whose time is up already, raise what could not be raised then."""
-    found = await silences.lock_due(connection, silence_id, now, sorted(OVERSEERS))
+    found = await duesilences.lock_due(connection, silence_id, now, sorted(OVERSEERS))
     if found is not None:
         return await _look_at(connection, found, now, book)
-    over = await silences.lock_over(connection, silence_id, now)
+    over = await duesilences.lock_over(connection, silence_id, now)
     done = await _lift_all(connection, over, now, book) if over is not None else []
     return reduce(or_, done) if done else None
 
@@ -158,9 +158,9 @@ async def _look_at(connection: Connection, due: DueSilence, now: datetime, book:
     if found.ended is not None or found.again_at is None:
         return await end(connection, silence, found.ended or Ended.TIME_UP, None, now, book)
     warned = now if Due.WARN in found.due else None
-    await silences.looked_at(connection, silence.id, silence.zone_id, found.again_at, warned)
+    await duesilences.looked_at(connection, silence.id, silence.zone_id, found.again_at, warned)
     if silence.zone_id != due.silence.zone_id:
-        await silences.plan_summary(connection, silence.zone_id, next_morning(now, book.local))
+        await duesilences.plan_summary(connection, silence.zone_id, next_morning(now, book.local))
     codes = {Due.WARN: ENDS_SOON, Due.ASK_BACK: BACK_ASKED, Due.TELL_WITHOUT_OWNER: WITHOUT_OWNER}
     changed = Changed()
     if Due.ASK_BACK in found.due:  # whether anybody has said so or not, it holds back nothing any more
@@ -173,12 +173,12 @@ async def _look_at(connection: Connection, due: DueSilence, now: datetime, book:
 
 async def _summarise(connection: Connection, zone: int, now: datetime, book: Rulebook) -> Changed | None:
     """Every morning, until nothing is silenced there any more."""
-    row = await silences.lock_due_summary(connection, zone, now)
+    row = await duesilences.lock_due_summary(connection, zone, now)
     if row is None:
         return None
     counts = {name: row[name] for name in ("silences", "away", "events")}
     anything = bool(counts["silences"] or counts["away"])
-    await silences.summarised(connection, zone, next_morning(now, book.local) if anything else None)
+    await duesilences.summarised(connection, zone, next_morning(now, book.local) if anything else None)
     key = f"{IN_FORCE}:zone:{zone}"
     evidence = Evidence(IN_FORCE, now, now, counts)
     if not anything:
@@ -220,7 +220,7 @@ async def _raise(
     now: datetime,
     book: Rulebook,
 ) -> Changed:
-    site = await silences.site_for(connection, book.ancestry.get(zone, (zone,)))
+    site = await zones.site_for(connection, zone)
     if site is None:
         return Changed()
     subject = Subject(site, zone, resident_id=resident)

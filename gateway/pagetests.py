@@ -20,14 +20,14 @@ from typing import Protocol
 from alerts.alert import Stage
 from alerts.checkin import EARLY
 from alerts.contacts import NOTHING_RINGS, PAGE_TEST, MayTest, WhyTest, at_check_in, may_test
-from alerts.model import Clear, Entry, Evidence, PageTest, Raise, Severity, Signal, Subject, Track
+from alerts.model import Clear, Entry, Evidence, PageTest, Signal, Track
 from alerts.rulebook import Rulebook
-from gateway import breaking
+from gateway import breaking, noticing
 from gateway.checking import There
 from gateway.engine import act
 from gateway.errors import Conflict
 from gateway.store import alerts as alert_store
-from gateway.store import audit, contacts, receipts, rosters
+from gateway.store import audit, checkins, contacts, receipts
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.contacts import Kept
@@ -109,46 +109,28 @@ async def _nothing_rings(
     connection: Connection, person_id: int, there: There, now: datetime, book: Rulebook
 ) -> Changed:
     """Once for a shift, which can be checked in to before it begins; what a lead has closed stays closed."""
-    key, site = nothing_key(person_id), await rosters.site_for(connection, there.zone_id)
-    told = await rosters.was_missed(connection, there.zone_id, key, there.since - EARLY)
-    if site is None or told:
+    key, subject = nothing_key(person_id), await noticing.subject_in(connection, there.zone_id)
+    told = await checkins.was_missed(connection, there.zone_id, key, there.since - EARLY)
+    if subject is None or told:
         return Changed()
-    subject, evidence = Subject(site, there.zone_id), Evidence(NOTHING_RINGS, now, now)
-    notice = Raise(key, NOTHING_RINGS, None, Severity.MODERATE, Track.TECHNICAL, subject, evidence, notice=())
-    changed = await act(connection, [notice], now, book)
-    entry = Entry(NOTHING_RINGS, {"persons": [person_id]})
-    for stored in (await alert_store.lock_open(connection, [key])).values():
-        await alert_store.add_entries(connection, stored.id, (entry,), now)
-    return changed
+    notice = noticing.word(key, NOTHING_RINGS, subject, now, notice=())
+    return await noticing.tell(connection, notice, Entry(NOTHING_RINGS, {"persons": [person_id]}), now, book)
 
 
 async def _begin(
     connection: Connection, contact: Kept, zone: int | None, now: datetime, book: Rulebook, within: timedelta
 ) -> Changed | None:
     """None where there is nowhere to raise it."""
-    site = await rosters.site_for(connection, zone) if zone is not None else None
-    if zone is None or site is None:
+    subject = await noticing.subject_in(connection, zone) if zone is not None else None
+    if subject is None:
         return None
-    raised = _raised(contact, Subject(site, zone), now, within)
+    test = PageTest(contact.id, contact.person_id, contact.channel, within)
+    raised = noticing.word(key_of(contact.id), PAGE_TEST, subject, now, notice=(), test=test)
     signals: list[Signal] = [raised]
     for stored in (await alert_store.lock_open(connection, [raised.key])).values():
         await alert_store.add_entries(connection, stored.id, (Entry("test_renewed"),), now)
         signals = [Clear(raised.key, Evidence(PAGE_TEST, now, now)), raised]
     return await act(connection, signals, now, book)
-
-
-def _raised(contact: Kept, subject: Subject, now: datetime, within: timedelta) -> Raise:
-    return Raise(
-        key=key_of(contact.id),
-        condition=PAGE_TEST,
-        vkp_code=None,
-        severity=Severity.MODERATE,
-        track=Track.TECHNICAL,
-        subject=subject,
-        evidence=Evidence(PAGE_TEST, now, now),
-        notice=(),
-        test=PageTest(contact.id, contact.person_id, contact.channel, within),
-    )
 
 
 # Ending ---------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
@@ -24,6 +24,7 @@ from alerts.model import Severity
 from alerts.render import PUSH_TEST, translations
 from alerts.rulebook import Rulebook
 from alerts.subscription import Subscription, begins, check
+from alerts.vapid import public_key
 from gateway import breaking, pagetests
 from gateway.access import Who
 from gateway.api import schemas
@@ -49,12 +50,16 @@ class Tries(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pushing:
-    """``public_key``: what browsers subscribe with. ``channel``: what pushes. ``private_endpoints``: hosts of this network are
-    taken, too."""
+    """``private_key``: ours. ``channel``: what pushes. ``private_endpoints``: hosts of this network are taken, too."""
 
-    public_key: str
+    private_key: str = field(repr=False)
     channel: Tries
     private_endpoints: bool = False
+
+    @property
+    def public_key(self) -> str:
+        """What browsers subscribe with."""
+        return public_key(self.private_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,13 +99,13 @@ async def claim(
     now: datetime,
     cache: RulebookCache,
     *,
-    said: str = "",
+    kept: bool = False,
 ) -> schemas.PageClaimed:
     """ "I take it", by a page: as its person; of a test, that it came. NotFound, Gone, or Conflict with the reason when it is
     not taken.
 
-    The same one again – the same page, given at the same time, or ``said`` with the same id, of at most 64 letters – is the
-    same answer, as long as they have the alert.
+    The same one again – the same page, given at the same time – is the same answer, as long as they have the alert. ``kept``: whoever
+    calls keeps what is replied, and so asks once.
     """
     page = await _known(connection, which)
     if pagetests.is_test(page):
@@ -115,12 +115,16 @@ async def claim(
         raise Gone("over", "the alert is closed, or the page is more than a day old", GONE)
     if not (await people.reach(connection, page.person_id, now)).roles:
         raise Gone("over", "the page's person has no role any more", GONE)
-    key = f"page:{page.uid}:{given_at.isoformat() if given_at else said}"
-    if await answers.find(connection, page.person_id, key) is not None:
+    key = f"page:{page.uid}:{given_at.isoformat() if given_at else ''}"
+    if not kept and await answers.find(connection, page.person_id, key) is not None:
         return _still_theirs(page, stored)
+    who, uid = ByPage(page.person_id), page.alert_uid
     request = schemas.AnswerRequest(answer="claim", given_at=given_at)
     try:
-        reply = await answering.answer(connection, ByPage(page.person_id), page.alert_uid, request, key, now, cache)
+        if kept:
+            reply = await answering.answer_unkept(connection, who, uid, request, now, cache)
+        else:
+            reply = await answering.answer(connection, who, uid, request, key, now, cache)
     except Conflict as refused:
         raise _without_names(refused, stored) from refused
     await store.answered_by(connection, page.id)

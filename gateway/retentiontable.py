@@ -9,19 +9,14 @@ from zoneinfo import ZoneInfo
 
 from gateway import retention
 from gateway.columns import columns
-from gateway.errors import GatewayError
+from gateway.database import up_to_date
 from gateway.forgetting import Forgetting, Gone
 from gateway.retention import Cut, Keep, Rest, Table
 from gateway.store import retention as store
-from gateway.store.db import Connection, Database
-from gateway.store.migrate import pending
+from gateway.store.db import Connection
 from gateway.store.retention import Due
 
 NOTHING = "-"
-
-
-class OldSchema(GatewayError):
-    """The database is not up to date: run hjemmevakt migrate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +29,8 @@ class Line:
 
 async def look(url: str, keep: Keep, now: datetime) -> list[Line]:
     """All that is kept. OldSchema; DatabaseGone."""
-    database = await _opened(url)
-    try:
+    async with up_to_date(url) as database:
         return await database.run(lambda each: ask(each, keep, now))
-    finally:
-        await database.close()
 
 
 async def ask(connection: Connection, keep: Keep, now: datetime) -> list[Line]:
@@ -56,19 +48,8 @@ async def ask(connection: Connection, keep: Keep, now: datetime) -> list[Line]:
 
 async def apply(url: str, keep: Keep, now: datetime) -> list[Gone]:
     """Let go what is due. What went. OldSchema; WrongClock; DatabaseGone; the first error where a part failed."""
-    database = await _opened(url)
-    try:
+    async with up_to_date(url) as database:
         return await Forgetting(database, keep).run_once(now)
-    finally:
-        await database.close()
-
-
-async def _opened(url: str) -> Database:
-    if await pending(url):
-        raise OldSchema("the database is not up to date: run hjemmevakt migrate")
-    database = Database(url, size=1)
-    await database.open()
-    return database
 
 
 def table(lines: Sequence[Line], local: ZoneInfo) -> Iterator[str]:

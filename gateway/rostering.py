@@ -22,7 +22,7 @@ from gateway import duties
 from gateway.access import Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound
-from gateway.store import audit, outlook, people, rosters, staff, zones
+from gateway.store import audit, checkins, outlook, people, rosters, staff, zones
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 
@@ -242,7 +242,7 @@ async def set_check_in(
 ) -> schemas.RosterView:
     """Whether whoever serves in a zone, and below it, has to check in."""
     zone = await planned_zone(connection, who, uid)
-    await rosters.set_grace(connection, zone["id"], request.minutes, now, tests=request.tests)
+    await checkins.set_grace(connection, zone["id"], request.minutes, now, tests=request.tests)
     told: dict[str, Any] = {"minutes": request.minutes, "tests": request.tests}
     await note(connection, who, "roster.check_in_set", "zone", zone["id"], zone["id"], now, **told)
     return await duties.roster(connection, who, uid, now, local)
@@ -336,9 +336,9 @@ async def note(
     named = [told.get(name) for name in ("person", "cover", "leaves", "comes", "asks", "gives")]
     concerned = {each for each in (*named, *whose) if each is not None}
     if zone is None:
-        await rosters.look_again_for(connection, concerned, now)
+        await checkins.look_again_for(connection, concerned, now)
     else:
-        await rosters.look_again(connection, [zone], now)
+        await checkins.look_again(connection, [zone], now)
     await outlook.look_at(connection, now)
     zones_ = frozenset[int]() if zone is None else frozenset({zone})
     await audit.announce(connection, Changed(zones_, frozenset({who.person_id, *concerned})))

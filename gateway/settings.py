@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from alerts.vapid import public_key
+from alerts.vapid import check_key
 from devices.kinds import kinds
 from devices.model import MessageClass
 from gateway import canary, channelsettings
@@ -161,7 +161,7 @@ class Settings(PhoneSettings, BaseModel):
     @classmethod
     def _a_key(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None:
-            public_key(key.get_secret_value())
+            check_key(key.get_secret_value())
         return key
 
     @field_validator("push_subject")

@@ -25,10 +25,10 @@ from gateway.access import OVERSEERS, Who
 from gateway.api import schemas
 from gateway.errors import NotFound
 from gateway.silencing import About, acts, find, longest_for, names_vital, rules_for, scope_of
-from gateway.store import audit, held, people, silences, zones
+from gateway.store import audit, held, people, silencelists, silences, zones
 from gateway.store.db import Connection
 from gateway.store.people import Person
-from gateway.store.silences import Search
+from gateway.store.silencelists import Search
 
 MOST_HELD = 100
 MOST_CURRENT = 20
@@ -49,8 +49,8 @@ async def page(
         resident=query.resident,
         kind=query.kind,
     )
-    before = await cursors.row(query.cursor, lambda uid: silences.shown(connection, uid, asked))
-    rows = await silences.listed(connection, asked, before, query.limit + 1)
+    before = await cursors.row(query.cursor, lambda uid: silencelists.shown(connection, uid, asked))
+    rows = await silencelists.listed(connection, asked, before, query.limit + 1)
     following = str(rows[query.limit - 1]["uid"]) if len(rows) > query.limit else None
     shown = await views(connection, who, rows[: query.limit], now)
     return schemas.SilencePage(silences=shown, next_cursor=following)
@@ -58,16 +58,16 @@ async def page(
 
 async def count(connection: Connection, who: Who, now: datetime, book: Rulebook) -> schemas.SilenceCount:
     """How many there are where the reader has a role."""
-    return schemas.SilenceCount(**await silences.count(connection, search(who, book), now))
+    return schemas.SilenceCount(**await silencelists.count(connection, search(who, book), now))
 
 
 async def detail(connection: Connection, who: Who, uid: UUID, now: datetime, book: Rulebook) -> schemas.SilenceDetail:
     """One with what it has held back. NotFound when there is none that the reader may see."""
-    row = await silences.shown(connection, uid, search(who, book))
+    row = await silencelists.shown(connection, uid, search(who, book))
     if row is None:
         raise NotFound("silence", "there is no such silence, or it is not yours to see")
     kept = await held.of_silence(connection, row["id"], who.sight, MOST_HELD)
-    changed = await silences.changes(connection, row["id"])
+    changed = await silencelists.changes(connection, row["id"])
     (view,) = await views(connection, who, [row], now)
     residents = [each["resident_id"] for each in kept]
     await _note_shown(connection, who, residents, now)
@@ -91,7 +91,7 @@ async def draft(
     any_track = longest_for(roles, Kind.SILENCE, name, tracks[-1] if tracks else None)
     away = longest_for(roles, Kind.AWAY, name, None) if name == "resident" else None
     ids: dict[str, Any] = {"device": uid} if name == "device" else {"resident": uid} if name == "resident" else {}
-    rows = await silences.listed(connection, search(who, book, **ids), None, MOST_CURRENT) if ids else []
+    rows = await silencelists.listed(connection, search(who, book, **ids), None, MOST_CURRENT) if ids else []
     await _note_shown(connection, who, [about.scope.id if name == "resident" else None], now)
     (zone,) = await zones.named(connection, [about.zone_id])
     return schemas.SilenceDraft(
@@ -114,7 +114,7 @@ async def about(
 ) -> list[schemas.SilenceView]:
     """Those that may hold back something of a device as it is fitted, and that the reader may see."""
     around = book.ancestry.get(subject.zone_id, ())
-    rows = await silences.about(
+    rows = await silencelists.about(
         connection, search(who, book), subject.device_id, subject.installation_id, subject.resident_id, around
     )
     return await views(connection, who, rows, now)
@@ -123,7 +123,7 @@ async def about(
 async def of_resident(connection: Connection, who: Who, resident_id: int, now: datetime) -> list[schemas.SilenceView]:
     """Those of a resident, that they are away among them."""
     asked = Search(who.zone_ids, who.sight.care, ())
-    return await views(connection, who, await silences.about(connection, asked, None, None, resident_id, ()), now)
+    return await views(connection, who, await silencelists.about(connection, asked, None, None, resident_id, ()), now)
 
 
 def search(who: Who, book: Rulebook, *, ended: bool = False, **asked: Any) -> Search:

@@ -27,7 +27,7 @@ from gateway import lifting
 from gateway.access import CONSENTERS, OVERSEERS, TRACKS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound
-from gateway.store import audit, devices, people, rules, silences
+from gateway.store import audit, devices, duesilences, people, rules, silences
 from gateway.store.audit import Audited, Changed
 from gateway.store.db import Connection
 from gateway.store.rules import Scope
@@ -154,8 +154,8 @@ async def _follow_up(connection: Connection, who: Who, uid: UUID, now: datetime,
     """When it is to be looked at, who has to agree, and that its zone's leads are told every morning."""
     row = await silences.lock(connection, uid)
     (silence,) = silences.readable([row] if row else [])
-    await silences.looked_at(connection, silence.id, silence.zone_id, next_look(silence, now, book.local), None)
-    await silences.plan_summary(connection, silence.zone_id, next_morning(now, book.local))
+    await duesilences.looked_at(connection, silence.id, silence.zone_id, next_look(silence, now, book.local), None)
+    await duesilences.plan_summary(connection, silence.zone_id, next_morning(now, book.local))
     changed = Changed(frozenset({silence.zone_id}))
     if row and waits_for_consent(row):
         others = await people.colleagues(connection, silence.zone_id, sorted(CONSENTERS), now)

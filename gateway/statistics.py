@@ -26,9 +26,9 @@ from gateway.access import CARERS, LEADERS, OVERSEERS, Role, Who
 from gateway.api import schemas
 from gateway.errors import Invalid, NotFound
 from gateway.store import devicelist, statistics, zones
+from gateway.store.counted import ALERT_COUNTS, DAYS_IN
 from gateway.store.db import Connection
 from gateway.store.devicelist import Known, Search
-from gateway.store.rollups import ALERT_COUNTS, DAYS_IN
 from gateway.store.statistics import Span
 
 FEWEST_HOMES = 5

@@ -21,19 +21,14 @@ Theory
 from __future__ import annotations
 
 import asyncio
-import json
-import ssl
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
-
-import httpx
 
 from alerts.delivery import Failed
 
@@ -73,7 +68,7 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        return httpx.codes.is_success(self.status)
+        return 200 <= self.status < 300
 
     def at(self, path: str) -> str:
         """What stands at ``a.b.0`` of what was said, as text; empty where nothing does."""
@@ -84,17 +79,20 @@ async def ask(asked: Ask, within: float) -> Answer | Failed:
     """The answer, or why there was none. ``within``: seconds for all of it."""
     try:
         async with asyncio.timeout(within):
-            return await _talk(asked, within)
-    except (TimeoutError, httpx.TimeoutException):
-        return Failed(f"the server did not answer within {within:g} s")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return Failed(scrubbed(f"{type(error).__name__}: {error}", asked.hidden))
+            talk = await asyncio.to_thread(_talk)
+            return await talk(asked, within)
+    except TimeoutError:
+        return too_late(within)
+
+
+def too_late(within: float) -> Failed:
+    return Failed(f"the server did not answer within {within:g} s")
 
 
 def refused(answer: Answer, why: str = "", *, broken: bool = False) -> Failed:
     """What an answer that is not "taken" means. ``why``: the server's words; ``broken``: they are about the contact."""
     told = scrubbed(f"{answer.status}: {why}" if why else f"the server answered {answer.status}", answer.secrets)
-    if broken or (httpx.codes.is_client_error(answer.status) and answer.status not in AGAIN_LATER):
+    if broken or (400 <= answer.status < 500 and answer.status not in AGAIN_LATER):
         return Failed(told, permanent=True, contact_broken=broken)
     return Failed(told, after=answer.after)
 
@@ -144,32 +142,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _talk(asked: Ask, within: float) -> Answer:
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity", **asked.headers}
-    async with (
-        httpx.AsyncClient(timeout=within, verify=_tls()) as client,
-        client.stream(
-            asked.method, asked.url, headers=headers, auth=asked.auth, json=asked.json, data=asked.form
-        ) as response,
-    ):
-        said = await _json(response)
-        return Answer(response.status_code, said, retry_after(response.headers), asked.hidden)
+def _talk() -> Callable[[Ask, float], Awaitable[Answer | Failed]]:
+    """Blocks at first, so that whoever waits has to wait in a thread."""
+    from alerts.channels._conversation import talk  # noqa: PLC0415 - many sites never ask anybody
+
+    return talk
 
 
-async def _json(response: httpx.Response) -> Any:
-    """None for what is no JSON, or too long to be an answer to us."""
-    body = bytearray()
-    async for piece in response.aiter_raw():
-        body += piece
-        if len(body) > LONGEST_ANSWER:
-            return None
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def retry_after(headers: httpx.Headers) -> timedelta | None:
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """Seconds, or a date (RFC 9110): then counted from the server's own ``Date``, so that no clock is asked."""
     told = headers.get("Retry-After", "").strip()
     try:
@@ -179,9 +159,3 @@ def retry_after(headers: httpx.Headers) -> timedelta | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return max(wait, timedelta())
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Made once: to read all the authorities takes longer than to send a page."""
-    return httpx.create_ssl_context()

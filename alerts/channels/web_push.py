@@ -4,8 +4,7 @@ Rules
     The service is told nothing but sizes and times: what is sent has no person in it, and is encrypted besides.
     It waits for a phone that is away (``ttl_seconds``), wakes one that sleeps (``Urgency``), and what it still holds of a
     page is replaced by what comes later of the same (``Topic``): a try by the next one, a page by its recall.
-    An endpoint comes from a phone. Its host is looked up once, no address of a private network is called, and no other than
-    the ones that were looked at; redirects are not followed.
+    Whom a phone makes us call is in :mod:`alerts.channels._push_service`.
     404 and 410 say that the subscription is gone (RFC 8030, section 7.3), 401 and 403 that it was made for another key than ours
     (RFC 8292, section 4.2): a broken contact, until the phone has subscribed anew. Any other 4xx will not be otherwise next
     time, but for those that say "later". All else is tried again, after ``Retry-After`` where that is said.
@@ -16,38 +15,34 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
-import httpx
-from py_vapid import Vapid02
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from alerts.channels import TIME_OUT, Outgoing
-from alerts.channels._http import AGAIN_LATER, retry_after
+from alerts.channels._http import AGAIN_LATER
 from alerts.delivery import Failed, HandedOver, SendResult
 from alerts.model import Severity
-from alerts.subscription import Subscription, check, is_public
-from alerts.vapid import base64url, read_key
+from alerts.subscription import Subscription, check
+from alerts.vapid import base64url, check_key
+
+if TYPE_CHECKING:
+    from alerts.channels._push_service import PushService
 
 Kind = Literal["page", "recall", "test"]
 
-SIGNED_FOR = timedelta(hours=12)
-"""How long our signature holds; a push service takes none of more than 24 hours (RFC 8292), by its own clock."""
 GONE = frozenset({404, 410})
 LONGEST_TITLE, LONGEST_BODY, LONGEST_URL = 300, 900, 300
 """Bytes. All together stays below 3 KB; a push service need not take more than 4 (RFC 8030, section 7.2)."""
-TCP = 6
 NOT_OURS = (401, 403)
-Answered = tuple[int, timedelta | None]
 
 
 def _private_key(value: SecretStr | None) -> SecretStr | None:
     if value is not None:
-        read_key(value.get_secret_value())
+        check_key(value.get_secret_value())
     return value
 
 
@@ -75,9 +70,7 @@ class WebPush:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._context = httpx.create_ssl_context()
-        secret = config.private_key
-        self._key = read_key(secret.get_secret_value()) if secret else None
+        self._pushing: PushService | None = None
 
     def check_address(self, address: str) -> str:
         raise ValueError("must be registered by the phone itself")
@@ -99,31 +92,29 @@ class WebPush:
             check(subscription, private=self.config.private_endpoints)
         except ValueError as error:
             return Failed(str(error), permanent=True, contact_broken=True)
-        if self._key is None:
+        if self.config.private_key is None:
             return Failed("there is no key to sign pushes with")
         try:
             async with asyncio.timeout(self.config.time_out_seconds):
-                status, after = await self._post(
-                    subscription, payload(outgoing, kind), self._headers(subscription, outgoing)
-                )
+                service = await asyncio.to_thread(self._service, self.config.private_key)
+                answered = await service.post(subscription, payload(outgoing, kind), self._headers(outgoing))
         except TimeoutError:
             return Failed(f"the push service did not answer within {self.config.time_out_seconds:g} s")
-        except PrivateHostError as error:
-            return Failed(str(error), permanent=True)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return Failed(f"{type(error).__name__}: {error}")
-        return said(status, after)
+        return answered if isinstance(answered, Failed) else said(answered.status, answered.after)
 
-    def _headers(self, subscription: Subscription, outgoing: Outgoing) -> dict[str, str]:
-        to = subscription.to
-        claims = {
-            "sub": self.config.subject,
-            "aud": f"{to.scheme}://{to.netloc}",
-            "exp": int((datetime.now(UTC) + SIGNED_FOR).timestamp()),
-        }
-        signed: dict[str, str] = Vapid02(self._key, conf={"no-strict": True}).sign(claims)
+    def _service(self, key: SecretStr) -> PushService:
+        """Blocks at first, so that whoever waits has to wait in a thread."""
+        if self._pushing is None:
+            from alerts.channels._push_service import PushService  # noqa: PLC0415 - many sites never push
+
+            config = self.config
+            self._pushing = PushService(
+                key.get_secret_value(), config.subject, config.time_out_seconds, private=config.private_endpoints
+            )
+        return self._pushing
+
+    def _headers(self, outgoing: Outgoing) -> dict[str, str]:
         return {
-            **signed,
             "TTL": str(self.config.ttl_seconds),
             "Urgency": "high" if outgoing.severity >= Severity.MODERATE else "normal",
             "Topic": topic(outgoing.page_id),
@@ -131,52 +122,6 @@ class WebPush:
             "Content-Type": "application/octet-stream",
             "Accept-Encoding": "identity",
         }
-
-    async def _post(self, subscription: Subscription, plain: bytes, headers: dict[str, str]) -> Answered:
-        """The status of the answer, and after how long to come again; its text is not read."""
-        encrypted = await asyncio.to_thread(_encrypted, subscription, plain)
-        host = subscription.to.hostname or ""
-        url = httpx.URL(subscription.endpoint)
-        addresses = await self._addresses(host, url)
-        patience = httpx.Timeout(self.config.time_out_seconds, connect=self.config.time_out_seconds / len(addresses))
-        async with httpx.AsyncClient(verify=self._context, trust_env=False, timeout=patience) as client:
-            for last, address in enumerate(addresses, 1 - len(addresses)):
-                try:
-                    async with client.stream(
-                        "POST",
-                        url.copy_with(host=address),
-                        content=encrypted,
-                        headers={**headers, "Host": subscription.to.netloc},
-                        extensions={"sni_hostname": host},
-                    ) as answer:
-                        return answer.status_code, retry_after(answer.headers)
-                except (httpx.ConnectError, httpx.ConnectTimeout):
-                    if last == 0:
-                        raise
-        raise AssertionError("unreachable")
-
-    async def _addresses(self, host: str, url: httpx.URL) -> Sequence[str]:
-        """Where the host is, the older kind of address first. PrivateHostError where that is inside."""
-        port = url.port or (443 if url.scheme == "https" else 80)
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, proto=TCP)
-        addresses = sorted({str(address[0]) for *_, address in found}, key=lambda each: (":" in each, each))
-        if not self.config.private_endpoints and not all(is_public(each) for each in addresses):
-            raise PrivateHostError("the push service's name leads into a private network: it is not called")
-        return addresses
-
-
-class PrivateHostError(Exception):
-    """A name leads to a host that is none of the internet's."""
-
-
-def _encrypted(subscription: Subscription, plain: bytes) -> bytes:
-    """So that only this one browser reads it. Blocks for half a second at first: the package is imported then, as the other
-    clients of HTTP that it brings take 12 MB."""
-    from pywebpush import WebPusher  # noqa: PLC0415 - see above
-
-    keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
-    encrypted: bytes = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(plain)["body"]
-    return encrypted
 
 
 def payload(outgoing: Outgoing, kind: Kind) -> bytes:

@@ -33,6 +33,7 @@ from gateway.log import without_key
 from gateway.metrics import METRICS
 from gateway.store.db import DatabaseGone
 from gateway.web import pages
+from gateway.web.html import STATIC
 
 log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ def create_app(
     for each in first:
         app.include_router(each)
     app.include_router(pages.router(front, clock))
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
     _add_docs(app)
     _add_health(app, source)

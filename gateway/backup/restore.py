@@ -31,7 +31,7 @@ from gateway.backup.manifest import DUMP, MANIFEST, CannotRestore, Manifest, Tar
 from gateway.errors import GatewayError
 from gateway.person import erase
 from gateway.store import backups, erasures
-from gateway.store.db import Connection, Database
+from gateway.store.db import Connection, opened
 from gateway.store.erasures import Record
 from gateway.store.migrate import migrate, migrations
 
@@ -155,13 +155,9 @@ async def _require_whole(connection: Connection, manifest: Manifest) -> None:
 async def _erase_again(url: str, erased: Sequence[Record], now: datetime, kept: Path | None) -> tuple[int, int]:
     """Whoever is in the backup and was erased since; and whoever was being erased when it was made, but for those with an
     open alert: nobody has said that it was dealt with. How many are erased, and how many of these are not."""
-    database = Database(url, size=2, process="restore")
-    await database.open()
-    try:
+    async with opened(url, "restore") as database:
         found = await database.run(lambda each: erasures.marked(each, erased))
         for resident, record in found:
             await erase.erase_again(database, resident, record, now)
         done, waits = await erase.go_on_where_closed(database, now, kept)
         return len(found) + len(done), waits
-    finally:
-        await database.close()

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -19,7 +18,7 @@ from gateway.broker import access, check, configure
 from gateway.broker.check import Result
 from gateway.broker.probe import Place, probe
 from gateway.clock import SystemClock
-from gateway.database import database_of
+from gateway.database import work_on
 from gateway.errors import GatewayError, SettingError
 from gateway.settings import Settings, load
 from gateway.store import broker as accounts_store
@@ -28,7 +27,6 @@ from gateway.store.broker import Account
 from gateway.store.db import Connection, Database
 
 app = typer.Typer(no_args_is_help=True, help="Try the broker, or write a configuration for it.")
-Answer = TypeVar("Answer")
 
 Messages = Annotated[int, typer.Option(min=10, max=1_000_000, help="How many wait for a session that is away.")]
 
@@ -57,7 +55,7 @@ def write_configuration(
 ) -> None:
     """Write mosquitto.conf, the access list and the password file for the sites and devices in the database."""
     settings = load()
-    names, accounts = _from_database(settings, _known)
+    names, accounts = work_on(settings, _known)
     gateway = settings.mqtt_username or access.GATEWAY
     users = [gateway, *map(access.user_name, accounts)]
     _refuse_unknown(renew or [], users)
@@ -101,7 +99,7 @@ def _with_database(settings: Settings, messages: int) -> Result:
         place = Place(settings.broker, site.name, _name())
         return await check_broker(database, SystemClock(), cache, place, site, messages)
 
-    return _from_database(settings, work)
+    return work_on(settings, work)
 
 
 def _name() -> str:
@@ -166,23 +164,3 @@ def _written(folder: Path, users: int, passwords: access.Passwords) -> list[str]
         lines.append(f"{len(passwords.made)} new passwords on standard output; they are kept nowhere else")
     lines += [f"{each}: an account of nobody's; mosquitto_passwd -D removes it" for each in passwords.nobodys]
     return lines
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-
-
-def _from_database(settings: Settings, work: Callable[[Database], Awaitable[Answer]]) -> Answer:
-    from gateway.store.migrate import pending  # noqa: PLC0415
-
-    async def answer(url: str) -> Answer:
-        if await pending(url):
-            raise GatewayError("the database is not up to date: run `hjemmevakt migrate`")
-        database = Database(url)
-        await database.open()
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    with database_of(settings) as url:
-        return asyncio.run(answer(url))

@@ -31,7 +31,7 @@ from gateway.rulebook import install_defaults
 from gateway.serve import serve
 from gateway.settings import Role, Settings, load
 from gateway.store import municipality
-from gateway.store.db import Connection, Database, DatabaseGone
+from gateway.store.db import Connection, DatabaseGone, opened
 from gateway.store.migrate import migrate
 from gateway.tasks import end
 
@@ -174,8 +174,7 @@ def _tell(stage: Stage, settings: Settings, folder: Path, broker: Broker, passwo
 
 
 async def _seed(url: str, password: str, devices: Path) -> seeding.Seeded:
-    database, now = Database(url), SystemClock().now()
-    await database.open()
+    now = SystemClock().now()
 
     async def work(connection: Connection) -> seeding.Seeded:
         await install_defaults(connection, now)
@@ -185,10 +184,8 @@ async def _seed(url: str, password: str, devices: Path) -> seeding.Seeded:
         seeding.write_devices(await seeding.simulated(connection), devices)
         return seeded
 
-    try:
+    async with opened(url) as database:
         return await database.run(work)
-    finally:
-        await database.close()
 
 
 async def _answers(settings: Settings, gateway: asyncio.Task[None]) -> None:

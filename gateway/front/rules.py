@@ -8,19 +8,16 @@ from uuid import UUID
 from gateway import previewing, ruling
 from gateway.access import ANYBODY, Who
 from gateway.api import schemas
-from gateway.clock import Clock
-from gateway.contacting import Reaching
 from gateway.errors import Invalid
-from gateway.front.calls import Calls
-from gateway.rulebook import RulebookCache
-from gateway.store.db import Database, TooMuch
+from gateway.front.calls import Calls, Services
+from gateway.store.db import TooMuch
 
 
 class RuleCalls(Calls):
     """What people can do with rules."""
 
-    def __init__(self, database: Database, clock: Clock, cache: RulebookCache, reaching: Reaching) -> None:
-        super().__init__(database, clock, cache, reaching)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._one_preview = asyncio.Semaphore(1)
         """A replay of a month takes a processor for seconds: one at a time."""
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from alerts.render import LANGUAGES
 from gateway.clock import SystemClock
-from gateway.database import database_of
+from gateway.database import work_on
 from gateway.errors import GatewayError, SettingError
 from gateway.person import accesslog, ledger
 from gateway.person import erase as erasing
 from gateway.person import export as exporting
-from gateway.settings import Settings, load
+from gateway.settings import load
 from gateway.store import audit, belonging
 from gateway.store.audit import Audited
 from gateway.store.belonging import Row
 from gateway.store.db import Connection, Database
 
 app = typer.Typer(no_args_is_help=True, help="One resident's data: out in an open format, away, and who looked at it.")
-Answer = TypeVar("Answer")
 
 MANY = 50
 Who = Annotated[str | None, typer.Argument(metavar="RESIDENT", help="Their id, as the API and the pages have it.")]
@@ -35,10 +33,6 @@ Name = Annotated[str | None, typer.Option("--name", help="Their name, or a part 
 
 class WhichResident(GatewayError):
     """It is not clear who is meant."""
-
-
-class OldSchema(GatewayError):
-    """The database is not up to date: run hjemmevakt migrate."""
 
 
 @app.command("export")
@@ -58,7 +52,7 @@ def export(
         )
         typer.echo(f"{file}: personal data; what it is, and what is left out, says docs/privacy.md")
 
-    with_database(load(), work)
+    work_on(load(), work, "person")
 
 
 @app.command("access-log")
@@ -80,7 +74,7 @@ def access_log(
 
     if language not in LANGUAGES:
         raise SettingError(f"--language {language!r}: nb, nn or en")
-    with_database(settings, work)
+    work_on(settings, work, "person")
 
 
 @app.command("erase")
@@ -110,7 +104,7 @@ def erase(
         record = await erasing.erase(database, row["id"], operator, now, kept, end_first=end_first)
         typer.echo("\n".join([*erasing.told(record), f"noted in {kept}: keep it apart from the backups"]))
 
-    with_database(settings, work)
+    work_on(settings, work, "person")
 
 
 # Parts ------------------------------------------------------------------------------------------------------------------
@@ -147,21 +141,3 @@ async def _by_id(connection: Connection, resident: str) -> Row:
     if row is None:
         raise WhichResident(f"there is no resident {resident}; look for somebody with --name")
     return row
-
-
-def with_database(settings: Settings, work: Callable[[Database], Awaitable[Answer]]) -> Answer:
-    """Work on the database that the settings name. OldSchema for one that is not up to date."""
-    from gateway.store.migrate import pending  # noqa: PLC0415
-
-    async def answer(url: str) -> Answer:
-        if await pending(url):
-            raise OldSchema("the database is not up to date: run hjemmevakt migrate")
-        database = Database(url, size=2, process="person")
-        await database.open()
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    with database_of(settings) as url:
-        return asyncio.run(answer(url))

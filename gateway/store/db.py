@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -165,6 +165,17 @@ class Database:
                 yield notice.payload
 
 
+@asynccontextmanager
+async def opened(url: str, process: str = "") -> AsyncIterator[Database]:
+    """A database, while the block runs."""
+    database = Database(url, process=process)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 async def commit_behind(connection: Connection) -> None:
     """End a pipeline's transaction on the same way to the server as what was written last; whether it did is known at the
     end of the pipeline, which raises what failed."""
@@ -200,3 +211,9 @@ def json_bytes(value: Any) -> bytes:
     """A value as JSON for a column of a batch (``columns.jsons``) that the database casts to jsonb; several times faster than a
     ``Jsonb`` each."""
     return to_json(value, fallback=str)
+
+
+async def all_rows(connection: Connection, query: str, arguments: Mapping[str, Any]) -> list[DictRow]:
+    """All rows of a query."""
+    cursor = await connection.execute(query.encode(), arguments)
+    return await cursor.fetchall()

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from gateway.store import rollups
 from gateway.store.aside import refuse
 from gateway.store.belonging import (
     AS_STRETCHES,
@@ -23,6 +22,7 @@ from gateway.store.belonging import (
     Scope,
     within,
 )
+from gateway.store.counted import ROLLUPS
 from gateway.store.db import Connection
 
 AT_ONCE = 2000
@@ -145,7 +145,7 @@ async def rows(connection: Connection, query: str, given: dict[str, Any]) -> Asy
 
 async def counted(connection: Connection, scope: Scope) -> AsyncIterator[Row]:
     """What was counted per hour and per day, which is kept for longer than what was said."""
-    for each in (each for each in rollups.ROLLUPS if each.personal):
+    for each in (each for each in ROLLUPS if each.personal):
         values = ", ".join(f"'{name}', r.{name}" for name in each.values)
         told = "'kind', r.kind, 'type', r.type, " if "type" in each.key else ""
         for stretch in scope.stretches:

@@ -17,7 +17,7 @@ from alerts.duty import Duty, began, serving
 from alerts.policy import Target
 from alerts.roster import NOBODY, Plan
 from alerts.schedule import Window
-from gateway.store import rosters
+from gateway.store import checkins, plans
 from gateway.store.columns import bigints, texts
 from gateway.store.db import Connection
 from gateway.store.zones import UP
@@ -101,7 +101,7 @@ CHECKS_IN = "responder"
 async def roster(connection: Connection, zone_id: int, since: datetime, until: datetime) -> Roster:
     """What there is to know of a zone's duty from a time until another."""
     assigned = await _assigned(connection, zone_id, since, until)
-    known = await rosters.read(connection, zone_id, since, until)
+    known = await plans.read(connection, zone_id, since, until)
     return Roster(await assigned.fetchall(), *known)
 
 
@@ -114,7 +114,7 @@ async def present(
     there = found.on_rosters(now, local)
     persons = [each.person_id for each in there]
     reachable = await contacts(connection, persons, channels)
-    checks = await rosters.check_ins(connection, persons, now)
+    checks = await checkins.check_ins(connection, persons, now)
     return replace(found, skipped=skipped(there, checks, reachable, now))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from psycopg.rows import class_row
 
+from gateway.store import tokens
 from gateway.store.db import Connection
 
 HOLDS = timedelta(minutes=10)
@@ -30,7 +29,7 @@ class PhoneLink:
 
 async def make(connection: Connection, person_id: int) -> tuple[str, datetime]:
     """A new one: its token, which is not stored and not shown again, and until when it holds."""
-    token = secrets.token_urlsafe(32)
+    token = tokens.fresh()
     await connection.execute(
         """UPDATE phone_link SET expires_at = now() WHERE id IN (
                SELECT id FROM phone_link WHERE person_id = %s AND used_at IS NULL AND expires_at > now()
@@ -39,7 +38,7 @@ async def make(connection: Connection, person_id: int) -> tuple[str, datetime]:
     )
     cursor = await connection.execute(
         "INSERT INTO phone_link (token_hash, person_id, expires_at) VALUES (%s, %s, now() + %s) RETURNING expires_at",
-        (_hash(token), person_id, HOLDS),
+        (tokens.hashed(token), person_id, HOLDS),
     )
     row = await cursor.fetchone()
     if row is None:
@@ -56,7 +55,7 @@ async def find(connection: Connection, token: str) -> PhoneLink | None:
     await cursor.execute(
         f"""SELECT l.id, l.person_id, p.uid, p.name, p.language FROM phone_link l JOIN person p ON p.id = l.person_id
             WHERE l.token_hash = %s AND {_HOLDS}""",
-        (_hash(token),),
+        (tokens.hashed(token),),
     )
     return await cursor.fetchone()
 
@@ -68,10 +67,6 @@ async def use(connection: Connection, token: str) -> PhoneLink | None:
         f"""UPDATE phone_link l SET used_at = now() FROM person p
             WHERE p.id = l.person_id AND l.token_hash = %s AND {_HOLDS}
             RETURNING l.id, l.person_id, p.uid, p.name, p.language""",
-        (_hash(token),),
+        (tokens.hashed(token),),
     )
     return await cursor.fetchone()
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

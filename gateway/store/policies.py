@@ -16,7 +16,8 @@ import structlog
 
 from alerts.policy import DEFAULT_POLICIES, SPEC, Policy, StoredPolicy
 from alerts.stored import as_stored
-from gateway.store.db import Connection, as_json, new_uid
+from gateway.store.db import Connection, new_uid
+from gateway.store.editions import add_version
 
 log = structlog.get_logger()
 
@@ -103,7 +104,7 @@ async def _add(connection: Connection, policy: Policy, scope: Scope, by: int | N
     row = await cursor.fetchone()
     if row is None:
         return None
-    await _add_version(connection, row["id"], 1, _spec(policy, scope), by, now)
+    await add_version(connection, "policy", row["id"], 1, _spec(policy, scope), by, now, schema=SPEC)
     return int(row["id"])
 
 
@@ -118,7 +119,7 @@ async def _take_up_again(
     row = await cursor.fetchone()
     if row is None or not await _is_withdrawn(connection, row["id"], row["version"]):
         return None
-    await _add_version(connection, row["id"], row["version"] + 1, _spec(policy, scope), by, now)
+    await add_version(connection, "policy", row["id"], row["version"] + 1, _spec(policy, scope), by, now, schema=SPEC)
     return int(row["id"])
 
 
@@ -139,7 +140,7 @@ async def change(
     if not await _lock(connection, policy_id, expected):
         return False
     await connection.execute("UPDATE policy SET name = %s WHERE id = %s", (policy.name, policy_id))
-    await _add_version(connection, policy_id, expected + 1, _spec(policy, scope), by, now)
+    await add_version(connection, "policy", policy_id, expected + 1, _spec(policy, scope), by, now, schema=SPEC)
     return True
 
 
@@ -151,7 +152,9 @@ async def withdraw(connection: Connection, policy_id: int, expected: int, by: in
         "SELECT spec FROM policy_version WHERE policy_id = %s AND version = %s", (policy_id, expected)
     )
     row = await cursor.fetchone()
-    await _add_version(connection, policy_id, expected + 1, row["spec"] if row else {}, by, now, withdrawn=True)
+    await add_version(
+        connection, "policy", policy_id, expected + 1, row["spec"] if row else {}, by, now, schema=SPEC, withdrawn=True
+    )
     return True
 
 
@@ -174,24 +177,6 @@ def _spec(policy: Policy, scope: Scope) -> dict[str, Any]:
     """Of one that is set for a zone or a resident everything is written: the first release would take it for one for
     everywhere, and must not be able to read it."""
     return as_stored(policy) if scope.name == "whole" else policy.model_dump(mode="json")
-
-
-async def _add_version(
-    connection: Connection,
-    policy_id: int,
-    version: int,
-    spec: Mapping[str, Any],
-    by: int | None,
-    now: datetime,
-    *,
-    withdrawn: bool = False,
-) -> None:
-    await connection.execute("UPDATE policy SET version = %s WHERE id = %s", (version, policy_id))
-    await connection.execute(
-        """INSERT INTO policy_version (policy_id, version, spec, schema, created_at, created_by, withdrawn)
-           VALUES (%s, %s, %s, %s, %s, %s, %s)""",
-        (policy_id, version, as_json(dict(spec)), SPEC, now, by, withdrawn),
-    )
 
 
 # What people look at --------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from alerts.rules import Rule, RuleType, parse_rule
 from alerts.rules.dose import Dose
 from alerts.stored import as_stored
 from gateway.store import watches
-from gateway.store.db import Connection, as_json, new_uid
+from gateway.store.db import Connection, new_uid
+from gateway.store.editions import add_version
 
 log = structlog.get_logger()
 
@@ -106,7 +107,7 @@ async def withdraw(connection: Connection, rule_id: int, expected: int, by: int,
     if found is None or found["version"] != expected or found["withdrawn"]:
         return False
     spec = _spec(found["spec"])
-    await _add_version(connection, rule_id, expected + 1, found["spec"], by, now, withdrawn=True)
+    await add_version(connection, "rule", rule_id, expected + 1, found["spec"], by, now, withdrawn=True)
     await _follow(connection, found["kind"], found["name"], spec, now)
     return True
 
@@ -144,7 +145,7 @@ async def _put(
         rule_id, version = int(found["id"]), found["version"] + 1
     else:
         rule_id, version = await _add(connection, kind, spec.name, scope), 1
-    await _add_version(connection, rule_id, version, as_stored(spec), by, now)
+    await add_version(connection, "rule", rule_id, version, as_stored(spec), by, now)
     if scope.name == "device":
         await _bind(connection, rule_id, now)
     if found or scope.name != "kind":
@@ -171,24 +172,6 @@ async def _add(connection: Connection, kind: str, name: str, scope: Scope) -> in
     )
     row = await cursor.fetchone()
     return int(row["id"]) if row else 0
-
-
-async def _add_version(
-    connection: Connection,
-    rule_id: int,
-    version: int,
-    spec: Mapping[str, Any],
-    by: int | None,
-    now: datetime,
-    *,
-    withdrawn: bool = False,
-) -> None:
-    await connection.execute("UPDATE rule SET version = %s WHERE id = %s", (version, rule_id))
-    await connection.execute(
-        """INSERT INTO rule_version (rule_id, version, spec, created_at, created_by, withdrawn)
-           VALUES (%s, %s, %s, %s, %s, %s)""",
-        (rule_id, version, as_json(dict(spec)), now, by, withdrawn),
-    )
 
 
 async def _follow(connection: Connection, kind: str, name: str, spec: RuleType | None, now: datetime) -> None:

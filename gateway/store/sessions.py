@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from psycopg.rows import class_row
 
+from gateway.store import tokens
 from gateway.store.db import Connection, new_uid
 
 LIFETIME = timedelta(hours=12)
@@ -61,11 +60,11 @@ async def account(connection: Connection, username: str) -> Account | None:
 
 async def begin(connection: Connection, person_id: int, user_agent: str, *, by_link: bool = False) -> NewSession:
     """``by_link``: without a password, by what somebody signed in had made."""
-    token, csrf_token, uid = secrets.token_urlsafe(32), secrets.token_urlsafe(32), new_uid()
+    token, csrf_token, uid = tokens.fresh(), tokens.fresh(), new_uid()
     cursor = await connection.execute(
         """INSERT INTO session (uid, token_hash, csrf_token, person_id, user_agent, by_link, expires_at)
            VALUES (%s, %s, %s, %s, %s, %s, now() + %s) RETURNING expires_at""",
-        (uid, _hash(token), csrf_token, person_id, user_agent[:200].replace("\x00", ""), by_link, LIFETIME),
+        (uid, tokens.hashed(token), csrf_token, person_id, user_agent[:200].replace("\x00", ""), by_link, LIFETIME),
     )
     row = await cursor.fetchone()
     if row is None:
@@ -80,7 +79,7 @@ async def find(connection: Connection, token: str) -> Session | None:
         """SELECT s.id, s.person_id, p.uid, p.name, p.language, s.csrf_token, s.by_link
            FROM session s JOIN person p ON p.id = s.person_id AND p.active
            WHERE s.token_hash = %s AND s.expires_at > now()""",
-        (_hash(token),),
+        (tokens.hashed(token),),
     )
     return await cursor.fetchone()
 
@@ -132,7 +131,3 @@ async def recent_failures(connection: Connection, username: str) -> int:
 async def note_failure(connection: Connection, username: str) -> None:
     await connection.execute("DELETE FROM sign_in_failure WHERE at < now() - interval '1 day'")
     await connection.execute("INSERT INTO sign_in_failure (username) VALUES (lower(%s))", (username,))
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gateway.embedded import EmbeddedPostgres
-from gateway.store.db import Connection, Database
+from gateway.store.db import Connection, opened
 from gateway.store.migrate import migrate
 
 FILE = Path(__file__).with_name("schema.txt")
@@ -136,12 +136,8 @@ async def _lines(connection: Connection, query: str, *arguments: int) -> list[st
 
 async def snapshot_of(url: str) -> str:
     """The schema of a database."""
-    database = Database(url, size=1)
-    await database.open()
-    try:
+    async with opened(url) as database:
         return await database.run(snapshot)
-    finally:
-        await database.close()
 
 
 def write() -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.store.counted import ALERT_COUNTS, FACT_COUNTS
 from gateway.store.db import Connection
-from gateway.store.rollups import ALERT_COUNTS, FACT_COUNTS
 from gateway.store.said import Stretch, Wanted, stretched
 
 _LOCAL = "(bucket AT TIME ZONE 'Europe/Oslo')"

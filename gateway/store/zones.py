@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from gateway.store.db import Connection
+from gateway.store.db import Connection, all_rows
 
 BELOW = """WITH RECURSIVE below AS (
     SELECT id FROM zone WHERE uid = %(zone)s UNION SELECT y.id FROM zone y JOIN below b ON y.parent_id = b.id)"""
@@ -60,3 +60,13 @@ async def find(connection: Connection, uid: UUID) -> dict[str, Any] | None:
     """One zone."""
     cursor = await connection.execute("SELECT id, uid, parent_id, kind, name FROM zone WHERE uid = %s", (uid,))
     return await cursor.fetchone()
+
+
+async def site_for(connection: Connection, zone_id: int) -> int | None:
+    """The site of an alert that is about a zone and no home: the zone's, else the nearest around it, else any."""
+    rows = await all_rows(
+        connection,
+        f"{UP} SELECT s.id FROM site s LEFT JOIN up ON up.id = s.zone_id ORDER BY up.nearness NULLS LAST, s.id LIMIT 1",
+        {"zone": zone_id},
+    )
+    return int(rows[0]["id"]) if rows else None

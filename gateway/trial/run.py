@@ -20,7 +20,7 @@ from gateway.errors import GatewayError
 from gateway.rulebook import install_defaults
 from gateway.settings import Settings, load
 from gateway.store import trials
-from gateway.store.db import Connection, Database
+from gateway.store.db import Connection, opened
 from gateway.store.migrate import migrate
 from gateway.trial.crew import Crew, Did
 from gateway.trial.expect import Script
@@ -169,12 +169,8 @@ async def _town(url: str, trial: Trial) -> tuple[Fitting, ...]:
         await seeding.seed(connection, trial.begins, trial.password, trial.seed, residents)
         return await seeding.simulated(connection)
 
-    database = Database(url)
-    await database.open()
-    try:
+    async with opened(url) as database:
         rows = await database.run(make)
-    finally:
-        await database.close()
     return tuple(Fitting.model_validate(row) for row in rows)
 
 

@@ -15,7 +15,6 @@ from datetime import time
 from functools import partial
 from uuid import UUID
 
-import segno
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
@@ -29,10 +28,9 @@ from gateway.api import schemas
 from gateway.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn, Problem
 from gateway.machines import kind_of
 from gateway.web import guard
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 from gateway.web.seam import Who
 
-SEE_OTHER = 303
 MINE = "/me/contacts"
 THIS_PHONE = "/phone"
 """Where the app on a phone asks whether it may ring."""
@@ -244,6 +242,8 @@ def _key(key: str) -> str:
 
 def _code(url: str) -> Markup:
     """A link as a code that a phone's camera reads; dark on light in any colours, as cameras want it."""
+    import segno  # noqa: PLC0415 - 1 MB, for one page
+
     svg = segno.make(url, error="m", micro=False).svg_inline(
         omitsize=True, svgclass="code", lineclass=None, dark="#000", light="#fff", border=4
     )

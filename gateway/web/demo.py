@@ -31,7 +31,9 @@ from gateway.path import Leg, Next, Part, Path
 from gateway.settings import Settings
 from gateway.web import guard
 from gateway.web.html import OSLO, guest_language
-from gateway.web.pages import SEE_OTHER, Pages, form_of, page_route, token_of
+from gateway.web.pages import Pages
+from gateway.web.part import SEE_OTHER, form_of
+from gateway.web.rendering import page_route
 from gateway.web.seam import Front, SignedIn
 
 WHO = {
@@ -181,7 +183,7 @@ class DemoPages(Pages):
         self._stage = stage
 
     async def welcome(self, request: Request) -> Response:
-        if await self._front.who(token_of(request)) is not None:
+        if await self._front.who(guard.token_of(request)) is not None:
             return RedirectResponse(guard.HOME, SEE_OTHER)
         return self._page(request, "welcome.html", **self._shown(request))
 
@@ -190,7 +192,7 @@ class DemoPages(Pages):
         guard.check_same_origin(request)
         form = await form_of(request)
         visitor, session = await self._stage.sign_in(form.get("as", ""), request.headers.get("user-agent", ""))
-        before = await self._front.who(token_of(request))
+        before = await self._front.who(guard.token_of(request))
         after = await self._front.who(session.token)
         if after is not None:
             await self._front.set_language(after, before.language if before else guest_language(request))

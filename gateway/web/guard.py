@@ -71,3 +71,7 @@ def _host(origin: str) -> str:
         return urlsplit(origin).netloc
     except ValueError:
         return ""
+
+
+def token_of(request: Request) -> str | None:
+    return request.cookies.get(SESSION_COOKIE)

@@ -24,13 +24,12 @@ from devices.words import N_
 from gateway.api import schemas
 from gateway.errors import Invalid, NotAllowed, NotFound, NotSignedIn, Problem
 from gateway.web import patternform, rosterview
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 from gateway.web.patternform import Pattern, Turns
 from gateway.web.rosters import ROLES, address_of, chosen_zone, role_of
 from gateway.web.rosterview import ZoneOption
 from gateway.web.seam import Who
 
-SEE_OTHER = 303
 AHEAD = 4
 """Weeks that are shown before something is set."""
 PATTERNS = "/rosters/patterns"

@@ -35,11 +35,9 @@ from gateway.policing import conditions
 from gateway.web import policyform
 from gateway.web.contacts import ICONS, STATES
 from gateway.web.html import OSLO
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 from gateway.web.policyform import Spec
 from gateway.web.seam import Who
-
-SEE_OTHER = 303
 
 MOST_COLLEAGUES = 200
 

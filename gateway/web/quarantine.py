@@ -12,10 +12,9 @@ from fastapi.responses import RedirectResponse
 from devices.model import Reason
 from gateway.api.schemas import QuarantineQuery
 from gateway.web import views, words
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 
 PER_PAGE = 50
-SEE_OTHER = 303
 
 ROUTES = (
     ("GET", "/quarantine", "quarantine"),

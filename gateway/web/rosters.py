@@ -27,11 +27,10 @@ from gateway.api import schemas
 from gateway.errors import Invalid, NotFound, NotSignedIn, Problem
 from gateway.web import guard, rosterview
 from gateway.web.html import OSLO
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 from gateway.web.rosterview import ZoneOption
 from gateway.web.seam import Who
 
-SEE_OTHER = 303
 A_WEEK = timedelta(days=7)
 ROSTERS, MINE = "/rosters", "/my-shifts"
 GRACES = (5, 10, 15, 30)

@@ -28,11 +28,10 @@ from gateway.api import schemas
 from gateway.errors import Invalid, NotAllowed, NotSignedIn, Problem
 from gateway.ruling import MAY_SET, kind_of
 from gateway.web import ruleform
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 from gateway.web.ruleform import Answers
 from gateway.web.seam import Who
 
-SEE_OTHER = 303
 BAR = 10
 """How wide a day is in the picture, in its own units; as high as the most alerts of a day, or this many."""
 HEIGHT = 60

@@ -27,10 +27,9 @@ from gateway.api import schemas
 from gateway.errors import Invalid, NotSignedIn, Problem
 from gateway.web import views, words
 from gateway.web.html import OSLO
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 from gateway.web.seam import Who
 
-SEE_OTHER = 303
 PER_PAGE = 100
 
 ROUTES = (

@@ -21,11 +21,10 @@ from gateway.api import schemas
 from gateway.errors import Invalid, NotAllowed, NotSignedIn, Problem
 from gateway.web import rosterview, teamform
 from gateway.web.html import OSLO
-from gateway.web.part import Part
+from gateway.web.part import SEE_OTHER, Part
 from gateway.web.seam import Who
 from gateway.web.teamform import Draft
 
-SEE_OTHER = 303
 TEAMS = "/teams"
 
 ROUTES = (

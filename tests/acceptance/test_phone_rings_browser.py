@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -94,33 +94,49 @@ async def at_work(migrated_url: str, broker: Broker) -> AsyncIterator[tuple[Worl
         yield town, address.replace(LOOPBACK, "localhost")
 
 
+class Karis(NamedTuple):
+    """Her phone, signed in, in a town where she is on duty."""
+
+    town: World
+    address: str
+    page: Page
+
+
+@pytest.fixture
+async def karis(migrated_url: str, broker: Broker, browser: Browser, service: PushService) -> AsyncIterator[Karis]:
+    async with (
+        at_work(migrated_url, broker) as (town, address),
+        phone_of(browser, address, service.phone(), "Kari") as page,
+    ):
+        yield Karis(town, address, page)
+
+
 async def test_a_fall_rings_on_the_phone_of_whoever_is_on_duty(
-    migrated_url: str, broker: Broker, browser: Browser, service: PushService, screenshots: Path
+    karis: Karis, service: PushService, screenshots: Path
 ) -> None:
-    async with at_work(migrated_url, broker) as (town, address):
-        home = await town.home()
-        async with phone_of(browser, address, service.phone(), "Kari") as page:
-            await page.goto(f"{address}/phone")
-            await expect(page.get_by_text("Denne telefonen varsler ikke om alarmer.")).to_be_visible()
-            await page.screenshot(path=screenshots / "1-off.png")
-            assert await contacts(town) == [], "nothing is asked for, and nothing kept, before somebody says so"
-            app = await turned_on(page, address)
-            assert await contacts(town) == [("Kari", True)]
+    town, address, page = karis
+    home = await town.home()
+    await page.goto(f"{address}/phone")
+    await expect(page.get_by_text("Denne telefonen varsler ikke om alarmer.")).to_be_visible()
+    await page.screenshot(path=screenshots / "1-off.png")
+    assert await contacts(town) == [], "nothing is asked for, and nothing kept, before somebody says so"
+    app = await turned_on(page, address)
+    assert await contacts(town) == [("Kari", True)]
 
-            await town.says(home.fall_alarm, "fall")
-            await town.settle()
-            (told,) = service.told
-            await app.push(dict(told))
-            (shown,) = await app.shows(told["title"])
-            assert shown["title"] == "Kritisk varsel i Sone"
-            assert "Beboer" not in json.dumps(shown)
-            await becomes(town, page, "shown")
+    await town.says(home.fall_alarm, "fall")
+    await town.settle()
+    (told,) = service.told
+    await app.push(dict(told))
+    (shown,) = await app.shows(told["title"])
+    assert shown["title"] == "Kritisk varsel i Sone"
+    assert "Beboer" not in json.dumps(shown)
+    await becomes(town, page, "shown")
 
-            await app.tap("take")
-            await app.shows("Du har den")
-            fall = await town.alert("fall")
-            assert (fall["stage"], fall["holder_id"]) == ("claimed", town.staff["Kari"])
-            await becomes(town, page, "answered")
+    await app.tap("take")
+    await app.shows("Du har den")
+    fall = await town.alert("fall")
+    assert (fall["stage"], fall["holder_id"]) == ("claimed", town.staff["Kari"])
+    await becomes(town, page, "answered")
 
 
 async def becomes(town: World, page: Page, state: str) -> None:
@@ -135,46 +151,40 @@ async def becomes(town: World, page: Page, state: str) -> None:
     raise AssertionError(found)
 
 
-async def test_what_a_colleague_takes_goes_from_the_phone(
-    migrated_url: str, broker: Broker, browser: Browser, service: PushService
-) -> None:
-    async with at_work(migrated_url, broker) as (town, address):
-        home = await town.home()
-        async with phone_of(browser, address, service.phone(), "Kari") as page:
-            app = await turned_on(page, address)
-            await page.goto("about:blank")
-            await town.says(home.fall_alarm, "fall")
-            await town.settle()
-            (pushed,) = service.pushed
-            await app.push(dict(pushed.told))
-            await app.shows("Kritisk varsel i Sone")
-            await town.answers("Ola", (await town.alert("fall"))["uid"], "claim")
-            await town.settle()
-            _, recalled = service.pushed
-            assert (recalled.told["kind"], recalled.told["page"]) == ("recall", pushed.told["page"])
-            assert recalled.headers["topic"] == pushed.headers["topic"], (
-                "it takes the page's place where the phone is away"
-            )
-            await app.push(dict(recalled.told))
-            await app.shows("Ikke nødvendig lenger: noen har svart.")
-            await becomes(town, page, "withdrawn")
+async def test_what_a_colleague_takes_goes_from_the_phone(karis: Karis, service: PushService) -> None:
+    town, address, page = karis
+    home = await town.home()
+    app = await turned_on(page, address)
+    await page.goto("about:blank")
+    await town.says(home.fall_alarm, "fall")
+    await town.settle()
+    (pushed,) = service.pushed
+    await app.push(dict(pushed.told))
+    await app.shows("Kritisk varsel i Sone")
+    await town.answers("Ola", (await town.alert("fall"))["uid"], "claim")
+    await town.settle()
+    _, recalled = service.pushed
+    assert (recalled.told["kind"], recalled.told["page"]) == ("recall", pushed.told["page"])
+    assert recalled.headers["topic"] == pushed.headers["topic"], "it takes the page's place where the phone is away"
+    await app.push(dict(recalled.told))
+    await app.shows("Ikke nødvendig lenger: noen har svart.")
+    await becomes(town, page, "withdrawn")
 
 
 async def test_taken_by_a_colleague_before_the_tap_is_said_on_the_notification(
-    migrated_url: str, broker: Broker, browser: Browser, service: PushService
+    karis: Karis, service: PushService
 ) -> None:
-    async with at_work(migrated_url, broker) as (town, address):
-        home = await town.home()
-        async with phone_of(browser, address, service.phone(), "Kari") as page:
-            app = await turned_on(page, address)
-            await town.says(home.fall_alarm, "fall")
-            await town.settle()
-            await app.push(dict(service.told[0]))
-            await app.shows("Kritisk varsel i Sone")
-            await town.answers("Ola", (await town.alert("fall"))["uid"], "claim")
-            await app.tap("take")
-            await app.shows("En kollega har den. Du trenger ikke gjøre mer.")
-            assert (await town.alert("fall"))["holder_id"] == town.staff["Ola"]
+    town, address, page = karis
+    home = await town.home()
+    app = await turned_on(page, address)
+    await town.says(home.fall_alarm, "fall")
+    await town.settle()
+    await app.push(dict(service.told[0]))
+    await app.shows("Kritisk varsel i Sone")
+    await town.answers("Ola", (await town.alert("fall"))["uid"], "claim")
+    await app.tap("take")
+    await app.shows("En kollega har den. Du trenger ikke gjøre mer.")
+    assert (await town.alert("fall"))["holder_id"] == town.staff["Ola"]
 
 
 async def test_opening_the_app_renews_the_phone_and_trying_it_rings(
@@ -221,111 +231,92 @@ async def test_opening_the_app_renews_the_phone_and_trying_it_rings(
         assert await contacts(town) == [("Kari", False)], "what was turned off stays off"
 
 
-async def test_a_phone_that_changes_hands_rings_for_its_new_owner_alone(
-    migrated_url: str, broker: Broker, browser: Browser, service: PushService
-) -> None:
-    async with (
-        at_work(migrated_url, broker) as (town, address),
-        phone_of(browser, address, service.phone(), "Kari") as page,
-    ):
-        await turned_on(page, address)
-        await page.get_by_text("Meny").tap()
-        await page.get_by_role("button", name="Logg ut").tap()
-        await expect(page).to_have_url(re.compile("/sign-in"))
-        assert await contacts(town) == [("Kari", True)], "alarms reach a phone whose session has ended"
-        await _sign_in(page, address, "Ola")
-        for _ in range(200):
-            if await contacts(town) == [("Kari", False), ("Ola", True)]:
-                return
-            await page.wait_for_timeout(50)
-        raise AssertionError(await contacts(town))
+async def test_a_phone_that_changes_hands_rings_for_its_new_owner_alone(karis: Karis) -> None:
+    town, address, page = karis
+    await turned_on(page, address)
+    await page.get_by_text("Meny").tap()
+    await page.get_by_role("button", name="Logg ut").tap()
+    await expect(page).to_have_url(re.compile("/sign-in"))
+    assert await contacts(town) == [("Kari", True)], "alarms reach a phone whose session has ended"
+    await _sign_in(page, address, "Ola")
+    for _ in range(200):
+        if await contacts(town) == [("Kari", False), ("Ola", True)]:
+            return
+        await page.wait_for_timeout(50)
+    raise AssertionError(await contacts(town))
 
 
-async def test_a_phone_that_its_person_has_removed_is_off_for_them_until_the_button_is_pressed(
-    migrated_url: str, broker: Broker, browser: Browser, service: PushService
-) -> None:
-    async with (
-        at_work(migrated_url, broker) as (town, address),
-        phone_of(browser, address, service.phone(), "Kari") as page,
-    ):
-        app = await turned_on(page, address)
-        kari, front = await town.who("Kari"), town.gateway.front
-        (mine,) = [each for each in (await front.contacts(kari)).contacts if each.channel == "web_push"]
-        assert mine.machine == "Linux"
-        await front.remove_contact(kari, mine.id, confirmed=True)
-        await app.worker.evaluate("outbox.known('renewed').then((was) => outbox.know('renewed', { ...was, at: 0 }))")
-        for _ in range(2):
-            await page.goto(f"{address}/phone")
-            await expect(page.get_by_text("Denne telefonen varsler ikke om alarmer.")).to_be_visible()
-        assert await contacts(town) == [("Kari", False)]
-        await page.get_by_role("button", name="Varsle om alarmer på denne telefonen").tap()
-        await expect(page.get_by_text("Denne telefonen varsler om alarmer.")).to_be_visible()
-        assert await contacts(town) == [("Kari", True)]
+async def test_a_phone_that_its_person_has_removed_is_off_for_them_until_the_button_is_pressed(karis: Karis) -> None:
+    town, address, page = karis
+    app = await turned_on(page, address)
+    kari, front = await town.who("Kari"), town.gateway.front
+    (mine,) = [each for each in (await front.contacts(kari)).contacts if each.channel == "web_push"]
+    assert mine.machine == "Linux"
+    await front.remove_contact(kari, mine.id, confirmed=True)
+    await app.worker.evaluate("outbox.known('renewed').then((was) => outbox.know('renewed', { ...was, at: 0 }))")
+    for _ in range(2):
+        await page.goto(f"{address}/phone")
+        await expect(page.get_by_text("Denne telefonen varsler ikke om alarmer.")).to_be_visible()
+    assert await contacts(town) == [("Kari", False)]
+    await page.get_by_role("button", name="Varsle om alarmer på denne telefonen").tap()
+    await expect(page.get_by_text("Denne telefonen varsler om alarmer.")).to_be_visible()
+    assert await contacts(town) == [("Kari", True)]
 
 
-async def test_an_answer_without_a_network_reaches_the_gateway_later_with_its_time(
-    migrated_url: str, broker: Broker, browser: Browser, service: PushService, screenshots: Path
-) -> None:
-    async with at_work(migrated_url, broker) as (town, address):
-        home = await town.home()
-        async with phone_of(browser, address, service.phone(), "Kari") as page:
-            await town.says(home.fall_alarm, "fall")
-            fall = await town.alert("fall")
-            await page.goto(f"{address}/alerts/{fall['uid']}")
-            await page.context.set_offline(True)
-            await page.get_by_role("button", name="Jeg tar den").tap()
-            await expect(page.locator("#outbox .waits")).to_contain_text("venter på nett")
-            given = town.now
-            assert (await town.alert("fall"))["stage"] == "open"
-            await town.passes(minutes=3)
-            await page.context.set_offline(False)
-            await expect(page.locator("#outbox .taken")).to_contain_text("Svaret ditt er sendt")
-            fall = await town.alert("fall")
-            assert (fall["stage"], fall["holder_id"]) == ("claimed", town.staff["Kari"])
-            (entry,) = await town.rows("SELECT given_at, at FROM alert_entry WHERE code = 'claimed'")
-            assert abs((entry["given_at"] - given).total_seconds()) < 30
-            assert (entry["at"] - given).total_seconds() >= 180
+async def test_an_answer_without_a_network_reaches_the_gateway_later_with_its_time(karis: Karis) -> None:
+    town, address, page = karis
+    home = await town.home()
+    await town.says(home.fall_alarm, "fall")
+    fall = await town.alert("fall")
+    await page.goto(f"{address}/alerts/{fall['uid']}")
+    await page.context.set_offline(True)
+    await page.get_by_role("button", name="Jeg tar den").tap()
+    await expect(page.locator("#outbox .waits")).to_contain_text("venter på nett")
+    given = town.now
+    assert (await town.alert("fall"))["stage"] == "open"
+    await town.passes(minutes=3)
+    await page.context.set_offline(False)
+    await expect(page.locator("#outbox .taken")).to_contain_text("Svaret ditt er sendt")
+    fall = await town.alert("fall")
+    assert (fall["stage"], fall["holder_id"]) == ("claimed", town.staff["Kari"])
+    (entry,) = await town.rows("SELECT given_at, at FROM alert_entry WHERE code = 'claimed'")
+    assert abs((entry["given_at"] - given).total_seconds()) < 30
+    assert (entry["at"] - given).total_seconds() >= 180
 
 
-async def test_a_colleague_who_took_it_meanwhile_is_told_of_plainly(
-    migrated_url: str, broker: Broker, browser: Browser, service: PushService, screenshots: Path
-) -> None:
-    async with at_work(migrated_url, broker) as (town, address):
-        home = await town.home()
-        async with phone_of(browser, address, service.phone(), "Kari") as page:
-            await town.says(home.fall_alarm, "fall")
-            fall = await town.alert("fall")
-            await page.goto(f"{address}/alerts/{fall['uid']}")
-            await page.context.set_offline(True)
-            await page.get_by_role("button", name="Jeg tar den").tap()
-            await expect(page.locator("#outbox .waits")).to_have_count(1)
-            await town.answers("Ola", fall["uid"], "claim")
-            await page.context.set_offline(False)
-            await expect(page.locator("#outbox .refused")).to_contain_text("En kollega har dette varselet.")
-            await expect(page.locator("#standing")).to_contain_text("Ola")
-            await page.screenshot(path=screenshots / "conflict.png")
-            assert (await town.alert("fall"))["holder_id"] == town.staff["Ola"]
+async def test_a_colleague_who_took_it_meanwhile_is_told_of_plainly(karis: Karis, screenshots: Path) -> None:
+    town, address, page = karis
+    home = await town.home()
+    await town.says(home.fall_alarm, "fall")
+    fall = await town.alert("fall")
+    await page.goto(f"{address}/alerts/{fall['uid']}")
+    await page.context.set_offline(True)
+    await page.get_by_role("button", name="Jeg tar den").tap()
+    await expect(page.locator("#outbox .waits")).to_have_count(1)
+    await town.answers("Ola", fall["uid"], "claim")
+    await page.context.set_offline(False)
+    await expect(page.locator("#outbox .refused")).to_contain_text("En kollega har dette varselet.")
+    await expect(page.locator("#standing")).to_contain_text("Ola")
+    await page.screenshot(path=screenshots / "conflict.png")
+    assert (await town.alert("fall"))["holder_id"] == town.staff["Ola"]
 
 
-async def test_an_answer_of_which_the_reply_was_lost_is_no_second_answer(
-    migrated_url: str, broker: Broker, browser: Browser, service: PushService
-) -> None:
+async def test_an_answer_of_which_the_reply_was_lost_is_no_second_answer(karis: Karis) -> None:
     """The gateway has it; the phone does not know, and tells it again with its time."""
-    async with at_work(migrated_url, broker) as (town, address):
-        home = await town.home()
-        async with phone_of(browser, address, service.phone(), "Kari") as page:
-            await town.says(home.fall_alarm, "fall")
-            fall = await town.alert("fall")
-            await page.goto(f"{address}/alerts/{fall['uid']}")
+    town, address, page = karis
+    home = await town.home()
+    await town.says(home.fall_alarm, "fall")
+    fall = await town.alert("fall")
+    await page.goto(f"{address}/alerts/{fall['uid']}")
 
-            async def lose_the_reply(route: Any) -> None:
-                await route.fetch(max_redirects=0)
-                await route.abort()
+    async def lose_the_reply(route: Any) -> None:
+        await route.fetch(max_redirects=0)
+        await route.abort()
 
-            await page.route("**/answer", lose_the_reply)
-            await page.get_by_role("button", name="Jeg tar den").tap()
-            await expect(page.locator("#outbox li")).to_have_count(1)
-            assert (await town.alert("fall"))["stage"] == "claimed"
-            await page.reload()
-            await expect(page.locator("#outbox .taken")).to_contain_text("Svaret ditt er sendt")
-            assert (await town.timeline(fall["uid"])).count("claimed") == 1
+    await page.route("**/answer", lose_the_reply)
+    await page.get_by_role("button", name="Jeg tar den").tap()
+    await expect(page.locator("#outbox li")).to_have_count(1)
+    assert (await town.alert("fall"))["stage"] == "claimed"
+    await page.reload()
+    await expect(page.locator("#outbox .taken")).to_contain_text("Svaret ditt er sendt")
+    assert (await town.timeline(fall["uid"])).count("claimed") == 1

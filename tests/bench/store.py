@@ -44,6 +44,7 @@ from gateway.api import schemas
 from gateway.embedded import EmbeddedPostgres
 from gateway.rulebook import RulebookCache
 from gateway.store import rollups
+from gateway.store.counted import DAYS_IN, ROLLUPS
 from gateway.store.db import Connection, Database
 from gateway.store.migrate import migrate
 from tests.bench.months import DAYS, NOW, Months, fitted, write
@@ -237,7 +238,7 @@ async def sizes(connection: Connection) -> dict[str, float | int | None]:
     said = ("observation", "device_health")
     rows = sum([await number(f"SELECT count(*) AS n FROM {each}") for each in said])
     plain = sum([await number(f"SELECT {size} AS n", each) for each in said])
-    counted = [await number(f"SELECT count(*) AS n FROM {each.name}") for each in rollups.ROLLUPS]
+    counted = [await number(f"SELECT count(*) AS n FROM {each.name}") for each in ROLLUPS]
     say(f"{plain / rows:.0f} bytes a row with indexes; {sum(counted)} rows of rollups")
     return {
         "bytes_per_row": round(plain / rows, 1),
@@ -268,7 +269,7 @@ async def measured(where: Server, given: argparse.Namespace) -> dict[str, float 
     finally:
         await database.close()
     say(f"{'':<14} {'cold':>8} {'p50':>8} {'p95':>8} {'longest':>8} {'CPU':>8}  ms, {given.times} times")
-    for name, ask in questions(town, RulebookCache(rollups.DAYS_IN, ())).items():
+    for name, ask in questions(town, RulebookCache(DAYS_IN, ())).items():
         if where.restart is not None:
             await asyncio.to_thread(where.restart)
         database = Database(where.url, size=1)

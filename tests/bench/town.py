@@ -12,7 +12,6 @@ from gateway.seed import SITE, seed
 from gateway.store.db import Database, new_uid
 from tests.bench.load import named
 
-
 FITTED = timedelta(days=1)
 """For so long the devices have been where they are: whatever they say, also before the bench got to it, is of that fitting."""
 

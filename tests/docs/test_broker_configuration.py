@@ -37,7 +37,7 @@ from gateway.embedded import LOOPBACK, free_port
 from gateway.mqtt import BrokerSettings, Link, LinkLost, connect, try_out
 from gateway.store import municipality
 from gateway.store.broker import Account
-from gateway.store.db import Connection, Database
+from gateway.store.db import Connection, opened
 from gateway.store.migrate import migrate
 from tests.docs.reference import ROOT
 from tests.support import databases, parts
@@ -161,12 +161,8 @@ async def _register(connection: Connection) -> None:
 
 
 async def _prepare(url: str) -> None:
-    database = Database(url)
-    await database.open()
-    try:
+    async with opened(url) as database:
         await database.run(_register)
-    finally:
-        await database.close()
 
 
 def _certificates(folder: Path) -> None:
@@ -466,16 +462,21 @@ async def test_what_is_queued_survives_a_restart_and_a_crash_as_far_as_it_was_sa
 # The whole way ------------------------------------------------------------------------------------------------------
 
 
-async def test_an_alarm_comes_in_and_its_receipt_goes_out(
-    site_broker: SiteBroker, register: str, tmp_path: Path
-) -> None:
-    where: dict[str, Any] = {
+def _where(site_broker: SiteBroker, register: str) -> dict[str, Any]:
+    """The gateway's settings beside this broker."""
+    return {
         "database_url": register,
         "mqtt_port": site_broker.gateway_port,
         "mqtt_ca_file": site_broker.ca_file,
         "mqtt_username": GATEWAY,
         "mqtt_password": site_broker.passwords[GATEWAY],
     }
+
+
+async def test_an_alarm_comes_in_and_its_receipt_goes_out(
+    site_broker: SiteBroker, register: str, tmp_path: Path
+) -> None:
+    where = _where(site_broker, register)
     with GatewayProcess(tmp_path, **where) as process:
         process.start()
         for site in (SITE, OTHER_SITE):
@@ -508,14 +509,7 @@ async def test_the_test_alarm_of_each_site_goes_the_whole_way(
     site_broker: SiteBroker, register: str, tmp_path: Path
 ) -> None:
     """The access list lets the gateway speak as the canary resident's device, and as no other."""
-    where: dict[str, Any] = {
-        "database_url": register,
-        "mqtt_port": site_broker.gateway_port,
-        "mqtt_ca_file": site_broker.ca_file,
-        "mqtt_username": GATEWAY,
-        "mqtt_password": site_broker.passwords[GATEWAY],
-        "canary_resident_seconds": 5,
-    }
+    where = {**_where(site_broker, register), "canary_resident_seconds": 5}
     with GatewayProcess(tmp_path, **where) as process:
         process.start()
 

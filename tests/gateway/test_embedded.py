@@ -16,8 +16,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from gateway import embedded
-from gateway.embedded import Broker, EmbeddedError, EmbeddedPostgres, free_port
+from gateway.embedded import LOOPBACK, Broker, EmbeddedError, EmbeddedPostgres, free_port
 from tests.support import databases, parts
 
 
@@ -212,18 +211,18 @@ class TestAmqtt:
         wait_until_gone(pid)
 
     def test_is_taken_where_mosquitto_is_missing(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(embedded, "_mosquitto_program", lambda: None)
+        monkeypatch.setattr("gateway.embedded.broker._mosquitto_program", lambda: None)
         assert Broker(folder).name == "amqtt"
 
     def test_without_any_broker_says_what_to_install(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(embedded, "_mosquitto_program", lambda: None)
+        monkeypatch.setattr("gateway.embedded.broker._mosquitto_program", lambda: None)
         monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
         with pytest.raises(EmbeddedError, match="install mosquitto"):
             Broker(folder)
 
 
 def test_a_free_port_is_free() -> None:
-    with socket.create_server((embedded.LOOPBACK, free_port())):
+    with socket.create_server((LOOPBACK, free_port())):
         pass
 
 

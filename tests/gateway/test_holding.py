@@ -20,7 +20,7 @@ from gateway import canary, commanding, lifting
 from gateway.clock import ControlledClock
 from gateway.engine import act
 from gateway.ingest import decode
-from gateway.store import municipality, silences
+from gateway.store import duesilences, municipality, silences
 from gateway.store.db import Connection
 from gateway.store.silences import New
 from gateway.timekeeper import Passed, Timekeeper
@@ -154,13 +154,13 @@ async def test_one_thing_that_cannot_be_raised_keeps_nothing_else_back(migrated_
             {"condition": "button_pressed"}
         ]
         assert (await passes(town, later + timedelta(hours=1))).silences == 0, "nothing was done"
-        assert await town.run(lambda each: silences.oldest_overdue(each, later + timedelta(hours=2))) == later
+        assert await town.run(lambda each: duesilences.oldest_overdue(each, later + timedelta(hours=2))) == later
         await town.rows(
             "UPDATE held_back SET evidence = h.evidence FROM held_back h WHERE h.evidence <> '{}' AND held_back.evidence = '{}'"
         )
         assert (await passes(town, later + timedelta(hours=2))).silences == 1
         assert len(await town.rows("SELECT 1 FROM alert WHERE rule_id IS NOT NULL")) == 2
-        assert await town.run(lambda each: silences.oldest_overdue(each, later + timedelta(days=1))) is None
+        assert await town.run(lambda each: duesilences.oldest_overdue(each, later + timedelta(days=1))) is None
 
 
 async def test_a_zone_whose_leads_cannot_be_told(migrated_url: str) -> None:
@@ -168,7 +168,7 @@ async def test_a_zone_whose_leads_cannot_be_told(migrated_url: str) -> None:
     async with place(migrated_url) as town:
         await silenced(town, town.homes[0], due=NOW + timedelta(days=1))
         for zone in (town.zones["Nord"], town.zones["Sør"]):
-            await town.run(partial(silences.plan_summary, zone_id=zone, due_at=NOW))
+            await town.run(partial(duesilences.plan_summary, zone_id=zone, due_at=NOW))
         await town.raise_(town.raising(town.homes[0], key=f"silences_in_force:zone:{town.zones['Nord']}"))
         await town.rows("UPDATE alert SET cause = 'rubbish', due_at = %s", NOW + timedelta(days=2))
         assert (await passes(town, NOW)).silences == 1
@@ -183,7 +183,7 @@ async def test_an_alarm_waits_for_its_own_silence_alone(migrated_url: str) -> No
     async with place(migrated_url, homes=2) as town:
         for home in town.homes:
             await silenced(town, home)
-        first, second = await town.run(lambda each: silences.due(each, NOW, 0, 10))
+        first, second = await town.run(lambda each: duesilences.due(each, NOW, 0, 10))
         alarm = does(town, await raised(town, town.homes[1]))
 
         async def looked_at(connection: Connection) -> None:
@@ -194,14 +194,14 @@ async def test_an_alarm_waits_for_its_own_silence_alone(migrated_url: str) -> No
         await town.run(looked_at)
         held = await town.rows("SELECT silence_id FROM held_back")
         assert held == [{"silence_id": second}]
-        assert await town.run(lambda each: silences.due(each, NOW, first, 10)) == [second]
+        assert await town.run(lambda each: duesilences.due(each, NOW, first, 10)) == [second]
 
 
 async def test_what_fails_hides_nothing_behind_it(migrated_url: str) -> None:
     async with place(migrated_url, homes=2) as town:
         one, two = [await silenced(town, home) for home in town.homes]
-        assert await town.run(lambda each: silences.due(each, NOW, one, 1)) == [two]
-        assert await town.run(lambda each: silences.due(each, NOW, two, 1)) == [one]
+        assert await town.run(lambda each: duesilences.due(each, NOW, one, 1)) == [two]
+        assert await town.run(lambda each: duesilences.due(each, NOW, two, 1)) == [one]
 
 
 async def test_what_another_device_of_the_home_has_raised_meanwhile_is_not_raised_again(migrated_url: str) -> None:

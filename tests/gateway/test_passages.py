@@ -13,7 +13,7 @@ from gateway.health import CanaryHealth, Finding, Health, State
 from gateway.heartbeat import Why, decide
 from gateway.passages import Leg, Lost, Pace, Passage, last_passed, lost, quantiles
 from gateway.web.waterfall import THINNEST, place, waterfall
-from tests.web import fake
+from tests.web import fake_alerts, fake_ways
 
 NOW = datetime(2026, 3, 3, 11, tzinfo=UTC)
 PACE = Pace(timedelta(seconds=60), timedelta(seconds=30))
@@ -129,7 +129,7 @@ def test_a_heartbeat_is_sent_while_all_is_well_and_at_no_other_time(
 
 
 def test_a_bar_has_a_piece_for_each_wait_in_order_and_without_a_gap() -> None:
-    drawn = waterfall(fake.way_of(fake.alert()))
+    drawn = waterfall(fake_ways.way_of(fake_alerts.alert()))
     message, app, mail = drawn.rows
     assert [each.waits for each in message.pieces] == ["network"]
     assert [each.waits for each in app.pieces] == ["sending", "handing", "showing", "answer"]
@@ -141,7 +141,7 @@ def test_a_bar_has_a_piece_for_each_wait_in_order_and_without_a_gap() -> None:
 
 
 def test_an_alert_that_paged_nobody_has_its_message() -> None:
-    drawn = waterfall(fake.way_of(fake.battery()))
+    drawn = waterfall(fake_ways.way_of(fake_alerts.battery()))
     assert [row.page for row in drawn.rows] == [None]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from devices.model import MessageClass
 from gateway import retention
 from gateway.retention import Cut, Keep, Table
-from gateway.store.rollups import ROLLUPS
+from gateway.store.counted import ROLLUPS
 from gateway.timekeeper import kept_to_be_counted
 
 ALARM, EVENT, RESULT, STATUS = MessageClass.ALARM, MessageClass.EVENT, MessageClass.RESULT, MessageClass.STATUS

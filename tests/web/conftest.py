@@ -18,8 +18,8 @@ from gateway.api.routes import alerts
 from gateway.clock import ControlledClock
 from gateway.errors import Problem
 from gateway.settings import load
-from gateway.web import demo, pages
-from tests.web import fake, fake_demo
+from gateway.web import demo, html, pages
+from tests.web import fake, fake_demo, fake_people
 
 POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 ADDRESS = "http://hjemmevakt.test"
@@ -39,14 +39,14 @@ def demo_stage() -> fake_demo.FakeStage | None:
 @pytest.fixture
 def web(front: fake.FakeFront, demo_stage: fake_demo.FakeStage | None) -> FastAPI:
     """The pages as the application serves them, and the API's answers; in the demo with the demo's pages."""
-    app, clock = FastAPI(), ControlledClock(fake.NOW)
+    app, clock = FastAPI(), ControlledClock(fake_people.NOW)
     if demo_stage is not None:
         app.include_router(demo.router(front, demo_stage, load({}, environment="demo"), clock))
         app.state.demo, app.state.demo_words = demo_stage, demo
     app.include_router(pages.router(front, clock))
     app.include_router(alerts.router, prefix="/api/v1")
     app.state.front = front
-    app.mount("/static", StaticFiles(directory=pages.STATIC))
+    app.mount("/static", StaticFiles(directory=html.STATIC))
 
     @app.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:

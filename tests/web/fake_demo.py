@@ -23,18 +23,18 @@ from gateway.errors import NotFound
 from gateway.path import Next, Path
 from gateway.store.path import Paged, Said
 from gateway.web.demo import Heard, Seen
-from tests.web import fake
+from tests.web import fake_people
 
 PATH = UUID(int=71)
 OTHER = UUID(int=72)
 NUMBERS = ARRIVED, ON_ITS_WAY, HIDDEN, WAITING, NOBODY = range(1, 6)
-PERSONS = MappingProxyType({1: fake.ME.name, 2: fake.KARI.name})
+PERSONS = MappingProxyType({1: fake_people.ME.name, 2: fake_people.KARI.name})
 ACCOUNTS = tuple(
     seeding.Account(username, name, "responder", "Eiganes og Tasta")
     for username, name in (
-        *((f"vakt1{each}", fake.ME.name) for each in "abcd"),
-        ("leder1", fake.KARI.name),
-        ("sentral1", fake.OLE.name),
+        *((f"vakt1{each}", fake_people.ME.name) for each in "abcd"),
+        ("leder1", fake_people.KARI.name),
+        ("sentral1", fake_people.OLE.name),
         ("teknisk1", "Turid Dahl"),
         ("admin", "Randi Bakke"),
     )
@@ -42,7 +42,7 @@ ACCOUNTS = tuple(
 
 
 def _at(seconds: float) -> datetime:
-    return fake.NOW - timedelta(seconds=60 - seconds)
+    return fake_people.NOW - timedelta(seconds=60 - seconds)
 
 
 def said() -> Said:
@@ -94,11 +94,11 @@ class FakeStage:
         self.made: list[str] = []
 
     def visitors(self) -> tuple[Visitor, ...]:
-        return visitors(ACCOUNTS, fake.NOW, ZoneInfo("Europe/Oslo"))
+        return visitors(ACCOUNTS, fake_people.NOW, ZoneInfo("Europe/Oslo"))
 
-    async def sign_in(self, key: str, user_agent: str) -> tuple[Visitor, fake.SignedIn]:
+    async def sign_in(self, key: str, user_agent: str) -> tuple[Visitor, fake_people.SignedIn]:
         visitor = next(each for each in self.visitors() if each.key == key)
-        return visitor, fake.SignedIn("token", fake.NOW + timedelta(hours=12))
+        return visitor, fake_people.SignedIn("token", fake_people.NOW + timedelta(hours=12))
 
     async def happen(self, what: str) -> int:
         self.made.append(what)
@@ -118,7 +118,7 @@ class FakeStage:
         if number == ARRIVED:
             return Seen(happened, (), b"", (path(), path(OTHER)), 0)
         if number == WAITING:
-            return Seen(Happened(number, "silent_dose", ("disp-001",), fake.NOW), (), b"", (), 0)
+            return Seen(Happened(number, "silent_dose", ("disp-001",), fake_people.NOW), (), b"", (), 0)
         if number == NOBODY:
             repeats = Next(_at(90), DueFor.STEP, 3, Target.RESPONSE_CENTRE, repeats=True)
             return Seen(happened, (), b"", (path(following=repeats),), 0)

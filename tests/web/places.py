@@ -15,7 +15,19 @@ from fastapi.routing import APIRoute
 from gateway.clock import ControlledClock
 from gateway.settings import load
 from gateway.web import demo, pages
-from tests.web import fake, fake_contacts, fake_demo, fake_policies, fake_rosters, fake_rules, fake_silences, fake_teams
+from tests.web import (
+    fake,
+    fake_alerts,
+    fake_contacts,
+    fake_demo,
+    fake_people,
+    fake_policies,
+    fake_rosters,
+    fake_rules,
+    fake_silences,
+    fake_teams,
+    fake_ways,
+)
 
 NO_PAGES = {
     "/": "leads to the list",
@@ -34,18 +46,18 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         *(
             f"/alerts/{each().id}"
             for each in (
-                fake.alert,
-                fake.late_button,
-                fake.battery,
-                fake.out_of_doors,
-                fake.paused,
-                fake.offered,
-                fake.closed,
+                fake_alerts.alert,
+                fake_alerts.late_button,
+                fake_alerts.battery,
+                fake_alerts.out_of_doors,
+                fake_alerts.paused,
+                fake_alerts.offered,
+                fake_alerts.closed,
             )
         ),
         f"/alerts/{UUID(int=404)}",
     ),
-    "/alerts/{uid}/path": (f"/alerts/{fake.alert().id}/path", f"/alerts/{fake.battery().id}/path"),
+    "/alerts/{uid}/path": (f"/alerts/{fake_alerts.alert().id}/path", f"/alerts/{fake_alerts.battery().id}/path"),
     "/add-phone/{token}": tuple(
         f"/add-phone/{token}" for token in (fake_contacts.TOKEN, fake_contacts.USED_UP, fake_contacts.ANOTHERS)
     ),
@@ -86,7 +98,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"/silences/{each}" for each in (fake_silences.DOOR, fake_silences.FIRE, fake_silences.AWAY, fake_silences.OVER)
     ),
     "/residents/{uid}/access-log": (
-        f"/residents/{fake.RESIDENT}/access-log",
+        f"/residents/{fake_ways.RESIDENT}/access-log",
         f"/residents/{UUID(int=404)}/access-log",
     ),
     "/devices/{uid}": (
@@ -104,7 +116,7 @@ FOR_GUESTS = ("/sign-in", "/how-it-works?guest", "/offline", "/")
 """As whoever is not signed in sees them."""
 OURS_AND_THE_DEMOS = pytest.mark.parametrize("demo_stage", [None, fake_demo.FakeStage()], ids=["ours", "demo"])
 """For a test that looks at :func:`places` of this stage: once as they are, once as the demo has them."""
-EVERYTHING = replace(fake.Who(), roles=frozenset({"responder", "technical", "lead"}))
+EVERYTHING = replace(fake_people.Who(), roles=frozenset({"responder", "technical", "lead"}))
 """Somebody who may see every page."""
 
 
@@ -121,7 +133,7 @@ def places(stage: fake_demo.FakeStage | None = None) -> list[str]:
 
 def _demo_places(stage: fake_demo.FakeStage) -> list[str]:
     """Those of the demo alone, and a page of ours as the demo shows it."""
-    made = demo.router(fake.night(), stage, load({}, environment="demo"), ControlledClock(fake.NOW))
+    made = demo.router(fake.night(), stage, load({}, environment="demo"), ControlledClock(fake_people.NOW))
     routes = [route for route in made.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
     found = [place for each in routes for place in _of(each.path, DEMO_EXAMPLES)]
     return sorted(["/alerts", *found], key=lambda place: place in FOR_GUESTS)

@@ -14,12 +14,12 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from alerts.command import State
 from tests.conftest import CHROMIUM_FLAGS
-from tests.web import fake, fake_rules
+from tests.web import fake, fake_alerts, fake_people, fake_rules, fake_signs
 from tests.web.browsing import PHONE, open_page, watching
 from tests.web.conftest import Served
 from tests.web.places import EVERYTHING, FOR_GUESTS, name, places
 
-FALL = fake.alert().id
+FALL = fake_alerts.alert().id
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 CONTRAST = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
@@ -126,7 +126,7 @@ async def test_a_new_alert_appears_by_itself_and_is_announced(
     await nurse.goto(f"{served.url}/alerts")
     await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
     await watching(nurse, front)
-    front.alerts = [fake.alert()]
+    front.alerts = [fake_alerts.alert()]
     front.tell()
     await expect(nurse.get_by_role("link", name="Fall, Solveig Haugland")).to_be_visible()
     await expect(nurse.locator("#announce")).to_have_text("Nytt varsel: Fall, Solveig Haugland")
@@ -146,13 +146,17 @@ async def test_an_answer_does_not_move_the_page_away_from_who_and_where(nurse: P
 async def test_what_is_half_filled_stays_when_the_page_changes(
     nurse: Page, served: Served, front: fake.FakeFront
 ) -> None:
-    front.alerts = [fake.alert(stage="arrived", holder=fake.ME, mine=True, answers=["close", "need_help", "hand_over"])]
+    front.alerts = [
+        fake_alerts.alert(
+            stage="arrived", holder=fake_people.ME, mine=True, answers=["close", "need_help", "hand_over"]
+        )
+    ]
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await nurse.locator("#ask-close > summary").tap()
     await nurse.get_by_role("radio", name="Reelt behov").tap()
     await nurse.locator("input[value=talked]").focus()
     await watching(nurse, front)
-    front.change(FALL, version=8, timeline=[fake.entry(fake.NOW, "evidence_joined", severity=40)])
+    front.change(FALL, version=8, timeline=[fake_signs.entry(fake_people.NOW, "evidence_joined", severity=40)])
     await expect(nurse.get_by_text("Det skjedde igjen (alvorlighet: Kritisk)")).to_be_visible()
     await expect(nurse.locator("input[value=real]")).to_be_checked()
     await expect(nurse.locator("input[value=talked]")).to_be_focused()
@@ -164,7 +168,9 @@ async def test_whoever_stands_at_the_door_asks_the_lock(
     nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:
     """Asked, sent, done: each shown as it comes, while the page stays where it is."""
-    front.change(FALL, stage="claimed", holder=fake.ME, mine=True, answers=["on_way", "close"], locks=[fake.lock()])
+    front.change(
+        FALL, stage="claimed", holder=fake_people.ME, mine=True, answers=["on_way", "close"], locks=[fake_signs.lock()]
+    )
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await watching(nurse, front)
     door = nurse.locator(".door")
@@ -185,21 +191,23 @@ async def test_whoever_stands_at_the_door_asks_the_lock(
         ("unlock", "get_in", True)
     ]
     await nurse.screenshot(path=screenshots / "asked.png")
-    front.change(FALL, locks=[fake.lock(given=[fake.command("unlock", State.SENT)], commands=[])])
+    front.change(FALL, locks=[fake_signs.lock(given=[fake_signs.command("unlock", State.SENT)], commands=[])])
     await expect(door.locator(".command")).to_contain_text("Sendt; venter på låsen")
-    done = fake.command("unlock", State.DONE, outcome="unlocked", outcome_text="Døra ble låst opp", settled_at=fake.NOW)
-    front.change(FALL, locks=[fake.lock(given=[done], parts=[fake.part("bolt", "unlocked", 0)])])
+    done = fake_signs.command(
+        "unlock", State.DONE, outcome="unlocked", outcome_text="Døra ble låst opp", settled_at=fake_people.NOW
+    )
+    front.change(FALL, locks=[fake_signs.lock(given=[done], parts=[fake_signs.part("bolt", "unlocked", 0)])])
     await expect(door.locator(".command .good")).to_contain_text("Døra ble låst opp")
     await nurse.screenshot(path=screenshots / "done.png", full_page=True)
-    silent = fake.command("unlock", State.EXPIRED, outcome="no_answer", settled_at=fake.NOW)
-    front.change(FALL, locks=[fake.lock(given=[silent], online=False)])
+    silent = fake_signs.command("unlock", State.EXPIRED, outcome="no_answer", settled_at=fake_people.NOW)
+    front.change(FALL, locks=[fake_signs.lock(given=[silent], online=False)])
     await expect(door.locator(".command .bad")).to_contain_text("Låsen svarte ikke: bruk nøkkelen.")
     await nurse.screenshot(path=screenshots / "silent.png", full_page=True)
     assert await nurse.evaluate(CONTRAST) == []
 
 
 async def test_the_lock_is_asked_without_javascript(browser: Browser, served: Served, front: fake.FakeFront) -> None:
-    front.change(FALL, locks=[fake.lock()])
+    front.change(FALL, locks=[fake_signs.lock()])
     async for page in open_page(browser, served, java_script_enabled=False, **PHONE):
         await page.goto(f"{served.url}/alerts/{FALL}")
         await page.get_by_text("Lås …", exact=True).click()
@@ -214,7 +222,7 @@ async def test_the_lock_is_asked_without_javascript(browser: Browser, served: Se
 async def test_a_button_that_has_just_changed_takes_no_tap(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await watching(nurse, front)
-    front.change(FALL, holder=fake.KARI, stage="claimed", answers=["take_over"])
+    front.change(FALL, holder=fake_people.KARI, stage="claimed", answers=["take_over"])
     await expect(nurse.locator("#answers[data-settling]")).to_have_count(1)
     assert await nurse.locator("#answers").evaluate("each => getComputedStyle(each).pointerEvents") == "none"
     await nurse.get_by_role("button", name="Ta over").tap()
@@ -244,7 +252,9 @@ async def test_without_a_network_the_page_says_since_when_and_an_answer_is_kept_
     ((request, sent),) = [(request, sent) for _, request, sent in front.taken]
     assert (request.answer, sent) == ("claim", key)
     assert request.given_at is not None
-    assert abs(request.given_at - fake.NOW) < timedelta(minutes=1), "by the gateway's clock, whatever the phone's says"
+    assert abs(request.given_at - fake_people.NOW) < timedelta(minutes=1), (
+        "by the gateway's clock, whatever the phone's says"
+    )
     await nurse.get_by_role("button", name="OK").tap()
     await expect(nurse.locator("#outbox")).to_be_hidden()
 
@@ -271,7 +281,7 @@ async def test_what_a_colleague_did_meanwhile_is_told_plainly(
     await nurse.context.set_offline(True)
     await nurse.get_by_role("button", name="Jeg tar den").tap()
     await expect(nurse.locator("#outbox .waits")).to_have_count(1)
-    front.change(FALL, holder=fake.KARI, stage="claimed", answers=["take_over"])
+    front.change(FALL, holder=fake_people.KARI, stage="claimed", answers=["take_over"])
     front.refuse = "held_by_other"
     await nurse.context.set_offline(False)
     await expect(nurse.locator("#outbox .refused")).to_contain_text("En kollega har dette varselet.")
@@ -282,7 +292,9 @@ async def test_what_a_colleague_did_meanwhile_is_told_plainly(
 
 
 async def test_what_a_lock_is_asked_for_is_not_kept(nurse: Page, served: Served, front: fake.FakeFront) -> None:
-    front.change(FALL, stage="claimed", holder=fake.ME, mine=True, answers=["on_way", "close"], locks=[fake.lock()])
+    front.change(
+        FALL, stage="claimed", holder=fake_people.ME, mine=True, answers=["on_way", "close"], locks=[fake_signs.lock()]
+    )
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await watching(nurse, front)
     await nurse.context.set_offline(True)
@@ -297,12 +309,12 @@ async def test_what_a_lock_is_asked_for_is_not_kept(nurse: Page, served: Served,
 
 
 async def test_nothing_moves_under_a_finger(nurse: Page, served: Served, front: fake.FakeFront) -> None:
-    front.alerts = [fake.alert(11)]
+    front.alerts = [fake_alerts.alert(11)]
     await nurse.goto(f"{served.url}/alerts")
     await watching(nurse, front)
     await nurse.locator("#main").dispatch_event("pointerdown")
     async with nurse.expect_response("**/alerts?fragment=1"):
-        front.alerts = [fake.alert(12, resident="Ola By"), *front.alerts]
+        front.alerts = [fake_alerts.alert(12, resident="Ola By"), *front.alerts]
         front.tell()
     await nurse.wait_for_timeout(200)
     await expect(nurse.locator("#mine .card")).to_have_count(1)
@@ -315,7 +327,7 @@ async def test_who_where_and_how_to_get_in_are_seen_without_scrolling(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, size: tuple[int, int]
 ) -> None:
     width, height = size
-    front.change(FALL, resident_details=fake.alert().resident_details.model_copy(update={"notes": ""}))  # type: ignore[union-attr]
+    front.change(FALL, resident_details=fake_alerts.alert().resident_details.model_copy(update={"notes": ""}))  # type: ignore[union-attr]
     async for page in open_page(browser, served, **{**PHONE, "viewport": {"width": width, "height": height}}):
         await page.goto(f"{served.url}/alerts/{FALL}")
         await page.screenshot(path=screenshots / f"{width}.png")
@@ -420,7 +432,7 @@ async def test_a_rule_is_previewed_and_saved_without_javascript(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, scheme: str
 ) -> None:
     """Out at night and not back: fifteen minutes instead of ten, and not on Sundays."""
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
     async for page in open_page(browser, served, java_script_enabled=False, color_scheme=scheme, **PHONE):
         await page.goto(f"{served.url}/rules?kind=door_sensor")
         await page.locator("#not_back").get_by_role("link", name="Sett den for en sone").click()
@@ -442,7 +454,7 @@ async def test_a_rule_is_previewed_and_saved_without_javascript(
 
 
 async def test_minutes_tick(nurse: Page, served: Served) -> None:
-    await nurse.clock.install(time=fake.NOW + timedelta(days=3))
+    await nurse.clock.install(time=fake_people.NOW + timedelta(days=3))
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await expect(nurse.locator("time[data-ago]")).to_have_text("4 min siden")
     await nurse.route("**/*fragment=1", lambda route: route.abort())
@@ -451,8 +463,8 @@ async def test_minutes_tick(nurse: Page, served: Served) -> None:
 
 
 async def test_a_position_gets_old_before_the_eyes(nurse: Page, served: Served) -> None:
-    await nurse.clock.install(time=fake.NOW)
-    await nurse.goto(f"{served.url}/alerts/{fake.out_of_doors().id}")
+    await nurse.clock.install(time=fake_people.NOW)
+    await nurse.goto(f"{served.url}/alerts/{fake_alerts.out_of_doors().id}")
     old = nurse.locator("#position [data-shows-at]")
     await expect(old).to_be_hidden()
     await nurse.route("**/*fragment=1", lambda route: route.abort())
@@ -465,7 +477,7 @@ async def test_a_device_page_asks_again_while_somebody_looks(
     nurse: Page, served: Served, front: fake.FakeFront
 ) -> None:
     """A sign of life is announced to nobody; what is open stays open."""
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"technical"}))
     await nurse.clock.install()
     await nurse.goto(f"{served.url}/devices/{fake_rules.DEVICE.id}")
     await watching(nurse, front)

@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from gateway.access import SESSION_COOKIE
-from tests.web import fake, fake_contacts
+from tests.web import fake, fake_contacts, fake_people
 
 MINE = "/me/contacts"
 FIRST, SECOND = UUID(int=701), UUID(int=702)
 
 
 async def sent(nurse: httpx.AsyncClient, **form: str) -> httpx.Response:
-    return await nurse.post(MINE, data={"csrf_token": fake.Who().csrf_token, **form})
+    return await nurse.post(MINE, data={"csrf_token": fake_people.Who().csrf_token, **form})
 
 
 async def test_each_contact_says_how_it_stands_and_why(nurse: httpx.AsyncClient) -> None:
@@ -102,7 +102,7 @@ async def test_a_form_from_elsewhere_or_without_the_token_does_nothing(
 ) -> None:
     forged = {"do": "remove", "id": str(FIRST)}
     assert (await nurse.post(MINE, data=forged)).status_code == 403
-    whole = {**forged, "csrf_token": fake.Who().csrf_token}
+    whole = {**forged, "csrf_token": fake_people.Who().csrf_token}
     assert (await nurse.post(MINE, data=whole, headers={"Sec-Fetch-Site": "cross-site"})).status_code == 403
     assert front.contacted == []
 
@@ -162,10 +162,10 @@ async def test_an_alarms_key_confirms_nothing_and_leads_to_the_alert(
 async def test_a_lead_sees_how_colleagues_are_reached_and_others_do_not(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
-    front.sessions["token"] = fake.Who(roles=frozenset({"lead"}))
+    front.sessions["token"] = fake_people.Who(roles=frozenset({"lead"}))
     page = (await nurse.get("/reach")).text
     assert page.index("Ole-Jakob Tjensvoll") < page.index("Kari Nordbø"), "whom nothing is known to reach first"
     assert "Ingenting når fram" in page
     assert "stavanger.example" not in page
-    front.sessions["token"] = fake.Who(roles=frozenset({"technical"}))
+    front.sessions["token"] = fake_people.Who(roles=frozenset({"technical"}))
     assert "Kari Nordbø" not in (await nurse.get("/reach")).text

@@ -18,14 +18,14 @@ from gateway.web.html import Times
 from tests.gateway.served import served
 from tests.support.rules import uid_of
 from tests.support.town import PASSWORD
-from tests.web import fake, fake_rules, fake_said
+from tests.web import fake, fake_people, fake_rules, fake_said
 
 PAGE = f"/devices/{fake_rules.DEVICE.id}"
 
 
 @pytest.fixture
 async def technician(nurse: httpx.AsyncClient, front: fake.FakeFront) -> httpx.AsyncClient:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"technical"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"technical"}))
     return nurse
 
 
@@ -134,7 +134,7 @@ STANDING: dict[str, tuple[dict[str, Any], list[str]]] = {
     "fitted nowhere": ({"silent_at": None, "last_seen": None}, ["Aldri hørt", "Den er ikke montert noe sted"]),
     "no rule": ({"rules": []}, ["Hørt 4 min siden", "Ingen regel varsler noen"]),
     "deaf": (
-        {"heard_until": fake.NOW - timedelta(hours=2)}, ["Hørt 4 min siden", "Området har ikke vært hørt siden"],
+        {"heard_until": fake_people.NOW - timedelta(hours=2)}, ["Hørt 4 min siden", "Området har ikke vært hørt siden"],
     ),
     "low": ({"state": {"battery": 4.0, "firmware": "1"}}, ["!Batteri 4 %: lavt", "Fastvare 1"]),
     "rubbish": ({"state": {"battery": "?", "rssi": None, "mains": "no", "x": 1}, "online": None}, ["Hørt 4 min siden"]),
@@ -143,15 +143,15 @@ STANDING: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize(("changed", "expected"), STANDING.values(), ids=list(STANDING))
 def test_how_a_device_is_in_plain_words(changed: dict[str, Any], expected: list[str]) -> None:
-    device = fake_rules.FakeRules().device(fake.NOW, "nb").model_copy(update=changed)
-    lines = told.standing(device, "nb", Times(fake.NOW, "nb"))
+    device = fake_rules.FakeRules().device(fake_people.NOW, "nb").model_copy(update=changed)
+    lines = told.standing(device, "nb", Times(fake_people.NOW, "nb"))
     text = "\n".join(f"{'!' if each.bad else ''}{each.text}\n{each.more}" for each in lines)
     for part in expected:
         assert re.search(re.escape(part).replace(r"tors\.\ 04:10", ".*"), text), (part, text)
 
 
 def test_a_day_on_the_axis_is_a_date_and_many_types_share_a_row() -> None:
-    now = datetime(2026, 3, 30, 10, tzinfo=fake.NOW.tzinfo)
+    now = datetime(2026, 3, 30, 10, tzinfo=fake_people.NOW.tzinfo)
     query = schemas.BucketQuery(device=fake_rules.DEVICE.id, since=now - timedelta(days=30), bucket="1d")
     counted = fake_said.counted(query, now, "nb")
     many = [each.model_copy(update={"types": {f"t{n}": n + 1 for n in range(12)}}) for each in counted.buckets]

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.web.figureview import day_of, hours, period, seconds, share
-from tests.web import fake
+from tests.web import fake, fake_people
 from tests.web.fake_figures import _LINES, OTHER
 from tests.web.places import EVERYTHING
 
-TECHNICAL = replace(fake.Who(), roles=frozenset({"technical"}))
+TECHNICAL = replace(fake_people.Who(), roles=frozenset({"technical"}))
 
 
 @given(st.sampled_from(["week", "month", "quarter"]), st.dates(date(2000, 2, 1), date(2199, 1, 1)))
@@ -118,7 +118,7 @@ async def test_technical_services_see_devices_and_others_nothing(
     page = (await nurse.get("/figures")).text
     assert ("sa-0000" in page, "Solveig" in page, "Teknisk" in page or "tekniske" in page) == (True, False, True)
     assert [what for what, _ in front.figured] == ["devices"]
-    front.sessions["token"] = fake.Who()
+    front.sessions["token"] = fake_people.Who()
     assert (await nurse.get("/figures")).status_code == 403
 
 

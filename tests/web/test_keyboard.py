@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from playwright.async_api import Browser, Page, expect
 
-from tests.web import fake
+from tests.web import fake, fake_alerts, fake_people, fake_signs
 from tests.web.browsing import open_page, watching
 from tests.web.conftest import Served
 
-FALL = fake.alert().id
-LEAD = replace(fake.Who(), roles=frozenset({"lead"}))
+FALL = fake_alerts.alert().id
+LEAD = replace(fake_people.Who(), roles=frozenset({"lead"}))
 FOCUSED = "document.activeElement.innerText.trim().split('\\n')[0]"
 SEEN = """() => {
   const box = document.activeElement.getBoundingClientRect();
@@ -36,7 +36,7 @@ async def _steps(page: Page, keys: int) -> list[str]:
 
 async def test_tab_goes_through_an_alert_as_it_is_read(browser: Browser, served: Served, front: fake.FakeFront) -> None:
     """And never hides what it leads to below the answers."""
-    front.change(FALL, locks=[fake.lock()])
+    front.change(FALL, locks=[fake_signs.lock()])
     async for page in open_page(browser, served, viewport={"width": 390, "height": 700}):
         await page.goto(f"{served.url}/alerts/{FALL}")
         found = await _steps(page, 3)
@@ -78,15 +78,15 @@ async def test_a_new_alert_is_said_once(browser: Browser, served: Served, front:
     """On a desk too; what was there already, and what only changes, is not said again."""
     front.sessions["token"] = LEAD
     for place in ("/alerts", "/desk"):
-        front.alerts = [fake.late_button()]
+        front.alerts = [fake_alerts.late_button()]
         async for page in open_page(browser, served, viewport={"width": 1280, "height": 800}):
             await page.goto(served.url + place)
             await page.evaluate(SAID)
             await watching(page, front)
-            front.alerts = [fake.late_button(), fake.alert()]
+            front.alerts = [fake_alerts.late_button(), fake_alerts.alert()]
             front.tell()
             await expect(page.get_by_role("link", name="Fall, Solveig Haugland")).to_be_visible()
-            front.change(FALL, stage="claimed", holder=fake.KARI)
+            front.change(FALL, stage="claimed", holder=fake_people.KARI)
             await expect(page.get_by_text("Kari Nordbø").first).to_be_visible()
             assert await page.evaluate("window.said") == ["Nytt varsel: Fall, Solveig Haugland"]
             assert (await page.title()).startswith("(2) ")
@@ -96,14 +96,14 @@ async def test_a_new_alert_is_said_once(browser: Browser, served: Served, front:
 async def test_a_desk_is_walked_with_the_arrows(browser: Browser, served: Served, front: fake.FakeFront) -> None:
     """Also while it changes: the focus stays on the alert that it was on."""
     front.sessions["token"] = LEAD
-    front.alerts = [fake.alert(), fake.late_button()]
+    front.alerts = [fake_alerts.alert(), fake_alerts.late_button()]
     async for page in open_page(browser, served, viewport={"width": 1280, "height": 800}):
         await page.goto(f"{served.url}/desk")
         await watching(page, front)
         await page.locator("tbody [data-name]").first.focus()
         await page.keyboard.press("ArrowDown")
         assert await page.evaluate(FOCUSED) == "Knapp trykket inn, Bjørg Mæland"
-        front.alerts = [fake.alert(16, resident="Ola By"), *front.alerts]
+        front.alerts = [fake_alerts.alert(16, resident="Ola By"), *front.alerts]
         front.tell()
         await expect(page.locator("tbody tr")).to_have_count(3)
         assert await page.evaluate(FOCUSED) == "Knapp trykket inn, Bjørg Mæland"

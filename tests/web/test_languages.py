@@ -12,7 +12,7 @@ import httpx
 import pytest
 from babel.messages.pofile import read_po
 
-from tests.web import fake, fake_demo
+from tests.web import fake, fake_alerts, fake_demo, fake_people
 from tests.web.places import EVERYTHING, FOR_GUESTS, OURS_AND_THE_DEMOS, places
 from tests.web.test_translations import CODE, PLACEHOLDER
 
@@ -78,10 +78,12 @@ async def test_no_page_speaks_english_to_whoever_reads_norwegian(
     front.sessions["token"] = replace(EVERYTHING, language=language)
     guest.headers["Accept-Language"] = language
     front.alerts += [
-        fake.alert(30, stage="arrived", holder=fake.ME, mine=True, answers=["close", "hand_over", "release"])
+        fake_alerts.alert(
+            30, stage="arrived", holder=fake_people.ME, mine=True, answers=["close", "hand_over", "release"]
+        )
     ]
     found = {}
-    for place in [*places(demo_stage), f"/alerts/{fake.alert(30).id}"]:
+    for place in [*places(demo_stage), f"/alerts/{fake_alerts.alert(30).id}"]:
         cookie = {} if place in FOR_GUESTS else {"Cookie": "hjemmevakt_session=token"}
         page = await guest.get(place, headers=cookie)
         assert f'<html lang="{language}">' in page.text

@@ -10,13 +10,13 @@ import pytest
 from sse_starlette import ServerSentEvent
 
 from gateway.web import live
-from tests.web import fake
+from tests.web import fake, fake_people
 
 
 @pytest.fixture
 async def events(front: fake.FakeFront) -> AsyncIterator[AsyncIterator[ServerSentEvent]]:
     """The stream of Ingrid Aase's session, after its first sign of life."""
-    stream = live._events(front, fake.Who(), "token")
+    stream = live._events(front, fake_people.Who(), "token")
     assert (await anext(stream)).event == "ping"
     while not front.watching:
         await asyncio.sleep(0)
@@ -38,7 +38,7 @@ def _sign_out(front: fake.FakeFront) -> None:
 
 
 def _move_to_another_zone(front: fake.FakeFront) -> None:
-    front.sessions["token"] = replace(fake.Who(), zone_ids=frozenset({2}))
+    front.sessions["token"] = replace(fake_people.Who(), zone_ids=frozenset({2}))
 
 
 @pytest.mark.parametrize("happens", [_sign_out, _move_to_another_zone])

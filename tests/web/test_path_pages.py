@@ -12,11 +12,11 @@ from playwright.async_api import Browser
 
 from gateway.web.paths import took
 from tests.support import axe
-from tests.web import fake
+from tests.web import fake, fake_alerts, fake_people
 from tests.web.conftest import Served
 from tests.web.places import EVERYTHING
 
-WAY = f"/alerts/{fake.alert().id}/path"
+WAY = f"/alerts/{fake_alerts.alert().id}/path"
 
 
 @pytest.mark.parametrize("language", ["nb", "nn", "en"])
@@ -26,8 +26,8 @@ async def test_every_leg_is_in_the_table(nurse: httpx.AsyncClient, front: fake.F
     for text in (
         "200\N{NO-BREAK SPACE}ms",
         "1\N{NO-BREAK SPACE}min 10\N{NO-BREAK SPACE}s",
-        fake.KARI.name,
-        fake.OLE.name,
+        fake_people.KARI.name,
+        fake_people.OLE.name,
     ):
         assert text in page
     assert "<script" not in page.split("<main")[1]
@@ -37,7 +37,7 @@ async def test_every_leg_is_in_the_table(nurse: httpx.AsyncClient, front: fake.F
 async def test_who_oversees_finds_it_from_the_alert_and_care_staff_do_not(
     nurse: httpx.AsyncClient, front: fake.FakeFront
 ) -> None:
-    alert = f"/alerts/{fake.alert().id}"
+    alert = f"/alerts/{fake_alerts.alert().id}"
     front.sessions["token"] = EVERYTHING
     assert f'href="{WAY}"' in (await nurse.get(alert)).text
     front.sessions["token"] = replace(EVERYTHING, roles=frozenset({"responder"}))
@@ -61,7 +61,7 @@ def test_how_long_it_took(seconds: float, told: str) -> None:
     assert took(seconds, "nb").replace("\N{NO-BREAK SPACE}", " ") == told
 
 
-@pytest.mark.parametrize("place", [WAY, f"/alerts/{fake.battery().id}/path", "/sites"])
+@pytest.mark.parametrize("place", [WAY, f"/alerts/{fake_alerts.battery().id}/path", "/sites"])
 async def test_it_can_be_read_on_a_phone_by_everybody(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path, place: str
 ) -> None:

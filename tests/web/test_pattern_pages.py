@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.web.patternform import Cell, Pattern, copied, groups, pattern
-from tests.web import fake
+from tests.web import fake, fake_people
 from tests.web.fake_rosters import OSLO, ROTATION, SHIFT, STAFF, ZONE, _shifts
 from tests.web.places import EVERYTHING
 from tests.web.test_policy_pages import text
@@ -188,7 +188,7 @@ async def test_turns(nurse: httpx.AsyncClient, planner: fake.FakeFront) -> None:
 
 
 async def test_an_end(nurse: httpx.AsyncClient, planner: fake.FakeFront) -> None:
-    csrf = {"csrf_token": [fake.Who().csrf_token], "zone": [str(ZONE.id)], "role": ["responder"]}
+    csrf = {"csrf_token": [fake_people.Who().csrf_token], "zone": [str(ZONE.id)], "role": ["responder"]}
     pair = f"{SHIFT}:3 {UUID(int=611)}:3"
     done = await send(nurse, "/rosters/patterns", csrf, do="pattern", seen=pair, last_day="2026-12-31")
     assert (done.status_code, done.headers["location"]) == (303, f"/rosters/patterns?zone={ZONE.id}&role=responder")

@@ -18,11 +18,11 @@ from playwright.async_api import Browser, Page, expect
 from gateway.web import phone
 from gateway.web.html import STATIC, static
 from tests.support.ringing import Ringing, ringing
-from tests.web import fake
+from tests.web import fake, fake_alerts
 from tests.web.browsing import PHONE, open_page
 from tests.web.conftest import Served
 
-ALERT = f"/alerts/{fake.alert().id}"
+ALERT = f"/alerts/{fake_alerts.alert().id}"
 TITLE = "Kritisk varsel i Madla og Tjensvoll"
 PUSH: dict[str, Any] = {
     "kind": "page",
@@ -169,7 +169,7 @@ async def test_what_cannot_be_done_now_holds_up_nothing_else(app: Ringing, gatew
 
 async def test_nobody_sends_what_somebody_else_has_answered(app: Ringing, front: fake.FakeFront) -> None:
     shown = "{ label: 'Jeg tar den', title: 'Fall', path: '/alerts' }"
-    answer = f"outbox.answer('{fake.alert().id}', {{ answer: 'claim' }}, 'a-key', 'somebody else', {shown}, Date.now())"
+    answer = f"outbox.answer('{fake_alerts.alert().id}', {{ answer: 'claim' }}, 'a-key', 'somebody else', {shown}, Date.now())"
     await app.worker.evaluate(f"outbox.keep({answer})")
     await app.page.reload()
     await app.page.wait_for_timeout(500)
@@ -181,7 +181,7 @@ async def test_what_somebody_else_has_answered_is_dropped_after_a_day_and_told_t
     app: Ringing, gateway: Gateway
 ) -> None:
     shown = "{ label: 'Jeg tar den', title: 'Fall', path: '/alerts' }"
-    answer = f"outbox.answer('{fake.alert().id}', {{ answer: 'claim' }}, 'a-key', 'somebody else', {shown}, Date.now())"
+    answer = f"outbox.answer('{fake_alerts.alert().id}', {{ answer: 'claim' }}, 'a-key', 'somebody else', {shown}, Date.now())"
     await app.worker.evaluate(f"outbox.keep({{ ...{answer}, kept: Date.now() - 25 * 3600_000 }})")
     await in_background(app)
     await app.worker.evaluate("flush()")
@@ -370,7 +370,7 @@ async def test_what_changed_since_the_page_was_opened_is_kept_too(
     app: Ringing, served: Served, front: fake.FakeFront
 ) -> None:
     await kept_list(app)
-    front.alerts = [fake.alert(12, resident="Ola By"), *front.alerts]
+    front.alerts = [fake_alerts.alert(12, resident="Ola By"), *front.alerts]
     front.tell()
     await expect(app.page.get_by_role("link", name="Fall, Ola By")).to_be_visible()
     await app.page.wait_for_timeout(300)

@@ -11,7 +11,7 @@ import pytest
 from gateway.embedded import Broker
 from tests.gateway.served import served
 from tests.support.town import PASSWORD
-from tests.web import fake, fake_policies
+from tests.web import fake, fake_people, fake_policies
 from tests.web.test_rule_pages import fields
 
 FORM = "policy-form"
@@ -21,7 +21,7 @@ NEW = f"/policies/edit?zone={fake_policies.ZONE.id}"
 
 @pytest.fixture
 def lead(front: fake.FakeFront) -> fake.FakeFront:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
     return front
 
 
@@ -37,7 +37,7 @@ async def test_everybody_may_look_and_some_may_set(nurse: httpx.AsyncClient, fro
     assert (await nurse.get(NEW)).status_code == 403
     assert (await nurse.get("/reach")).status_code == 403
     assert (await nurse.get("/rehearsal")).status_code == 403
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
     assert f"/policies/edit?zone={fake_policies.ZONE.id}" in (await nurse.get("/policies")).text
     history = await nurse.get(f"/policies/{fake_policies.NIGHT_ID}")
     assert "Versjon 2" in text(history)

@@ -10,12 +10,12 @@ import pytest
 
 from gateway.api import schemas
 from gateway.web.rosterview import Day, Slot, gaps
-from tests.web import fake
+from tests.web import fake, fake_people
 from tests.web.fake_rosters import ABSENCE, OVERRIDE, STAFF, SWAP, ZONE
 from tests.web.places import EVERYTHING
 
 OSLO = ZoneInfo("Europe/Oslo")
-CSRF = fake.Who().csrf_token
+CSRF = fake_people.Who().csrf_token
 EVENING, NIGHT = "2026-11-24T15:00", "2026-11-24T22:00"
 
 

@@ -14,7 +14,7 @@ from gateway.embedded import Broker
 from tests.gateway.served import served
 from tests.support.rules import own, sets, uid_of
 from tests.support.town import PASSWORD
-from tests.web import fake, fake_rules
+from tests.web import fake, fake_alerts, fake_people, fake_rules
 
 EDIT = "/rules/edit?kind=door_sensor&name=left_open"
 
@@ -36,7 +36,7 @@ def fields(page: str, form: str = "rule-form") -> dict[str, list[str]]:
 
 @pytest.fixture
 def lead(front: fake.FakeFront) -> fake.FakeFront:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
     return front
 
 
@@ -48,7 +48,7 @@ async def test_everybody_may_look_and_some_may_set(nurse: httpx.AsyncClient, fro
     assert "Sett den for en sone" not in page
     assert (await nurse.get(EDIT)).status_code == 403
     assert 'href="/devices"' not in page
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
     page = (await nurse.get("/rules?kind=door_sensor")).text
     assert 'href="/rules/edit?kind=door_sensor&amp;name=left_open"' in page
     assert 'name=battery_empty"' not in page, "technical rules are not for leads"
@@ -92,7 +92,7 @@ async def test_what_is_saved_is_for_what_was_chosen_against_the_version_that_was
 
 @pytest.mark.parametrize("path", ["/rules/edit", f"/rules/{fake_rules.OVERRIDE}/withdraw"])
 async def test_forms_of_others_are_refused(nurse: httpx.AsyncClient, lead: fake.FakeFront, path: str) -> None:
-    given = {"csrf_token": fake.Who().csrf_token, "version": "3", "save": "1"}
+    given = {"csrf_token": fake_people.Who().csrf_token, "version": "3", "save": "1"}
     evil = await nurse.post(path, data=given, headers={"Origin": "https://evil.example"})
     assert evil.status_code == 403
     assert (await nurse.post(path, data={**given, "csrf_token": "another"})).status_code == 403
@@ -124,11 +124,11 @@ async def test_a_device_tells_which_rules_apply_and_why(nurse: httpx.AsyncClient
     assert page.index("Ved «Fall oppdaget»") < page.index("Ved «Tomt batteri»")
     assert "fa-0017" in (await nurse.get("/devices?q=fa-0")).text
     assert "Fant ingen enheter" in (await nurse.get("/devices?q=zz")).text
-    assert f'href="/devices/{fake_rules.DEVICE.id}"' in (await nurse.get(f"/alerts/{fake.alert().id}")).text
+    assert f'href="/devices/{fake_rules.DEVICE.id}"' in (await nurse.get(f"/alerts/{fake_alerts.alert().id}")).text
 
 
 async def test_a_responder_finds_no_way_to_devices(nurse: httpx.AsyncClient) -> None:
-    assert "/devices/" not in (await nurse.get(f"/alerts/{fake.alert().id}")).text
+    assert "/devices/" not in (await nurse.get(f"/alerts/{fake_alerts.alert().id}")).text
     assert (await nurse.get("/devices")).status_code == 403
 
 

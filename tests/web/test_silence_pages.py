@@ -10,11 +10,11 @@ import pytest
 
 from alerts.model import Track
 from alerts.silence import Kind, Reason
-from tests.web import fake, fake_rules
+from tests.web import fake, fake_alerts, fake_people, fake_rules
 from tests.web.fake_silences import AWAY, DOOR, FIRE, SOLVEIG, ZONE
 
 TOKEN = {"csrf_token": "csrf-of-this-session"}
-LEAD = replace(fake.Who(), roles=frozenset({"lead"}))
+LEAD = replace(fake_people.Who(), roles=frozenset({"lead"}))
 
 
 @pytest.fixture
@@ -56,7 +56,11 @@ async def test_a_device_is_silenced_from_its_page(lead: httpx.AsyncClient, front
     assert (reply.status_code, reply.headers["location"]) == (303, f"/silences/{DOOR}")
     (made,) = front.silenced.asked
     assert (made.named, made.condition, made.track, made.vital) == (("device", device), "fall", Track.CARE, True)
-    assert (made.reason, made.note, made.until) == (Reason.REPAIR, "Byttes i morgen", fake.NOW + timedelta(hours=8))
+    assert (made.reason, made.note, made.until) == (
+        Reason.REPAIR,
+        "Byttes i morgen",
+        fake_people.NOW + timedelta(hours=8),
+    )
 
 
 async def test_a_resident_is_away_until_a_time_by_the_clock_on_the_wall(
@@ -68,7 +72,7 @@ async def test_a_resident_is_away_until_a_time_by_the_clock_on_the_wall(
     assert (made.kind, made.until) == (Kind.AWAY, datetime(2026, 11, 25, 11, 0, tzinfo=UTC))
     reply = await lead.post(f"/silences/{AWAY}/extend", data={**TOKEN, "version": "2", "hours": "72"})
     assert reply.status_code == 303
-    assert front.silenced.longer[0].until == fake.NOW + timedelta(hours=72)
+    assert front.silenced.longer[0].until == fake_people.NOW + timedelta(hours=72)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +113,8 @@ async def test_what_is_refused_shows_the_silence_as_it_is(
 
 
 async def test_a_resident_who_is_away_shows_on_their_alerts(lead: httpx.AsyncClient, front: fake.FakeFront) -> None:
-    fall = fake.alert().id
-    front.change(fall, away_until=fake.ago(-600))
+    fall = fake_alerts.alert().id
+    front.change(fall, away_until=fake_people.ago(-600))
     for place in ("/alerts", "/desk", f"/alerts/{fall}"):
         assert "Beboeren er meldt bortreist til 13:14" in (await lead.get(place)).text, place
     assert f"/silences/new?kind=away&amp;resident={SOLVEIG.id}" in (await lead.get(f"/alerts/{fall}")).text

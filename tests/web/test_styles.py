@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from gateway.web import pages
+from gateway.web import html
 
-FOLDER = pages.STATIC.parent
-SHEETS = sorted(pages.STATIC.glob("*.css"))
+FOLDER = html.STATIC.parent
+SHEETS = sorted(html.STATIC.glob("*.css"))
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 MADE = re.compile(r"^(edge|severity|stage|command|track|message|leg|gap|waits|contact|state)-")
 """Classes that a template makes from a value."""

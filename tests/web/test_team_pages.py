@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.web import formlist
-from tests.web import fake, fake_teams
+from tests.web import fake, fake_people, fake_teams
 from tests.web.fake_policies import KARI, NIGHT_ID, SIRI, ZONE
 from tests.web.fake_teams import NIGHT
 from tests.web.test_policy_pages import text
@@ -25,7 +25,7 @@ EDIT, NEW = f"/teams/edit?team={NIGHT.id}", f"/teams/edit?zone={ZONE.id}"
 
 @pytest.fixture
 def lead(front: fake.FakeFront) -> fake.FakeFront:
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"lead"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
     return front
 
 
@@ -44,7 +44,7 @@ def test_a_button_moves_adds_or_removes_one(items: list[int], what: str) -> None
 async def test_who_may_look_and_who_may_keep(nurse: httpx.AsyncClient, front: fake.FakeFront) -> None:
     for place in ("/teams", f"/teams/{NIGHT.id}", EDIT):
         assert (await nurse.get(place)).status_code == 403
-    front.sessions["token"] = replace(fake.Who(), roles=frozenset({"centre"}))
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"centre"}))
     assert (await nurse.get("/teams")).status_code == 200
     assert (await nurse.get(EDIT)).status_code == 403
     assert (await nurse.get(f"/teams/{fake_teams.EMPTY.id}")).text.count("/teams/edit") == 0

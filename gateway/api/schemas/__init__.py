@@ -1,530 +1,260 @@
 """What the API gives and takes; the pages are made from the same values. Times are UTC, ids are UUIDs."""
 
-from gateway.api.schemas.alerts import (
-    LONGEST_PAUSE,
-    AlertDetail,
-    AlertLink,
-    AlertOutcome,
-    AlertPage,
-    AlertPath,
-    AlertQuery,
-    AlertSummary,
-    AnswerName,
-    AnswerReply,
-    AnswerRequest,
-    DeviceView,
-    DwellingView,
-    EvidenceView,
-    PagePath,
-    PositionView,
-    PositionWhen,
-    ResidentView,
-    TimelineEntry,
-)
-from gateway.api.schemas.base import (
-    Code,
-    Day,
-    FieldProblem,
-    Filled,
-    Line,
-    LocalTime,
-    Moment,
-    Named,
-    Paged,
-    Part,
-    PersonRef,
-    Problem,
-    Schema,
-    Taken,
-    Text,
-    WallTime,
-)
-from gateway.api.schemas.clock import ClockView, LetPass
-from gateway.api.schemas.commands import (
-    CommandItem,
-    CommandOffer,
-    CommandPage,
-    CommandQuery,
-    CommandRequest,
-    CommandView,
-    LockView,
-    PartView,
-)
-from gateway.api.schemas.contacts import (
-    ContactList,
-    ContactOrder,
-    ContactRequest,
-    ContactState,
-    ContactView,
-    PhoneLink,
-    QuietHours,
-    RemovalQuery,
-    SignedInView,
-)
-from gateway.api.schemas.desk import Desk, DeskAlert, DeskQuery, DeskZone, Ladder, LadderStep, OnDuty
-from gateway.api.schemas.devices import (
-    AppliedRule,
-    Contract,
-    DeviceChange,
-    DeviceCount,
-    DeviceDetail,
-    DeviceItem,
-    DeviceOrder,
-    DevicePage,
-    DeviceQuery,
-    DeviceRequest,
-    DeviceState,
-    DoseEnd,
-    DoseList,
-    DoseRequest,
-    DoseView,
-    FitRequest,
-    FittingView,
-    TakeDown,
-)
-from gateway.api.schemas.homes import (
-    AccessLog,
-    AccessLogQuery,
-    DwellingChange,
-    DwellingDetail,
-    DwellingItem,
-    DwellingPage,
-    DwellingQuery,
-    DwellingRequest,
-    FittedView,
-    Latitude,
-    Longitude,
-    Look,
-    MoveIn,
-    MoveOut,
-    ResidencyView,
-    ResidentChange,
-    ResidentDetail,
-    ResidentItem,
-    ResidentPage,
-    ResidentQuery,
-    ResidentRequest,
-)
-from gateway.api.schemas.observations import (
-    Bucket,
-    BucketList,
-    BucketQuery,
-    Counted,
-    CountedHealth,
-    CountedList,
-    CountedQuery,
-    Measured,
-    ObservationOrder,
-    ObservationPage,
-    ObservationQuery,
-    ObservationView,
-    Period,
-    Type,
-    WhoseQuery,
-)
-from gateway.api.schemas.pages import PageClaim, PageClaimed, PageView
-from gateway.api.schemas.patterns import MOST_WEEKS, PatternEnd, PatternRequest, PatternShift, PlanPreview
-from gateway.api.schemas.policies import (
-    CalledPerson,
-    ConditionView,
-    HeldBack,
-    MemberRequest,
-    MemberView,
-    MissedPerson,
-    OtherPolicy,
-    PolicyChange,
-    PolicyDetail,
-    PolicyOptions,
-    PolicyRef,
-    PolicyRequest,
-    PolicyScope,
-    PolicyScopeRequest,
-    PolicyVersion,
-    PolicyView,
-    PolicyWords,
-    ReachGap,
-    ReachView,
-    ReachZone,
-    Rehearsal,
-    RehearsalQuery,
-    RungView,
-    TeamChange,
-    TeamRequest,
-    TeamView,
-)
-from gateway.api.schemas.push import PushKey, PushKeys, PushPhone, PushRequest
-from gateway.api.schemas.rosters import (
-    AbsenceChange,
-    AbsenceRequest,
-    AbsenceView,
-    CheckInSetting,
-    CheckInView,
-    Colleague,
-    DutySpan,
-    DutyView,
-    EndRequest,
-    FeedRequest,
-    FeedView,
-    ImportedShift,
-    ImportRequest,
-    ImportView,
-    MyDuty,
-    OverrideRequest,
-    OverrideView,
-    OwnShift,
-    RosterView,
-    RotationRequest,
-    RotationView,
-    Seen,
-    Serves,
-    ShiftRequest,
-    ShiftView,
-    Stretch,
-    StretchView,
-    SwapAnswer,
-    SwapRequest,
-    SwapView,
-    VersionRequest,
-)
-from gateway.api.schemas.rules import (
-    Preview,
-    PreviewAlert,
-    PreviewDay,
-    PreviewMost,
-    RuleDetail,
-    RuleDraft,
-    RuleList,
-    RuleRequest,
-    RuleScope,
-    RuleType,
-    RuleVersion,
-    RuleView,
-    RuleWords,
-    ScopeName,
-    ScopeOption,
-    ScopeRequest,
-    WithdrawRequest,
-)
-from gateway.api.schemas.sessions import Language, Me, SessionView, SignIn
-from gateway.api.schemas.silences import (
-    HeldView,
-    LifeView,
-    SilenceAct,
-    SilenceChange,
-    SilenceChoice,
-    SilenceCount,
-    SilenceDetail,
-    SilenceDraft,
-    SilenceFor,
-    SilenceLonger,
-    SilencePage,
-    SilenceQuery,
-    SilenceRequest,
-    SilenceScope,
-    SilenceScopeName,
-    SilenceSeen,
-    SilenceView,
-)
-from gateway.api.schemas.staff import (
-    DutyQuery,
-    RoleName,
-    RoleView,
-    Serving,
-    StaffItem,
-    StaffPage,
-    StaffQuery,
-    ZoneView,
-)
-from gateway.api.schemas.statistics import (
-    ActivityDay,
-    ActivityMap,
-    ActivityQuery,
-    AlertLine,
-    AlertStatistics,
-    AlertStatisticsQuery,
-    AnswerLine,
-    AnswerTimes,
-    AnswerTimesQuery,
-    DeviceFrequencies,
-    DeviceFrequency,
-    FleetHealth,
-    FleetLine,
-    FleetQuery,
-    Frequency,
-    FrequencyQuery,
-    PerAnswer,
-    ResidentFrequencies,
-    ResidentFrequency,
-)
-from gateway.api.schemas.technical import (
-    CanaryView,
-    DecodedAgain,
-    DecodedAgainAll,
-    LegView,
-    QuarantineItem,
-    QuarantinePage,
-    QuarantineQuery,
-    QuarantineState,
-    SiteView,
-)
-
-__all__ = [
-    "LONGEST_PAUSE",
-    "MOST_WEEKS",
-    "AbsenceChange",
-    "AbsenceRequest",
-    "AbsenceView",
-    "AccessLog",
-    "AccessLogQuery",
-    "ActivityDay",
-    "ActivityMap",
-    "ActivityQuery",
-    "AlertDetail",
-    "AlertLine",
-    "AlertLink",
-    "AlertOutcome",
-    "AlertPage",
-    "AlertPath",
-    "AlertQuery",
-    "AlertStatistics",
-    "AlertStatisticsQuery",
-    "AlertSummary",
-    "AnswerLine",
-    "AnswerName",
-    "AnswerReply",
-    "AnswerRequest",
-    "AnswerTimes",
-    "AnswerTimesQuery",
-    "AppliedRule",
-    "Bucket",
-    "BucketList",
-    "BucketQuery",
-    "CalledPerson",
-    "CanaryView",
-    "CheckInSetting",
-    "CheckInView",
-    "ClockView",
-    "Code",
-    "Colleague",
-    "CommandItem",
-    "CommandOffer",
-    "CommandPage",
-    "CommandQuery",
-    "CommandRequest",
-    "CommandView",
-    "ConditionView",
-    "ContactList",
-    "ContactOrder",
-    "ContactRequest",
-    "ContactState",
-    "ContactView",
-    "Contract",
-    "Counted",
-    "CountedHealth",
-    "CountedList",
-    "CountedQuery",
-    "Day",
-    "DecodedAgain",
-    "DecodedAgainAll",
-    "Desk",
-    "DeskAlert",
-    "DeskQuery",
-    "DeskZone",
-    "DeviceChange",
-    "DeviceCount",
-    "DeviceDetail",
-    "DeviceFrequencies",
-    "DeviceFrequency",
-    "DeviceItem",
-    "DeviceOrder",
-    "DevicePage",
-    "DeviceQuery",
-    "DeviceRequest",
-    "DeviceState",
-    "DeviceView",
-    "DoseEnd",
-    "DoseList",
-    "DoseRequest",
-    "DoseView",
-    "DutyQuery",
-    "DutySpan",
-    "DutyView",
-    "DwellingChange",
-    "DwellingDetail",
-    "DwellingItem",
-    "DwellingPage",
-    "DwellingQuery",
-    "DwellingRequest",
-    "DwellingView",
-    "EndRequest",
-    "EvidenceView",
-    "FeedRequest",
-    "FeedView",
-    "FieldProblem",
-    "Filled",
-    "FitRequest",
-    "FittedView",
-    "FittingView",
-    "FleetHealth",
-    "FleetLine",
-    "FleetQuery",
-    "Frequency",
-    "FrequencyQuery",
-    "HeldBack",
-    "HeldView",
-    "ImportRequest",
-    "ImportView",
-    "ImportedShift",
-    "Ladder",
-    "LadderStep",
-    "Language",
-    "Latitude",
-    "LegView",
-    "LetPass",
-    "LifeView",
-    "Line",
-    "LocalTime",
-    "LockView",
-    "Longitude",
-    "Look",
-    "Me",
-    "Measured",
-    "MemberRequest",
-    "MemberView",
-    "MissedPerson",
-    "Moment",
-    "MoveIn",
-    "MoveOut",
-    "MyDuty",
-    "Named",
-    "ObservationOrder",
-    "ObservationPage",
-    "ObservationQuery",
-    "ObservationView",
-    "OnDuty",
-    "OtherPolicy",
-    "OverrideRequest",
-    "OverrideView",
-    "OwnShift",
-    "PageClaim",
-    "PageClaimed",
-    "PagePath",
-    "PageView",
-    "Paged",
-    "Part",
-    "PartView",
-    "PatternEnd",
-    "PatternRequest",
-    "PatternShift",
-    "PerAnswer",
-    "Period",
-    "PersonRef",
-    "PhoneLink",
-    "PlanPreview",
-    "PolicyChange",
-    "PolicyDetail",
-    "PolicyOptions",
-    "PolicyRef",
-    "PolicyRequest",
-    "PolicyScope",
-    "PolicyScopeRequest",
-    "PolicyVersion",
-    "PolicyView",
-    "PolicyWords",
-    "PositionView",
-    "PositionWhen",
-    "Preview",
-    "PreviewAlert",
-    "PreviewDay",
-    "PreviewMost",
-    "Problem",
-    "PushKey",
-    "PushKeys",
-    "PushPhone",
-    "PushRequest",
-    "QuarantineItem",
-    "QuarantinePage",
-    "QuarantineQuery",
-    "QuarantineState",
-    "QuietHours",
-    "ReachGap",
-    "ReachView",
-    "ReachZone",
-    "Rehearsal",
-    "RehearsalQuery",
-    "RemovalQuery",
-    "ResidencyView",
-    "ResidentChange",
-    "ResidentDetail",
-    "ResidentFrequencies",
-    "ResidentFrequency",
-    "ResidentItem",
-    "ResidentPage",
-    "ResidentQuery",
-    "ResidentRequest",
-    "ResidentView",
-    "RoleName",
-    "RoleView",
-    "RosterView",
-    "RotationRequest",
-    "RotationView",
-    "RuleDetail",
-    "RuleDraft",
-    "RuleList",
-    "RuleRequest",
-    "RuleScope",
-    "RuleType",
-    "RuleVersion",
-    "RuleView",
-    "RuleWords",
-    "RungView",
-    "Schema",
-    "ScopeName",
-    "ScopeOption",
-    "ScopeRequest",
-    "Seen",
-    "Serves",
-    "Serving",
-    "SessionView",
-    "ShiftRequest",
-    "ShiftView",
-    "SignIn",
-    "SignedInView",
-    "SilenceAct",
-    "SilenceChange",
-    "SilenceChoice",
-    "SilenceCount",
-    "SilenceDetail",
-    "SilenceDraft",
-    "SilenceFor",
-    "SilenceLonger",
-    "SilencePage",
-    "SilenceQuery",
-    "SilenceRequest",
-    "SilenceScope",
-    "SilenceScopeName",
-    "SilenceSeen",
-    "SilenceView",
-    "SiteView",
-    "StaffItem",
-    "StaffPage",
-    "StaffQuery",
-    "Stretch",
-    "StretchView",
-    "SwapAnswer",
-    "SwapRequest",
-    "SwapView",
-    "TakeDown",
-    "Taken",
-    "TeamChange",
-    "TeamRequest",
-    "TeamView",
-    "Text",
-    "TimelineEntry",
-    "Type",
-    "VersionRequest",
-    "WallTime",
-    "WhoseQuery",
-    "WithdrawRequest",
-    "ZoneView",
-]
+from gateway.api.schemas.alerts import LONGEST_PAUSE as LONGEST_PAUSE
+from gateway.api.schemas.alerts import AlertDetail as AlertDetail
+from gateway.api.schemas.alerts import AlertLink as AlertLink
+from gateway.api.schemas.alerts import AlertOutcome as AlertOutcome
+from gateway.api.schemas.alerts import AlertPage as AlertPage
+from gateway.api.schemas.alerts import AlertPath as AlertPath
+from gateway.api.schemas.alerts import AlertQuery as AlertQuery
+from gateway.api.schemas.alerts import AlertSummary as AlertSummary
+from gateway.api.schemas.alerts import AnswerName as AnswerName
+from gateway.api.schemas.alerts import AnswerReply as AnswerReply
+from gateway.api.schemas.alerts import AnswerRequest as AnswerRequest
+from gateway.api.schemas.alerts import DeviceView as DeviceView
+from gateway.api.schemas.alerts import DwellingView as DwellingView
+from gateway.api.schemas.alerts import EvidenceView as EvidenceView
+from gateway.api.schemas.alerts import PagePath as PagePath
+from gateway.api.schemas.alerts import PositionView as PositionView
+from gateway.api.schemas.alerts import PositionWhen as PositionWhen
+from gateway.api.schemas.alerts import ResidentView as ResidentView
+from gateway.api.schemas.alerts import TimelineEntry as TimelineEntry
+from gateway.api.schemas.base import Code as Code
+from gateway.api.schemas.base import Day as Day
+from gateway.api.schemas.base import FieldProblem as FieldProblem
+from gateway.api.schemas.base import Filled as Filled
+from gateway.api.schemas.base import Line as Line
+from gateway.api.schemas.base import LocalTime as LocalTime
+from gateway.api.schemas.base import Moment as Moment
+from gateway.api.schemas.base import Named as Named
+from gateway.api.schemas.base import Paged as Paged
+from gateway.api.schemas.base import Part as Part
+from gateway.api.schemas.base import PersonRef as PersonRef
+from gateway.api.schemas.base import Problem as Problem
+from gateway.api.schemas.base import Schema as Schema
+from gateway.api.schemas.base import Taken as Taken
+from gateway.api.schemas.base import Text as Text
+from gateway.api.schemas.base import WallTime as WallTime
+from gateway.api.schemas.clock import ClockView as ClockView
+from gateway.api.schemas.clock import LetPass as LetPass
+from gateway.api.schemas.commands import CommandItem as CommandItem
+from gateway.api.schemas.commands import CommandOffer as CommandOffer
+from gateway.api.schemas.commands import CommandPage as CommandPage
+from gateway.api.schemas.commands import CommandQuery as CommandQuery
+from gateway.api.schemas.commands import CommandRequest as CommandRequest
+from gateway.api.schemas.commands import CommandView as CommandView
+from gateway.api.schemas.commands import LockView as LockView
+from gateway.api.schemas.commands import PartView as PartView
+from gateway.api.schemas.contacts import ContactList as ContactList
+from gateway.api.schemas.contacts import ContactOrder as ContactOrder
+from gateway.api.schemas.contacts import ContactRequest as ContactRequest
+from gateway.api.schemas.contacts import ContactState as ContactState
+from gateway.api.schemas.contacts import ContactView as ContactView
+from gateway.api.schemas.contacts import PhoneLink as PhoneLink
+from gateway.api.schemas.contacts import QuietHours as QuietHours
+from gateway.api.schemas.contacts import RemovalQuery as RemovalQuery
+from gateway.api.schemas.contacts import SignedInView as SignedInView
+from gateway.api.schemas.desk import Desk as Desk
+from gateway.api.schemas.desk import DeskAlert as DeskAlert
+from gateway.api.schemas.desk import DeskQuery as DeskQuery
+from gateway.api.schemas.desk import DeskZone as DeskZone
+from gateway.api.schemas.desk import Ladder as Ladder
+from gateway.api.schemas.desk import LadderStep as LadderStep
+from gateway.api.schemas.desk import OnDuty as OnDuty
+from gateway.api.schemas.devices import AppliedRule as AppliedRule
+from gateway.api.schemas.devices import Contract as Contract
+from gateway.api.schemas.devices import DeviceChange as DeviceChange
+from gateway.api.schemas.devices import DeviceCount as DeviceCount
+from gateway.api.schemas.devices import DeviceDetail as DeviceDetail
+from gateway.api.schemas.devices import DeviceItem as DeviceItem
+from gateway.api.schemas.devices import DeviceOrder as DeviceOrder
+from gateway.api.schemas.devices import DevicePage as DevicePage
+from gateway.api.schemas.devices import DeviceQuery as DeviceQuery
+from gateway.api.schemas.devices import DeviceRequest as DeviceRequest
+from gateway.api.schemas.devices import DeviceState as DeviceState
+from gateway.api.schemas.devices import DoseEnd as DoseEnd
+from gateway.api.schemas.devices import DoseList as DoseList
+from gateway.api.schemas.devices import DoseRequest as DoseRequest
+from gateway.api.schemas.devices import DoseView as DoseView
+from gateway.api.schemas.devices import FitRequest as FitRequest
+from gateway.api.schemas.devices import FittingView as FittingView
+from gateway.api.schemas.devices import TakeDown as TakeDown
+from gateway.api.schemas.homes import AccessLog as AccessLog
+from gateway.api.schemas.homes import AccessLogQuery as AccessLogQuery
+from gateway.api.schemas.homes import DwellingChange as DwellingChange
+from gateway.api.schemas.homes import DwellingDetail as DwellingDetail
+from gateway.api.schemas.homes import DwellingItem as DwellingItem
+from gateway.api.schemas.homes import DwellingPage as DwellingPage
+from gateway.api.schemas.homes import DwellingQuery as DwellingQuery
+from gateway.api.schemas.homes import DwellingRequest as DwellingRequest
+from gateway.api.schemas.homes import FittedView as FittedView
+from gateway.api.schemas.homes import Latitude as Latitude
+from gateway.api.schemas.homes import Longitude as Longitude
+from gateway.api.schemas.homes import Look as Look
+from gateway.api.schemas.homes import MoveIn as MoveIn
+from gateway.api.schemas.homes import MoveOut as MoveOut
+from gateway.api.schemas.homes import ResidencyView as ResidencyView
+from gateway.api.schemas.homes import ResidentChange as ResidentChange
+from gateway.api.schemas.homes import ResidentDetail as ResidentDetail
+from gateway.api.schemas.homes import ResidentItem as ResidentItem
+from gateway.api.schemas.homes import ResidentPage as ResidentPage
+from gateway.api.schemas.homes import ResidentQuery as ResidentQuery
+from gateway.api.schemas.homes import ResidentRequest as ResidentRequest
+from gateway.api.schemas.observations import Bucket as Bucket
+from gateway.api.schemas.observations import BucketList as BucketList
+from gateway.api.schemas.observations import BucketQuery as BucketQuery
+from gateway.api.schemas.observations import Counted as Counted
+from gateway.api.schemas.observations import CountedHealth as CountedHealth
+from gateway.api.schemas.observations import CountedList as CountedList
+from gateway.api.schemas.observations import CountedQuery as CountedQuery
+from gateway.api.schemas.observations import Measured as Measured
+from gateway.api.schemas.observations import ObservationOrder as ObservationOrder
+from gateway.api.schemas.observations import ObservationPage as ObservationPage
+from gateway.api.schemas.observations import ObservationQuery as ObservationQuery
+from gateway.api.schemas.observations import ObservationView as ObservationView
+from gateway.api.schemas.observations import Period as Period
+from gateway.api.schemas.observations import Type as Type
+from gateway.api.schemas.observations import WhoseQuery as WhoseQuery
+from gateway.api.schemas.pages import PageClaim as PageClaim
+from gateway.api.schemas.pages import PageClaimed as PageClaimed
+from gateway.api.schemas.pages import PageView as PageView
+from gateway.api.schemas.patterns import MOST_WEEKS as MOST_WEEKS
+from gateway.api.schemas.patterns import PatternEnd as PatternEnd
+from gateway.api.schemas.patterns import PatternRequest as PatternRequest
+from gateway.api.schemas.patterns import PatternShift as PatternShift
+from gateway.api.schemas.patterns import PlanPreview as PlanPreview
+from gateway.api.schemas.policies import CalledPerson as CalledPerson
+from gateway.api.schemas.policies import ConditionView as ConditionView
+from gateway.api.schemas.policies import HeldBack as HeldBack
+from gateway.api.schemas.policies import MemberRequest as MemberRequest
+from gateway.api.schemas.policies import MemberView as MemberView
+from gateway.api.schemas.policies import MissedPerson as MissedPerson
+from gateway.api.schemas.policies import OtherPolicy as OtherPolicy
+from gateway.api.schemas.policies import PolicyChange as PolicyChange
+from gateway.api.schemas.policies import PolicyDetail as PolicyDetail
+from gateway.api.schemas.policies import PolicyOptions as PolicyOptions
+from gateway.api.schemas.policies import PolicyRef as PolicyRef
+from gateway.api.schemas.policies import PolicyRequest as PolicyRequest
+from gateway.api.schemas.policies import PolicyScope as PolicyScope
+from gateway.api.schemas.policies import PolicyScopeRequest as PolicyScopeRequest
+from gateway.api.schemas.policies import PolicyVersion as PolicyVersion
+from gateway.api.schemas.policies import PolicyView as PolicyView
+from gateway.api.schemas.policies import PolicyWords as PolicyWords
+from gateway.api.schemas.policies import ReachGap as ReachGap
+from gateway.api.schemas.policies import ReachView as ReachView
+from gateway.api.schemas.policies import ReachZone as ReachZone
+from gateway.api.schemas.policies import Rehearsal as Rehearsal
+from gateway.api.schemas.policies import RehearsalQuery as RehearsalQuery
+from gateway.api.schemas.policies import RungView as RungView
+from gateway.api.schemas.policies import TeamChange as TeamChange
+from gateway.api.schemas.policies import TeamRequest as TeamRequest
+from gateway.api.schemas.policies import TeamView as TeamView
+from gateway.api.schemas.push import PushKey as PushKey
+from gateway.api.schemas.push import PushKeys as PushKeys
+from gateway.api.schemas.push import PushPhone as PushPhone
+from gateway.api.schemas.push import PushRequest as PushRequest
+from gateway.api.schemas.rosters import AbsenceChange as AbsenceChange
+from gateway.api.schemas.rosters import AbsenceRequest as AbsenceRequest
+from gateway.api.schemas.rosters import AbsenceView as AbsenceView
+from gateway.api.schemas.rosters import CheckInSetting as CheckInSetting
+from gateway.api.schemas.rosters import CheckInView as CheckInView
+from gateway.api.schemas.rosters import Colleague as Colleague
+from gateway.api.schemas.rosters import DutySpan as DutySpan
+from gateway.api.schemas.rosters import DutyView as DutyView
+from gateway.api.schemas.rosters import EndRequest as EndRequest
+from gateway.api.schemas.rosters import FeedRequest as FeedRequest
+from gateway.api.schemas.rosters import FeedView as FeedView
+from gateway.api.schemas.rosters import ImportedShift as ImportedShift
+from gateway.api.schemas.rosters import ImportRequest as ImportRequest
+from gateway.api.schemas.rosters import ImportView as ImportView
+from gateway.api.schemas.rosters import MyDuty as MyDuty
+from gateway.api.schemas.rosters import OverrideRequest as OverrideRequest
+from gateway.api.schemas.rosters import OverrideView as OverrideView
+from gateway.api.schemas.rosters import OwnShift as OwnShift
+from gateway.api.schemas.rosters import RosterView as RosterView
+from gateway.api.schemas.rosters import RotationRequest as RotationRequest
+from gateway.api.schemas.rosters import RotationView as RotationView
+from gateway.api.schemas.rosters import Seen as Seen
+from gateway.api.schemas.rosters import Serves as Serves
+from gateway.api.schemas.rosters import ShiftRequest as ShiftRequest
+from gateway.api.schemas.rosters import ShiftView as ShiftView
+from gateway.api.schemas.rosters import Stretch as Stretch
+from gateway.api.schemas.rosters import StretchView as StretchView
+from gateway.api.schemas.rosters import SwapAnswer as SwapAnswer
+from gateway.api.schemas.rosters import SwapRequest as SwapRequest
+from gateway.api.schemas.rosters import SwapView as SwapView
+from gateway.api.schemas.rosters import VersionRequest as VersionRequest
+from gateway.api.schemas.rules import Preview as Preview
+from gateway.api.schemas.rules import PreviewAlert as PreviewAlert
+from gateway.api.schemas.rules import PreviewDay as PreviewDay
+from gateway.api.schemas.rules import PreviewMost as PreviewMost
+from gateway.api.schemas.rules import RuleDetail as RuleDetail
+from gateway.api.schemas.rules import RuleDraft as RuleDraft
+from gateway.api.schemas.rules import RuleList as RuleList
+from gateway.api.schemas.rules import RuleRequest as RuleRequest
+from gateway.api.schemas.rules import RuleScope as RuleScope
+from gateway.api.schemas.rules import RuleType as RuleType
+from gateway.api.schemas.rules import RuleVersion as RuleVersion
+from gateway.api.schemas.rules import RuleView as RuleView
+from gateway.api.schemas.rules import RuleWords as RuleWords
+from gateway.api.schemas.rules import ScopeName as ScopeName
+from gateway.api.schemas.rules import ScopeOption as ScopeOption
+from gateway.api.schemas.rules import ScopeRequest as ScopeRequest
+from gateway.api.schemas.rules import WithdrawRequest as WithdrawRequest
+from gateway.api.schemas.sessions import Language as Language
+from gateway.api.schemas.sessions import Me as Me
+from gateway.api.schemas.sessions import SessionView as SessionView
+from gateway.api.schemas.sessions import SignIn as SignIn
+from gateway.api.schemas.silences import HeldView as HeldView
+from gateway.api.schemas.silences import LifeView as LifeView
+from gateway.api.schemas.silences import SilenceAct as SilenceAct
+from gateway.api.schemas.silences import SilenceChange as SilenceChange
+from gateway.api.schemas.silences import SilenceChoice as SilenceChoice
+from gateway.api.schemas.silences import SilenceCount as SilenceCount
+from gateway.api.schemas.silences import SilenceDetail as SilenceDetail
+from gateway.api.schemas.silences import SilenceDraft as SilenceDraft
+from gateway.api.schemas.silences import SilenceFor as SilenceFor
+from gateway.api.schemas.silences import SilenceLonger as SilenceLonger
+from gateway.api.schemas.silences import SilencePage as SilencePage
+from gateway.api.schemas.silences import SilenceQuery as SilenceQuery
+from gateway.api.schemas.silences import SilenceRequest as SilenceRequest
+from gateway.api.schemas.silences import SilenceScope as SilenceScope
+from gateway.api.schemas.silences import SilenceScopeName as SilenceScopeName
+from gateway.api.schemas.silences import SilenceSeen as SilenceSeen
+from gateway.api.schemas.silences import SilenceView as SilenceView
+from gateway.api.schemas.staff import DutyQuery as DutyQuery
+from gateway.api.schemas.staff import RoleName as RoleName
+from gateway.api.schemas.staff import RoleView as RoleView
+from gateway.api.schemas.staff import Serving as Serving
+from gateway.api.schemas.staff import StaffItem as StaffItem
+from gateway.api.schemas.staff import StaffPage as StaffPage
+from gateway.api.schemas.staff import StaffQuery as StaffQuery
+from gateway.api.schemas.staff import ZoneView as ZoneView
+from gateway.api.schemas.statistics import ActivityDay as ActivityDay
+from gateway.api.schemas.statistics import ActivityMap as ActivityMap
+from gateway.api.schemas.statistics import ActivityQuery as ActivityQuery
+from gateway.api.schemas.statistics import AlertLine as AlertLine
+from gateway.api.schemas.statistics import AlertStatistics as AlertStatistics
+from gateway.api.schemas.statistics import AlertStatisticsQuery as AlertStatisticsQuery
+from gateway.api.schemas.statistics import AnswerLine as AnswerLine
+from gateway.api.schemas.statistics import AnswerTimes as AnswerTimes
+from gateway.api.schemas.statistics import AnswerTimesQuery as AnswerTimesQuery
+from gateway.api.schemas.statistics import DeviceFrequencies as DeviceFrequencies
+from gateway.api.schemas.statistics import DeviceFrequency as DeviceFrequency
+from gateway.api.schemas.statistics import FleetHealth as FleetHealth
+from gateway.api.schemas.statistics import FleetLine as FleetLine
+from gateway.api.schemas.statistics import FleetQuery as FleetQuery
+from gateway.api.schemas.statistics import Frequency as Frequency
+from gateway.api.schemas.statistics import FrequencyQuery as FrequencyQuery
+from gateway.api.schemas.statistics import PerAnswer as PerAnswer
+from gateway.api.schemas.statistics import ResidentFrequencies as ResidentFrequencies
+from gateway.api.schemas.statistics import ResidentFrequency as ResidentFrequency
+from gateway.api.schemas.technical import CanaryView as CanaryView
+from gateway.api.schemas.technical import DecodedAgain as DecodedAgain
+from gateway.api.schemas.technical import DecodedAgainAll as DecodedAgainAll
+from gateway.api.schemas.technical import LegView as LegView
+from gateway.api.schemas.technical import QuarantineItem as QuarantineItem
+from gateway.api.schemas.technical import QuarantinePage as QuarantinePage
+from gateway.api.schemas.technical import QuarantineQuery as QuarantineQuery
+from gateway.api.schemas.technical import QuarantineState as QuarantineState
+from gateway.api.schemas.technical import SiteView as SiteView

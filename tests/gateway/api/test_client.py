@@ -20,7 +20,8 @@ from gateway.api import schemas
 from gateway.api.clock import clock_router
 from gateway.api.openapi import operation_id
 from gateway.api.routes import router
-from gateway.client import API, Client, ClientError, ProblemError, Unreachable
+from gateway.client import Client, ClientError, ProblemError, Unreachable
+from gateway.client.calls import API
 
 WITHOUT = frozenset({"close"})
 """Methods that are no operation, beside those that walk over pages."""

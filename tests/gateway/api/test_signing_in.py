@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.access import SESSION_COOKIE
 from gateway.api.access import CSRF_HEADER
 from gateway.embedded import Broker
-from gateway.front import MOST_FAILURES
+from gateway.front.signing import MOST_FAILURES
 from tests.gateway.served import API, problem, served
 from tests.support.town import PASSWORD
 

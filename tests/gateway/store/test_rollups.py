@@ -13,9 +13,9 @@ from alerts.model import Clear, Evidence
 from gateway.engine import act, advance
 from gateway.store import alerts as alert_store
 from gateway.store import rollups
+from gateway.store.counted import ROLLUPS
 from gateway.store.db import Connection, Database
 from gateway.store.migrate import migrate, migrations
-from gateway.store.rollups import ROLLUPS
 from tests.gateway.place import NOW, Home, Place, place
 from tests.support.timescale_server import forget_prepared, in_one_session
 

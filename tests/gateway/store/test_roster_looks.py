@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from gateway.store import municipality, rosters
+from gateway.store import checkins, municipality
 from tests.gateway.place import NOW, Place, place
 
 LATER = NOW + timedelta(hours=8)
@@ -20,25 +20,25 @@ async def due(town: Place) -> set[str]:
 async def test_only_where_something_has_changed(migrated_url: str) -> None:
     async with place(migrated_url) as town:
         nord, kommune, nina = town.zones["Nord"], town.zones["Kommune"], town.staff["Nina"]
-        await town.run(lambda each: rosters.set_grace(each, kommune, 10, NOW))
+        await town.run(lambda each: checkins.set_grace(each, kommune, 10, NOW))
         assert await due(town) == {"Kommune", "Nord", "Sør"}
-        await town.run(lambda each: rosters.look_again(each, [nord], NOW))
+        await town.run(lambda each: checkins.look_again(each, [nord], NOW))
         assert await due(town) == {"Nord"}
-        await town.run(lambda each: rosters.look_again(each, [kommune], NOW))
+        await town.run(lambda each: checkins.look_again(each, [kommune], NOW))
         assert await due(town) == {"Kommune", "Nord", "Sør"}, "who serves in a zone serves below it"
         (row,) = await town.rows("SELECT zone_id FROM assignment WHERE person_id = %s", nina)
         assert row["zone_id"] == nord
-        await town.run(lambda each: rosters.look_again_for(each, [nina], NOW))
+        await town.run(lambda each: checkins.look_again_for(each, [nina], NOW))
         assert await due(town) == {"Nord"}
 
 
 async def test_a_zone_that_is_new_below_one_that_uses_check_in_is_looked_at(migrated_url: str) -> None:
     async with place(migrated_url) as town:
-        await town.run(lambda each: rosters.set_grace(each, town.zones["Kommune"], 10, NOW))
+        await town.run(lambda each: checkins.set_grace(each, town.zones["Kommune"], 10, NOW))
         await due(town)
         made = await town.run(lambda each: municipality.add_zone(each, town.zones["Nord"], "zone", "Bruket"))
         off = await town.run(lambda each: municipality.add_zone(each, town.zones["Senter"], "municipality", "Uten"))
-        found = await town.run(lambda each: rosters.lock_looks(each, NOW, 100))
+        found = await town.run(lambda each: checkins.lock_looks(each, NOW, 100))
         assert found == [made]
         assert off not in found
         assert await due(town) == {"Bruket"}

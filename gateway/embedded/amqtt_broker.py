@@ -1,6 +1,6 @@
 """amqtt as a process of its own: the broker of a demo on a machine without Mosquitto. MQTT 3.1.1 only, keeps nothing.
 
-python gateway/embedded_amqtt.py 127.0.0.1 1883
+python gateway/embedded/amqtt_broker.py 127.0.0.1 1883
 """
 
 import asyncio
