@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from alerts.command import State
@@ -52,7 +53,7 @@ SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top
   .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
     """Ingrid Aase's phone."""
     async for page in open_page(browser, served, **PHONE):
