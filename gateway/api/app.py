@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api import contracts
 from gateway.api.access import Access, Public
 from gateway.api.clock import Advance, clock_router
-from gateway.api.openapi import PROBLEM_JSON, describe, operation_id
+from gateway.api.openapi import PROBLEM_JSON, describe
 from gateway.api.routes import router
 from gateway.clock import Clock
 from gateway.errors import Problem
@@ -45,11 +45,6 @@ HEADERS = {
 DOCS_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
-
-ENDPOINTS = APIRouter(generate_unique_id_function=operation_id)
-"""Those of the API, worked out once for all applications of a process. Routes are taken as they are: FastAPI works out anew,
-for a fifth of a second, what an application includes."""
-ENDPOINTS.include_router(router)
 
 
 class HealthSource(Protocol):
@@ -78,7 +73,8 @@ def create_app(
     describe(app)
     app.state.front = front
     clocks = [clock_router(advance)] if advance is not None else []
-    for each in (ENDPOINTS, *clocks, contracts.router, *first, pages.router(front, clock)):
+    # As they are: what is included is worked out anew for each application, for a third of a second.
+    for each in (router, *clocks, contracts.router, *first, pages.router(front, clock)):
         app.router.routes.extend(each.routes)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
