@@ -26,7 +26,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.embedded import Broker
-from tests.support import databases, logs, mail, parts, timescale_server
+from tests.support import databases, logs, mail, order, parts, timescale_server
 
 # Where a change is judged, the examples are the same each time; elsewhere every run looks at new ones.
 hypothesis.settings.register_profile("hjemmevakt", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -46,7 +46,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What has to do with the shared browser is in its loop, which lives as long as the worker."""
+    """What has to do with the shared browser is in its loop, which lives as long as the worker. For their order see there."""
+    items[:] = order.dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     for item in items:
         if isinstance(item, pytest.Function) and {"browser", "served"} & set(item.fixturenames):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
