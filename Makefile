@@ -22,6 +22,8 @@ ROWS ?= 20000000
 TIMES ?= 100
 SEED ?= 7
 REF ?=
+# Each of the hundred processes that the suite starts would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help venv check test fuzz bench bench-store torture previous format demo demo-reset contracts docs schema lock clean
 

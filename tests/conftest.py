@@ -13,6 +13,7 @@
 | `screenshots` | a folder for this test's pictures, kept |
 """
 
+import gc
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -21,16 +22,35 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.embedded import Broker
-from tests.support import databases, logs, mail, parts, timescale_server
+from tests.support import databases, logs, mail, order, parts, timescale_server
 
 # Where a change is judged, the examples are the same each time; elsewhere every run looks at new ones.
 hypothesis.settings.register_profile("hjemmevakt", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("hjemmevakt")
 databases.named_server()
 logs.plain()
+
+
+# Nothing of what is collected is rubbish: not to look for it takes a third off the time, and off each look for it later.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From now on there is."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What has to do with the shared browser is in its loop, which lives as long as the worker. For their order see there."""
+    items[:] = order.dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    for item in items:
+        if isinstance(item, pytest.Function) and {"browser", "served"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(autouse=True)
@@ -140,18 +160,24 @@ CHROMIUM_FLAGS = [
 ]
 
 
-@pytest.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """A headless Chromium for this test."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _shared_browser(chromium: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, headless=True, args=CHROMIUM_FLAGS)
-        try:
-            yield browser
-        finally:
-            await browser.close()
+        yield browser
+        await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(_shared_browser: Browser) -> AsyncIterator[Browser]:
+    """A headless Chromium that this worker's tests share: what a context has seen and kept goes with it, after each test."""
+    assert not _shared_browser.contexts
+    yield _shared_browser
+    for context in _shared_browser.contexts:
+        await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def phone(browser: Browser) -> AsyncIterator[Page]:
     """A page on a phone of a responder in Stavanger."""
     context = await browser.new_context(

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api import contracts
 from gateway.api.access import Access, Public
 from gateway.api.clock import Advance, clock_router
-from gateway.api.openapi import PROBLEM_JSON, describe, operation_id
+from gateway.api.openapi import PROBLEM_JSON, describe
 from gateway.api.routes import router
 from gateway.clock import Clock
 from gateway.errors import Problem
@@ -70,17 +70,13 @@ def create_app(
         description="A message from a home becomes an alert, an alert finds a person, and the answer is stored.",
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=operation_id,
     )
     describe(app)
     app.state.front = front
-    app.include_router(router)
-    if advance is not None:
-        app.include_router(clock_router(advance))
-    app.include_router(contracts.router)
-    for each in first:
-        app.include_router(each)
-    app.include_router(pages.router(front, clock))
+    clocks = [clock_router(advance)] if advance is not None else []
+    # As they are: what is included is worked out anew for each application, for a third of a second.
+    for each in (router, *clocks, contracts.router, *first, pages.router(front, clock)):
+        app.router.routes.extend(each.routes)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
     _add_docs(app)

@@ -12,13 +12,14 @@ from pydantic import AwareDatetime
 from gateway.access import Role
 from gateway.api import schemas
 from gateway.api.access import PROBLEMS, Access
+from gateway.api.openapi import operation_id
 
 Advance = Callable[[timedelta], Awaitable[AwareDatetime]]
 
 
 def clock_router(advance: Advance) -> APIRouter:
     """The endpoint, for a gateway whose clock ``advance`` moves."""
-    router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+    router = APIRouter(prefix="/api/v1", responses=PROBLEMS, generate_unique_id_function=operation_id)
     one_at_a_time = asyncio.Lock()
 
     @router.post("/clock", dependencies=[Depends(Access(frozenset({Role.ADMIN})))], tags=["trials"])

@@ -1,6 +1,7 @@
 """Databases for tests: one server for each worker, a fresh database for each test.
 
-The server is ours (the wheel's PostgreSQL, not durable), or the one that HJEMMEVAKT_DATABASE_URL names; there only
+The server is ours (the wheel's PostgreSQL, not durable; in memory where the machine has some for files: a database is 800 of
+them, and on a disk they take half a second), or the one that HJEMMEVAKT_DATABASE_URL names; there only
 databases of ours are created and dropped, by a role that needs to be no superuser: CREATEDB is enough.
 
 New databases of a named server are made from its `template1`. Where our role may not create the extension timescaledb, a
@@ -28,6 +29,9 @@ from psycopg import sql
 from gateway.embedded import EmbeddedPostgres
 
 _KEPT = "TESTS_DATABASE_URL"
+MEMORY = Path("/dev/shm")
+ENOUGH = 2 * 1024**3
+"""Bytes. A worker's server takes some 200 MB; containers often have 64 MB here."""
 TRIES = 10
 SOMEBODY_IS_CONNECTED = (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege)
 """A background worker, which is a superuser's: it goes by itself, we may not end it."""
@@ -42,9 +46,9 @@ def named_server() -> str | None:
 
 
 @contextmanager
-def short_folder(prefix: str = "hv-") -> Iterator[Path]:
+def short_folder(prefix: str = "hv-", within: Path = Path("/tmp")) -> Iterator[Path]:
     """A folder with a path short enough for sockets, removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=within))
     try:
         yield folder
     finally:
@@ -131,8 +135,14 @@ def server() -> Iterator[Server]:
     if named is not None:
         yield from _closing(Server(named, template="template1"))
         return
-    with short_folder() as folder, EmbeddedPostgres(folder, durable=False) as postgres:
+    with short_folder(within=_quick_place()) as folder, EmbeddedPostgres(folder, durable=False) as postgres:
         yield from _closing(Server(postgres.url_of("postgres")))
+
+
+def _quick_place() -> Path:
+    """Memory, where there is enough of it."""
+    there = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH
+    return MEMORY if there else Path("/tmp")
 
 
 def _closing(server: Server) -> Iterator[Server]:

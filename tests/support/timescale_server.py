@@ -27,7 +27,11 @@ def timescale_server() -> Iterator[str]:
     if not (parts.TIMESCALE / "node_modules").is_dir():
         parts.missing("tests/support/timescale/node_modules (npm ci)")
     with subprocess.Popen(
-        [node, "server.js"], cwd=parts.TIMESCALE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        [node, "--liftoff-only", "server.js"],
+        cwd=parts.TIMESCALE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         try:
             assert process.stdout is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
@@ -105,7 +106,7 @@ class Served:
             await self.task
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def served(web: FastAPI) -> AsyncIterator[Served]:
     """The pages for a real browser."""
     with socket.socket() as free:

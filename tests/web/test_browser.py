@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from alerts.command import State
@@ -52,7 +54,7 @@ SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top
   .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
     """Ingrid Aase's phone."""
     async for page in open_page(browser, served, **PHONE):
@@ -62,7 +64,8 @@ async def nurse(browser: Browser, served: Served) -> AsyncIterator[Page]:
 async def test_every_page_fits_every_screen(
     browser: Browser, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:
-    """A phone, a very small one, a desk; what can be tapped is large enough. Contrast is looked at by axe."""
+    """A phone, a very small one, a desk; what can be tapped is large enough. Contrast is looked at by axe. With PICTURES in
+    the environment each page is kept as it looks, to be looked at: that takes longer than all the rest."""
     front.sessions["token"] = EVERYTHING
     async for page in open_page(browser, served, **PHONE):
         for number, place in enumerate(places()):
@@ -75,7 +78,7 @@ async def test_every_page_fits_every_screen(
                 await page.set_viewport_size({"width": width, "height": height})
                 assert await page.evaluate("document.documentElement.scrollWidth") <= width, place
             await page.set_viewport_size({"width": 390, "height": 844})
-            for scheme in SCHEMES:
+            for scheme in SCHEMES if os.environ.get("PICTURES") else ():
                 await page.emulate_media(color_scheme=scheme)
                 await page.screenshot(path=screenshots / f"{number}-{name(place)}-{scheme}.png", full_page=True)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from playwright.async_api import Browser, Page, expect
@@ -59,7 +60,7 @@ def gateway(web: FastAPI) -> Gateway:
     return made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def app(browser: Browser, served: Served, gateway: Gateway) -> AsyncIterator[Ringing]:
     """Ingrid Aase's phone, with the app open in front."""
     async for page in open_page(browser, served, permissions=["notifications"], **PHONE):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from gateway.api.access import PROBLEMS
+from gateway.api.openapi import operation_id
 from gateway.api.routes import (
     alerts,
     callbacks,
@@ -26,7 +27,7 @@ from gateway.api.routes import (
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS, generate_unique_id_function=operation_id)
 for each in (
     sessions,
     contacts,
