@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -35,13 +36,18 @@ class SignedIn:
     person: schemas.PersonRef
 
 
+@cache
+def _decoy() -> str:
+    """What the password of nobody is compared with. Made at the first sign-in, whoever it is of: it takes as long for all."""
+    return PasswordHasher().hash("nobody has this password")
+
+
 class SigningCalls(Calls):
     """Everybody begins here."""
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self._hasher = PasswordHasher()
-        self._decoy = self._hasher.hash("nobody has this password")
 
     async def sign_in(self, username: str, password: str, user_agent: str) -> SignedIn:
         """NotSignedIn for a wrong name or password, TooMany after too many wrong ones. Both take equally long."""
@@ -52,7 +58,8 @@ class SigningCalls(Calls):
             raise TooMany("sign_in", "too many wrong passwords for this user name", "wait a quarter of an hour")
         account = await self._database.run(lambda each: sessions.account(each, username))
         stored = account.password_hash if account and account.password_hash else None
-        fits = await asyncio.to_thread(self._fits, stored or self._decoy, password)
+        decoy = await asyncio.to_thread(_decoy)
+        fits = await asyncio.to_thread(self._fits, stored or decoy, password)
         if account is None or stored is None or not fits:
             await self._database.run(lambda each: sessions.note_failure(each, username))
             raise NotSignedIn("credentials", "the user name or the password is wrong", "try again")
