@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from gateway.embedded import LOOPBACK, Broker, free_port
@@ -102,7 +103,7 @@ class Karis(NamedTuple):
     page: Page
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def karis(migrated_url: str, broker: Broker, browser: Browser, service: PushService) -> AsyncIterator[Karis]:
     async with (
         at_work(migrated_url, broker) as (town, address),
