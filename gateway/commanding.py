@@ -30,7 +30,7 @@ from gateway.store import audit, commands, sites
 from gateway.store.alerts import StoredAlert
 from gateway.store.audit import Audited, Changed
 from gateway.store.commands import StoredCommand
-from gateway.store.db import LOST_A_RACE, Asked, Connection, DatabaseGone
+from gateway.store.db import LOST_A_RACE, Connection, DatabaseGone
 from gateway.store.sites import Site
 
 log = structlog.get_logger()
@@ -100,28 +100,8 @@ def _message(stored: StoredCommand, now: datetime) -> Outgoing | None:
 # Hearing --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
-    """What of a batch reports on commands, and that they were asked for: nearly always there are none, as nobody has asked for
-    what was said."""
-
-    heard: Sequence[Heard] = ()
-    commands: Asked[list[StoredCommand]] | None = None
-
-
-async def ask(connection: Connection, heard: Sequence[Heard]) -> Reports:
-    """Lock the commands that a batch may report on; before it is judged, so that the answer comes with the watches."""
-    reports = [each for each in heard if each.observation.type in vocabulary(each.observation.kind)]
-    if not reports:
-        return Reports()
-    devices = sorted({each.subject.device_id for each in reports if each.subject.device_id is not None})
-    fields = [each.observation.fields for each in reports]
-    named = sorted({str(each["command"]) for each in fields if "command" in each})
-    return Reports(reports, await commands.lock_reported(connection, devices, named))
-
-
 async def hear(
-    connection: Connection, reports: Reports, signals: Sequence[Signal], now: datetime, book: Rulebook
+    connection: Connection, heard: Sequence[Heard], signals: Sequence[Signal], now: datetime, book: Rulebook
 ) -> Changed:
     """What a batch says of commands, after it was judged. A failure to settle them is logged: what was said is
     stored all the same.
@@ -129,19 +109,29 @@ async def hear(
     ``signals``: what the batch raises besides; those alerts are locked together with ours, in one order, and before them the
     silences that may hold it back.
     """
-    found = await reports.commands.told() if reports.commands is not None else []
+    reports = [each for each in heard if each.observation.type in vocabulary(each.observation.kind)]
+    found = await _lock_reported(connection, reports) if reports else []
     if not found:
         return Changed()
     await (await holding.ask(connection, signals, now, book)).told()
     try:
         async with connection.transaction():
-            changes = [change for stored in found for change in _changes(stored, reports.heard, now)]
+            changes = [change for stored in found for change in _changes(stored, reports, now)]
             return await _settle(connection, changes, signals, now, book) if changes else Changed()
     except (*DatabaseGone, *LOST_A_RACE):
         raise
     except Exception:
         log.exception("commands.failed_to_hear")
         return Changed()
+
+
+async def _lock_reported(connection: Connection, reports: Sequence[Heard]) -> list[StoredCommand]:
+    """Nearly always none: nobody has asked for what was said. The answer comes behind all that was written before: what of it
+    failed is no failure to settle commands."""
+    devices = sorted({each.subject.device_id for each in reports if each.subject.device_id is not None})
+    fields = [each.observation.fields for each in reports]
+    named = sorted({str(each["command"]) for each in fields if "command" in each})
+    return await commands.lock_reported(connection, devices, named)
 
 
 def _changes(stored: StoredCommand, reports: Sequence[Heard], now: datetime) -> list[_Change]:

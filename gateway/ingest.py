@@ -1,7 +1,7 @@
 """Ingest: one batch of messages, one transaction, no network call inside.
 
-    decode (pure) → stamp with device and fitting → drop what is known → our turn (``gateway/turns.py``) → fence → gather →
-    store → judge → settle commands → act
+    decode (pure) → stamp with device and fitting → drop what is known → store → our turn (``gateway/turns.py``) → fence →
+    gather → judge → settle commands → act
 
 What is only written, and asked for nothing, goes to the database without waiting for its answer (a pipeline): a batch costs
 five ways there and back, and not a dozen. What fails there is told at the next one, and how many rows a statement touched
@@ -34,10 +34,10 @@ from gateway.parts import let_others, let_others_more
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache, Standing
-from gateway.stamping import Read, Signs, note_signs, of_their_kind, signs_in, subjects_of, take_new
+from gateway.stamping import Names, Read, Signs, names_in, note_signs, of_their_kind, signs_in, subjects_of, take_new
 from gateway.store import audit, observations, quarantine, sites
 from gateway.store.audit import Changed
-from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind
+from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind, has_committed
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
 from gateway.turns import Stumbled, Turn
@@ -164,29 +164,49 @@ async def _store(
 ) -> Stored:
     try:
         async with connection.pipeline():
+            fence = await _fence(connection, held) if turn.has_come else None
             standing = await cache.standing(connection)
-            looked = await look(connection, held.site, batch, now, standing)
-            turn.looked()
-            await turn.comes()
-            fence = await sites.fence_asked(connection, held.site.id, held.lane, held.epoch)
+            if fence is not None:
+                await fence.is_held()
+            looked = await look(connection, held.site, batch, now, standing, turn.just_named)
+            turn.looked(names_in(looked.observed, looked.known))
+            if fence is None:
+                await _come(connection, held, standing, turn)
             stored = await take_in(connection, held.site, looked, now, standing.book)
-            await fence.is_held()
-            await commit_behind(connection)
-            return stored
+            commit = await commit_behind(connection)
+        has_committed(commit)
+        return stored
     except BaseException:
         turn.stumbles()
         raise
 
 
-async def look(connection: Connection, site: Site, batch: Batch, now: datetime, standing: Standing) -> Looked:
+async def _come(connection: Connection, held: Held, standing: Standing, turn: Turn) -> None:
+    """Wait for our turn; from then on the lane is held. Stumbled where what was looked at does not stand any more: a device was
+    moved meanwhile, say, or a rule set, or somebody erased."""
+    await turn.comes()
+    fence = await _fence(connection, held)
+    stands = await standing.still_stands(connection)
+    await fence.is_held()
+    if not stands:
+        raise Stumbled
+
+
+async def _fence(connection: Connection, held: Held) -> sites.Fence:
+    return await sites.fence_asked(connection, held.site.id, held.lane, held.epoch)
+
+
+async def look(
+    connection: Connection, site: Site, batch: Batch, now: datetime, standing: Standing, just_named: Names = frozenset()
+) -> Looked:
     """Store what was said: who speaks, what of it is new, and what it may concern. Nothing that others may wait for is locked
-    by it, but what was said itself."""
+    by it, but what was said itself, and devices that nobody has registered."""
     known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
-    heard, stamped = await take_new(connection, observed, known, now)
+    heard, stamped = await take_new(connection, observed, known, now, just_named)
     await let_others_more(heard)
     await observations.add(connection, stamped)
     signs = signs_in(observed, known, spoke)
@@ -201,9 +221,7 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
     await let_others(observed)
     failures: list[Failure] = []
     alive = await holding.look_for_life(connection, heard, now)
-    asked = await judging.ask(connection, looked.concerns, book, now)
-    reports = await commanding.ask(connection, heard)
-    case = await asked.told()
+    case = await (await judging.ask(connection, looked.concerns, book, now)).told()
     judged = await judging.judge(case, book, failures)
     refused = await _quarantine(connection, site, known, rejected)
     await judging.begin(connection, judged)
@@ -213,7 +231,7 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
         *await _of_floods(connection, known, batch.floods),
         *await holding.signs_of_life(connection, alive, now),
     ]
-    changed = await commanding.hear(connection, reports, signals, now, book)
+    changed = await commanding.hear(connection, heard, signals, now, book)
     changed |= await act(connection, signals, now, book)
     changed |= await positions.noticed(connection, observed, known, now)
     await judging.save(connection, judged)

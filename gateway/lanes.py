@@ -60,7 +60,7 @@ so telemetry goes together; an alarm waits for nothing."""
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """How a lane is run. ``holder`` names this process; ``canary_seconds`` between two canaries, in real time; ``doubt`` is
-    called when a connection was lost or could not be made."""
+    called when a connection was lost or could not be made. ``room``: for batches of the process that are ahead of their turn."""
 
     broker: BrokerSettings
     holder: str
@@ -68,6 +68,7 @@ class LaneSettings:
     canary_seconds: float
     device_per_minute: int
     doubt: Callable[[], None]
+    room: asyncio.Semaphore
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,11 @@ class _Taken:
 
 class _Line:
     """What is taken, in order of arrival, each batch with its turn. ``take``: takes and decodes the next batch, which is done
-    ahead."""
+    ahead. ``room``: see ``gateway/turns.py``."""
 
-    def __init__(self, take: Callable[[], Coroutine[Any, Any, _Taken]]) -> None:
+    def __init__(self, take: Callable[[], Coroutine[Any, Any, _Taken]], room: asyncio.Semaphore) -> None:
         self._take = take
+        self._room = room
         self._asked = asyncio.Lock()
         self._ahead = asyncio.create_task(take())
         self._last = Turn()
@@ -94,7 +96,7 @@ class _Line:
         async with self._asked:
             taken = await self._ahead
             self._ahead = asyncio.create_task(self._take())
-            self._last = Turn(self._last)
+            self._last = Turn(self._last, self._room)
             return taken, self._last
 
     async def end(self) -> None:
@@ -298,7 +300,7 @@ class LaneWorker:
 
     async def _receive(self, link: Link, held: Held) -> None:
         """While one batch is stored, the next one is looked at, and one more is taken and decoded."""
-        line = _Line(partial(self._take_ahead, link))
+        line = _Line(partial(self._take_ahead, link), self._settings.room)
         try:
             await until_first_ends(*(self._take_on(link, held, line) for _ in range(IN_HAND)))
         finally:
@@ -324,7 +326,11 @@ class LaneWorker:
 
     async def _take_in(self, link: Link, held: Held, taken: _Taken, turn: Turn) -> None:
         started = monotonic()
-        stored = await self._patiently(partial(self._store, held, taken.said, turn))
+        try:
+            stored = await self._patiently(partial(self._store, held, taken.said, turn))
+        except BaseException:
+            turn.stumbles()
+            raise
         link.acknowledge(taken.deliveries)
         turn.ends()
         if stored is not None:

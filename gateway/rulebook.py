@@ -31,6 +31,11 @@ class Standing:
 
     book: Rulebook
     register: Register
+    versions: Versions
+
+    async def still_stands(self, connection: Connection) -> bool:
+        """Whether nothing of it has changed since."""
+        return await versions.now(connection) == self.versions
 
 
 class RulebookCache:
@@ -61,7 +66,7 @@ class RulebookCache:
         if book is None or found.rulebook != known.rulebook:
             book = self._book = await self._load(connection)
             self._versions = Versions(found.rulebook, self._versions.register)
-        return Standing(book, register)
+        return Standing(book, register, found)
 
     async def _load(self, connection: Connection) -> Rulebook:
         every, unreadable = await rules.all_rules(connection)

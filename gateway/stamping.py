@@ -7,6 +7,7 @@ kind than its own is not believed. Each device's sign of life is noted once a ba
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -67,12 +68,23 @@ class New(NamedTuple):
     stamped: Sequence[Stamped] = ()
 
 
-async def take_new(connection: Connection, observed: Sequence[Observation], known: Known, now: datetime) -> New:
-    """Remember what was said, and set apart where devices are; answers what is to be stored and judged."""
+Names = AbstractSet[tuple[int, str]]
+"""Devices and ids of messages."""
+
+
+async def take_new(
+    connection: Connection,
+    observed: Sequence[Observation],
+    known: Known,
+    now: datetime,
+    just_named: Names = frozenset(),
+) -> New:
+    """Remember what was said, and set apart where devices are; answers what is to be stored and judged. ``just_named``: what
+    has been said in a batch that has not committed yet."""
     if not observed:
         return New()
     spoke = [known[each.device] for each in observed]
-    fresh = await _unseen(connection, observed, spoke, now)
+    fresh = await _unseen(connection, observed, spoke, now, just_named)
     said, speakers = list(fresh.values()), [spoke[place] for place in fresh]
     subjects = await register.subjects(connection, speakers, [each.occurred_at for each in said])
     heard = list(map(Heard, said, subjects))
@@ -106,8 +118,17 @@ async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) 
     ]
 
 
+def names_in(observed: Sequence[Observation], known: Known) -> Names:
+    """What is named by those who speak."""
+    return {(known[each.device].id, each.message_id) for each in observed if each.message_id is not None}
+
+
 async def _unseen(
-    connection: Connection, observed: Sequence[Observation], speakers: Sequence[Device], now: datetime
+    connection: Connection,
+    observed: Sequence[Observation],
+    speakers: Sequence[Device],
+    now: datetime,
+    just_named: Names,
 ) -> dict[int, Observation]:
     """By place in ``observed``, in order; an id that came before with another content is kept and flagged."""
     places: dict[Identity, int] = {}
@@ -121,7 +142,8 @@ async def _unseen(
     for each in seen.known:
         del places[each]
     fresh = {place: observed[place] for place in sorted([*places.values(), *states])}
-    again = [place for (*name, _), place in places.items() if tuple(name) in seen.reused] if seen.reused else []
+    reused = seen.reused | just_named
+    again = [place for (*name, _), place in places.items() if tuple(name) in reused] if reused else []
     return fresh | {place: _with_flag(fresh[place], Flag.ID_REUSED) for place in again}
 
 

@@ -7,6 +7,7 @@ Theory
     closed must not be judged before that it was opened.
 
     begins ─▶ looked ─▶ comes ─▶ ends          stumbles: at any time, when storing has failed
+    begins ─▶ ends                             where nothing is before it
 
 Rules
     A batch begins when the one before it has been looked at. What both have said is then known to belong to the one before;
@@ -14,11 +15,15 @@ Rules
     One whose predecessor stumbles lets go of all that it has locked, and begins anew when the one before is over – stored in
     halves, in quarantine, or at last. One that is never over has taken the connection to the broker with it.
     Batches commit in order, so they are acknowledged in order.
+    Only so many batches of a process are ahead of their turn: each of them has a connection that others may need. Where there
+    is no room, the next batch begins when the one before is over.
 """
 
 from __future__ import annotations
 
 import asyncio
+
+from gateway.stamping import Names
 
 
 class Stumbled(Exception):
@@ -26,10 +31,14 @@ class Stumbled(Exception):
 
 
 class Turn:
-    """A batch's place in the line. ``before``: the batch that came before it, if there is one."""
+    """A batch's place in the line. ``before``: the batch that came before it, if there is one; ``room``: for those that are
+    begun ahead of their turn."""
 
-    def __init__(self, before: Turn | None = None) -> None:
+    def __init__(self, before: Turn | None = None, room: asyncio.Semaphore | None = None) -> None:
         self._before = before
+        self._room = room
+        self._ahead = False
+        self._names: Names = frozenset()
         self._looked = asyncio.Event()
         self._settled = asyncio.Event()
         self._over = asyncio.Event()
@@ -37,19 +46,33 @@ class Turn:
     async def begins(self) -> None:
         """Wait until this batch may be begun."""
         if self._before is not None:
-            await self._before.lets_begin()
+            await self._before.lets_begin(has_room=self._room is None or not self._room.locked())
+            await self._take_room()
 
-    def looked(self) -> None:
-        """This batch has been looked at: the next one may begin."""
+    @property
+    def has_come(self) -> bool:
+        """Whether nothing is before this batch any more."""
+        return self._before is None or self._before.is_over
+
+    @property
+    def just_named(self) -> Names:
+        """What the batch before names, which has not committed yet."""
+        return frozenset() if self._before is None or self._before.is_over else self._before.names
+
+    def looked(self, names: Names = frozenset()) -> None:
+        """This batch has been looked at, and names these: the next one may begin."""
+        self._names = names
         self._looked.set()
 
     async def comes(self) -> None:
         """Wait until the batch before is stored. Stumbled where it has failed, and is not over."""
         if self._before is not None:
             await self._before.lets_come()
+        self._leave_room()
 
     def stumbles(self) -> None:
         """Storing this batch has failed; it may be tried again."""
+        self._leave_room()
         self._looked.set()
         self._settled.set()
 
@@ -59,10 +82,18 @@ class Turn:
         self._over.set()
         self._before = None  # else every turn there ever was would be kept
 
-    async def lets_begin(self) -> None:
+    @property
+    def is_over(self) -> bool:
+        return self._over.is_set()
+
+    @property
+    def names(self) -> Names:
+        return self._names
+
+    async def lets_begin(self, *, has_room: bool) -> None:
         """For the one behind."""
         await self._looked.wait()
-        if self._settled.is_set():  # it has stumbled, or is over
+        if self._settled.is_set() or not has_room:  # settled: it has stumbled, or is over
             await self._over.wait()
 
     async def lets_come(self) -> None:
@@ -70,3 +101,13 @@ class Turn:
         await self._settled.wait()
         if not self._over.is_set():
             raise Stumbled
+
+    async def _take_room(self) -> None:
+        if self._room is not None and not self.has_come and not self._ahead:
+            await self._room.acquire()
+            self._ahead = True
+
+    def _leave_room(self) -> None:
+        if self._room is not None and self._ahead:
+            self._room.release()
+            self._ahead = False

@@ -12,7 +12,7 @@ from alerts.command import Command, Reason, State
 from alerts.model import Subject
 from devices.model import DeviceAddress
 from gateway.store.columns import bigints, texts
-from gateway.store.db import Asked, Connection
+from gateway.store.db import Connection
 from gateway.store.views import VISIBLE, Sight
 from gateway.store.zones import BELOW
 
@@ -76,11 +76,9 @@ async def lock_waiting(connection: Connection, site_id: int, now: datetime) -> l
     )
 
 
-async def lock_reported(
-    connection: Connection, device_ids: Sequence[int], named: Sequence[str]
-) -> Asked[list[StoredCommand]]:
-    """Ask for what reports of these devices may be about: their open commands, and whatever the reports name."""
-    return await _asked(
+async def lock_reported(connection: Connection, device_ids: Sequence[int], named: Sequence[str]) -> list[StoredCommand]:
+    """What reports of these devices may be about: their open commands, and whatever the reports name."""
+    return await _lock(
         connection,
         "c.device_id = ANY(%(devices)s) AND (c.due_at IS NOT NULL OR c.uid::text = ANY(%(named)s))",
         devices=bigints(device_ids),
@@ -116,13 +114,7 @@ async def of_alert(connection: Connection, alert_id: int, device_ids: Sequence[i
 async def _lock(
     connection: Connection, condition: str, most: str = "", skip: str = "", **arguments: Any
 ) -> list[StoredCommand]:
-    return await (await _asked(connection, condition, most, skip, **arguments)).told()
-
-
-async def _asked(
-    connection: Connection, condition: str, most: str = "", skip: str = "", **arguments: Any
-) -> Asked[list[StoredCommand]]:
-    answer = await connection.execute(
+    cursor = await connection.execute(
         f"""SELECT c.id, c.uid, c.alert_id, c.name, c.reason, c.requested_by_id, c.requested_at, c.valid_until, c.state,
                    c.due_at, c.sent_at, c.settled_at, c.outcome, c.site_id, c.device_id, c.installation_id,
                    i.dwelling_id, i.resident_id, w.zone_id, s.name AS site, d.ecosystem, d.address, d.kind
@@ -131,7 +123,7 @@ async def _asked(
             WHERE {condition} ORDER BY c.id {most} FOR UPDATE OF c {skip}""",
         arguments,
     )
-    return Asked(answer, lambda rows: [_stored(row) for row in rows])
+    return [_stored(row) for row in await cursor.fetchall()]
 
 
 def _stored(row: Mapping[str, Any]) -> StoredCommand:

@@ -88,7 +88,7 @@ class _LastFirst(deque[Connection]):
     """What the pool keeps its idle connections in: it appends those that come back, and hands out the first.
 
     Of as many connections as there were ever in use at a time, each would be used in turn, by servers' processes of which each
-    has to warm up its caches anew (measured: a quarter of PostgreSQL's processor time). The one that was used last is warm.
+    has to warm up its caches anew (measured: a tenth of all processor time, on either side). The one that was used last is warm.
     """
 
     def append(self, connection: Connection, /) -> None:
@@ -176,10 +176,20 @@ async def opened(url: str, process: str = "") -> AsyncIterator[Database]:
         await database.close()
 
 
-async def commit_behind(connection: Connection) -> None:
+class NotCommitted(Exception):
+    """The transaction was given up by the database, and what had failed in it was passed over."""
+
+
+async def commit_behind(connection: Connection) -> psycopg.AsyncCursor[DictRow]:
     """End a pipeline's transaction on the same way to the server as what was written last; whether it did is known at the
-    end of the pipeline, which raises what failed."""
-    await connection.execute("COMMIT", prepare=False)
+    end of the pipeline, which raises what failed: then look at it with :func:`has_committed`."""
+    return await connection.execute("COMMIT", prepare=False)
+
+
+def has_committed(commit: psycopg.AsyncCursor[DictRow]) -> None:
+    """NotCommitted where the server has answered COMMIT by ROLLBACK, which is no error to it."""
+    if commit.statusmessage != "COMMIT":
+        raise NotCommitted(f"COMMIT was answered by {commit.statusmessage}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,8 +160,8 @@ async def marked(connection: Connection, records: Sequence[Record]) -> list[tupl
 
 
 async def all_heard(connection: Connection, sites: Sequence[int]) -> None:
-    """Whatever was being stored of these sites when this began is stored: each ingest transaction holds its lane, and one
-    that begins later knows the register as it is now."""
+    """Whatever was being stored of these sites when this began is stored: each ingest transaction holds its lane before it
+    judges, and one that begins later, or was begun ahead of its turn, knows the register as it is now."""
     await connection.execute(
         "SELECT 1 FROM site_lane WHERE site_id = ANY(%s) ORDER BY site_id, lane FOR UPDATE", (sorted(set(sites)),)
     )

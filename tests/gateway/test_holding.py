@@ -233,7 +233,7 @@ async def test_what_a_lock_reports_takes_silences_before_alerts(migrated_url: st
 
         async def hears(connection: Connection) -> None:
             book = await town.cache.read(connection)
-            await commanding.hear(connection, await commanding.ask(connection, [said]), [again], NOW, book)
+            await commanding.hear(connection, [said], [again], NOW, book)
             await act(connection, [again], NOW, book)
 
         async def ends(connection: Connection) -> None:

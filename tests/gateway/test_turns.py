@@ -6,11 +6,15 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from devices.dialects.native import encode
 from devices.model import Lane, Message, MessageClass, Said
 from gateway.ingest import Held, Stored, decode, store_batch
+from gateway.person.erase import erase
+from gateway.store import devices
+from gateway.store.db import Connection, NotCommitted, commit_behind, has_committed
 from gateway.store.sites import LaneLost
 from gateway.turns import Stumbled, Turn
 from tests.gateway.place import NOW, Home, Place, fall, heartbeat, place
@@ -71,6 +75,41 @@ async def test_one_that_stumbles_before_it_was_looked_at_holds_up_the_next() -> 
     assert await _waits(begins)
     one.ends()
     await begins
+
+
+async def test_where_there_is_no_room_a_batch_begins_when_the_one_before_is_over() -> None:
+    room = asyncio.Semaphore(1)
+    here, there = Turn(), Turn()
+    here.looked()
+    there.looked()
+    ahead, other = Turn(here, room), Turn(there, room)
+    await ahead.begins()
+    begins = asyncio.create_task(other.begins())
+    assert await _waits(begins)
+    there.ends()
+    await begins
+    await other.comes()
+    here.ends()
+    await ahead.comes()
+    assert not room.locked()
+
+
+@pytest.mark.parametrize("how", ["comes", "stumbles", "ends"])
+async def test_room_is_left_once_however_a_batch_goes_on(how: str) -> None:
+    room = asyncio.Semaphore(1)
+    one = Turn()
+    one.looked()
+    two = Turn(one, room)
+    await two.begins()
+    assert room.locked()
+    one.ends()
+    if how == "comes":
+        await two.comes()
+    elif how == "stumbles":
+        two.stumbles()
+    two.ends()
+    await room.acquire()
+    assert room.locked()
 
 
 def test_no_turn_keeps_those_that_are_over() -> None:
@@ -190,3 +229,67 @@ async def test_a_lane_that_was_lost_meanwhile_stores_nothing(migrated_url: str) 
         with pytest.raises(LaneLost):
             await later
         assert await town.rows("SELECT 1 FROM seen UNION ALL SELECT 1 FROM alert") == []
+
+
+async def test_a_device_that_was_moved_meanwhile_calls_for_help_from_where_it_is(migrated_url: str) -> None:
+    """A fall was looked at, and waits; then it turns out that its device hangs in another home."""
+    async with place(migrated_url, homes=2) as town:
+        (former, now), held = town.homes, await town.held()
+        one = Turn()
+        one.looked()
+        later = asyncio.create_task(_behind(town, held, [fall(former, "help")], Turn(one)))
+        assert await _waits(later)
+        moved = NOW - timedelta(minutes=1)
+        await town.run(lambda each: devices.move(each, former.device, now.dwelling, now.resident, moved))
+        one.ends()
+        await later
+        assert [row["dwelling_id"] for row in await town.rows("SELECT dwelling_id FROM alert")] == [now.dwelling]
+
+
+async def test_whoever_is_erased_meanwhile_is_not_stored_again(migrated_url: str) -> None:
+    async with place(migrated_url) as town:
+        (home,), held = town.homes, await town.held(Lane.BULK)
+        one = Turn()
+        one.looked()
+        later = asyncio.create_task(_behind(town, held, [heartbeat(home, "1")], Turn(one)))
+        assert await _waits(later)
+        await erase(town.database, home.resident, "somebody", NOW, None, end_first=True)
+        one.ends()
+        await later
+        rows = await town.rows("SELECT installation_id FROM said WHERE installation_id = %s", home.installation)
+        assert rows == []
+
+
+async def test_an_id_that_is_used_again_at_once_is_flagged(migrated_url: str) -> None:
+    """By a batch that looks while the one before has not committed: the database does not tell it."""
+    async with place(migrated_url) as town:
+        (home,), held = town.homes, await town.held(Lane.BULK)
+        one = Turn()
+        two = Turn(one)
+        before = _store(town, held, [heartbeat(home, "same", battery=80)], one)
+        await two.begins()
+        later = _store(town, held, [heartbeat(home, "same", battery=20), heartbeat(home, "own", battery=20)], two)
+        await before
+        one.ends()
+        await later
+        assert [row["flags"] for row in await town.rows("SELECT flags FROM said ORDER BY id")] == [
+            [],
+            ["id_reused"],
+            [],
+        ]
+
+
+async def test_what_the_database_has_given_up_is_not_acknowledged(migrated_url: str) -> None:
+    """It answers COMMIT by ROLLBACK, which is no error to it, where somebody has passed over what had failed before."""
+    async with place(migrated_url) as town:
+
+        async def work(connection: Connection) -> object:
+            async with connection.pipeline() as pipeline:
+                with suppress(psycopg.errors.DivisionByZero):
+                    await connection.execute("SELECT 1 / 0")
+                    await pipeline.sync()
+                return await commit_behind(connection)
+
+        commit = await town.run(work)
+        with pytest.raises(NotCommitted, match="ROLLBACK"):
+            has_committed(commit)  # type: ignore[arg-type]
