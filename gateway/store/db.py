@@ -166,9 +166,9 @@ class Database:
 
 
 @asynccontextmanager
-async def opened(url: str, process: str = "") -> AsyncIterator[Database]:
+async def opened(url: str, process: str = "", size: int = 12) -> AsyncIterator[Database]:
     """A database, while the block runs."""
-    database = Database(url, process=process)
+    database = Database(url, size, process)
     await database.open()
     try:
         yield database

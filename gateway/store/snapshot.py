@@ -136,7 +136,7 @@ async def _lines(connection: Connection, query: str, *arguments: int) -> list[st
 
 async def snapshot_of(url: str) -> str:
     """The schema of a database."""
-    async with opened(url) as database:
+    async with opened(url, size=1) as database:
         return await database.run(snapshot)
 
 
