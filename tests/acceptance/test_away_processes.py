@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from gateway.embedded import Broker, EmbeddedPostgres
+from gateway.mqtt import KEEP_ALIVE
 from gateway.store.migrate import migrate
 from tests.support.databases import short_folder
 from tests.support.processes import GatewayProcess, Homes, alerts, devices_of, eventually, rows, seeded, stored_once
@@ -130,7 +131,8 @@ async def test_a_broker_that_stands_still_is_noticed_and_nothing_is_lost(
             os.kill(own_broker.pid, signal.SIGSTOP)
             began = time.monotonic()
             try:
-                await gateway.logged("loop.failed", loop="lane stavanger/alarm")
+                # Asked after one keep-alive, and given up after another.
+                await gateway.logged("loop.failed", seconds=2 * KEEP_ALIVE + 10, loop="lane stavanger/alarm")
                 print(f"noticed after {time.monotonic() - began:.1f} s")
                 told = homes.say("fall-002", "fall")
                 await asyncio.sleep(3)
