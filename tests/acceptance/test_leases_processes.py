@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -201,16 +202,21 @@ async def test_three_gateways_share_six_sites_and_outlive_each_other(
         await asyncio.gather(second.healthy(), third.healthy())
 
 
+async def _measures_four_of_three(gateway: GatewayProcess) -> bool:
+    shown = (await gateway.get("/metrics")).text
+    held = [line for line in shown.splitlines() if line.startswith("hjemmevakt_lane_held{")]
+    return "hjemmevakt_gateways 3.0" in shown and sum(float(line.rpartition(" ")[2]) for line in held) == 4
+
+
 async def _is_told(it: Town) -> None:
     """By /health, by the metrics of each, and at a terminal."""
     told = (await it.gateways[0].get("/health")).json()
     assert [(each["here"], each["part"], each["lanes"]) for each in told["gateways"]].count((True, "hears", 4)) == 1
     assert Counter(each["holder"] for each in told["lanes"]) == {each["holder"]: 4 for each in told["gateways"]}
     for gateway in it.gateways:
-        shown = (await gateway.get("/metrics")).text
-        assert "hjemmevakt_gateways 3.0" in shown
-        held = [line for line in shown.splitlines() if line.startswith("hjemmevakt_lane_held{")]
-        assert sum(float(line.rpartition(" ")[2]) for line in held) == 4
+        await eventually(
+            partial(_measures_four_of_three, gateway), "the metrics of a gateway, which are looked at now and then"
+        )
     table = await command("lanes", database_url=it.url)
     assert table.code == 0
     lines = table.out.splitlines()
