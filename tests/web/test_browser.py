@@ -232,6 +232,15 @@ async def test_a_button_that_has_just_changed_takes_no_tap(nurse: Page, served: 
     await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
 
 
+async def test_a_phone_that_does_not_ring_goes_on_saying_so(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    await nurse.goto(f"{served.url}/alerts")
+    await expect(nurse.locator("#does-not-ring")).to_be_visible()
+    await watching(nurse, front)
+    front.change(FALL, holder=fake_people.KARI, stage="claimed", answers=["take_over"])
+    await expect(nurse.locator(f"#alert-{FALL} .stage")).to_contain_text("Kari Nordbø")
+    assert await nurse.locator("#does-not-ring").is_visible()
+
+
 async def test_without_a_network_the_page_says_since_when_and_an_answer_is_kept_until_it_is_back(
     nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:
@@ -410,6 +419,7 @@ async def test_all_of_it_works_without_javascript(browser: Browser, served: Serv
 async def test_all_of_it_works_with_a_keyboard(browser: Browser, served: Served, front: fake.FakeFront) -> None:
     async for page in open_page(browser, served, viewport={"width": 1280, "height": 900}):
         await page.goto(f"{served.url}/alerts")
+        await expect(page.locator("#does-not-ring")).to_be_visible()
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Gå til innholdet")).to_be_in_viewport()
         await page.keyboard.press("Enter")

@@ -2,7 +2,8 @@
 //
 // Rules
 //   The stream says only that something changed; the page then fetches itself (?fragment=1) and is changed in place:
-//   an element stays the same element, so focus, open parts and half-filled forms stay as they are.
+//   an element stays the same element, so focus, open parts and half-filled forms stay as they are. What only the phone knows
+//   (push.js: whether it rings) is said again in the same moment.
 //   Silence is suspect: the server pings every 10 s. When nothing is heard for 25 s, the page says since when.
 //   A button that has just moved or changed takes no tap for a moment: nobody answers what they have not seen. Nothing
 //   moves while a finger is on the page.
@@ -108,6 +109,7 @@ function show(page) {
   if (!fresh) return;
   const before = outline();
   morph(main(), fresh);
+  document.dispatchEvent(new Event("shown"));
   title();
   clockAhead = Date.now() - new Date(fresh.dataset.now);
   tick();

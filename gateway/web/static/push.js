@@ -15,6 +15,7 @@ const RENEWED_FOR = 10 * 60_000;
 const GLAD = 20_000;
 const able = "serviceWorker" in navigator;
 const rings = able && "PushManager" in window && "Notification" in window;
+let state;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const hhmm = (moment) =>
@@ -135,8 +136,14 @@ async function tellState() {
   tell(await stateNow());
 }
 
-function tell(state, error) {
+function tell(now, error) {
   if (error) console.warn("this phone could not be registered:", error.message);
+  state = now;
+  showState();
+}
+
+// The gateway's pages come without knowing it: it is shown anew when live.js has changed the page.
+function showState() {
   for (const each of document.querySelectorAll("[data-push-state]")) each.hidden = !each.dataset.pushState.split(" ").includes(state);
 }
 
@@ -207,6 +214,7 @@ async function seen(id) {
   await look();
 }
 
+document.addEventListener("shown", showState);
 window.addEventListener("online", flush);
 document.addEventListener("connected", flush);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) flush(); });
