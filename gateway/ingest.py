@@ -30,11 +30,11 @@ from devices.value import made
 from gateway import commanding, holding, judging, positions, register
 from gateway.engine import act
 from gateway.judging import Concerns
-from gateway.parts import let_others, let_others_more
+from gateway.parts import DONE_AHEAD, let_others
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache, Standing
-from gateway.stamping import Names, Read, Signs, names_in, note_signs, of_their_kind, signs_in, subjects_of, take_new
+from gateway.stamping import Names, Read, Signs, note_signs, of_their_kind, signs_in, subjects_of, take_new
 from gateway.store import audit, observations, quarantine, sites
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind, has_committed
@@ -118,7 +118,7 @@ def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
 @dataclass(frozen=True, slots=True)
 class Looked:
     """A batch that was looked at: the devices that speak, what was said by those that are what they say they are, what was
-    refused, how devices are by it, and what is new, with what of the rulebook and the database it concerns."""
+    refused, how devices are by it, and what is new, what it names, and what of the rulebook and the database it concerns."""
 
     batch: Batch
     known: Known
@@ -126,6 +126,7 @@ class Looked:
     rejected: Sequence[Quarantined]
     signs: Signs
     heard: Sequence[Heard]
+    names: Names
     concerns: Concerns
 
 
@@ -169,7 +170,7 @@ async def _store(
             if fence is not None:
                 await fence.is_held()
             looked = await look(connection, held.site, batch, now, standing, turn.just_named)
-            turn.looked(names_in(looked.observed, looked.known))
+            turn.looked(looked.names)
             if fence is None:
                 await _come(connection, held, standing, turn)
             stored = await take_in(connection, held.site, looked, now, standing.book)
@@ -206,12 +207,13 @@ async def look(
     rejected = [*batch.rejected, *mismatched]
     spoke = _spoke(batch, rejected)
     known |= await standing.register.known(connection, site, spoke, now)
-    heard, stamped = await take_new(connection, observed, known, now, just_named)
-    await let_others_more(heard)
+    heard, stamped, names = await take_new(connection, observed, known, now, just_named)
+    await let_others(heard, DONE_AHEAD)
     await observations.add(connection, stamped)
     signs = signs_in(observed, known, spoke)
-    await let_others_more(heard)
-    return Looked(batch, known, observed, rejected, signs, heard, await judging.concerns(heard, standing.book))
+    await let_others(heard, DONE_AHEAD)
+    concerns = await judging.concerns(heard, standing.book)
+    return Looked(batch, known, observed, rejected, signs, heard, names, concerns)
 
 
 async def take_in(connection: Connection, site: Site, looked: Looked, now: datetime, book: Rulebook) -> Stored:

@@ -15,7 +15,7 @@ from alerts.model import NOTHING, Heard, Signal, Watch
 from alerts.rulebook import Rulebook
 from alerts.rules import ANY, OUTSTANDING, LastWord
 from gateway.doses import open_doses
-from gateway.parts import let_others, let_others_more, parted
+from gateway.parts import DONE_AHEAD, let_others, parted
 from gateway.store import watches, words
 from gateway.store.db import Asked, Connection
 from gateway.store.watches import Wish
@@ -67,7 +67,7 @@ async def concerns(heard: Sequence[Heard], book: Rulebook) -> Concerns:
     found: list[Concern] = []
     for part in parted(heard):
         found += [concern(each, book) for each in part]
-        await let_others_more(part)
+        await let_others(part, DONE_AHEAD)
     return Concerns(found, _needed(found))
 
 

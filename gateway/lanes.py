@@ -31,7 +31,7 @@ from gateway.frames import Delivery
 from gateway.ingest import Batch, Held, Stored, decode, joined, store_batch
 from gateway.metrics import METRICS
 from gateway.mqtt import BrokerSettings, Link, LinkLost, connect
-from gateway.parts import let_others_more, parted
+from gateway.parts import DONE_AHEAD, let_others, parted
 from gateway.rate import RateGuard
 from gateway.rulebook import RulebookCache
 from gateway.store import audit, sites
@@ -319,7 +319,7 @@ class LaneWorker:
         parts: list[Batch] = []
         for part in parted(said):
             parts.append(decode(part, self._lane))
-            await let_others_more(part)
+            await let_others(part, DONE_AHEAD)
         batch = joined(said, parts)
         batch.read, batch.floods = self._guard.sift(batch.read, now)
         return _Taken(deliveries, [song for song in songs if song], batch)

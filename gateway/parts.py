@@ -17,8 +17,9 @@ Item = TypeVar("Item")
 
 PART = 100
 """Messages."""
-TURNS = 8
-"""Of the others, before the next part of what is done ahead."""
+DONE_AHEAD = 8
+"""How often the others have their turn before the next part of what is done ahead: whoever is in turn has done a few parts of
+theirs by then. So this is done while they wait for the database, and not before."""
 
 
 def parted(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -26,15 +27,8 @@ def parted(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     return (items[start : start + PART] for start in range(0, len(items), PART))
 
 
-async def let_others(after: Sized) -> None:
-    """Let whatever else is ready run first, where a whole part was worked at."""
+async def let_others(after: Sized, times: int = 1) -> None:
+    """Let whatever else is ready run first, so many times, where a whole part was worked at."""
     if len(after) >= PART:
-        await pause(0)
-
-
-async def let_others_more(after: Sized) -> None:
-    """The same for what is done ahead: whoever is in turn has done a few parts of theirs before the next one of these. So this
-    is done while they wait for the database, and not before."""
-    if len(after) >= PART:
-        for _ in range(TURNS):
+        for _ in range(times):
             await pause(0)

@@ -19,7 +19,7 @@ from devices.kinds import kinds
 from devices.model import DecodeError, DeviceAddress, Flag, Message, Observation, Reason
 from devices.position import without_position
 from gateway import positions, register
-from gateway.parts import let_others_more
+from gateway.parts import DONE_AHEAD, let_others
 from gateway.register import Known
 from gateway.store import devices, observations
 from gateway.store.db import Connection
@@ -61,15 +61,17 @@ def _mismatch(said: Observation, known: Known) -> DecodeError:
     )
 
 
+Names = AbstractSet[tuple[int, str]]
+"""Devices and ids of messages."""
+
+
 class New(NamedTuple):
-    """What is not known yet: what it is about, without coordinates; and the same with its device and fitting, to be stored."""
+    """What is not known yet: what it is about, without coordinates; the same with its device and fitting, to be stored; and
+    what it names."""
 
     heard: Sequence[Heard] = ()
     stamped: Sequence[Stamped] = ()
-
-
-Names = AbstractSet[tuple[int, str]]
-"""Devices and ids of messages."""
+    names: Names = frozenset()
 
 
 async def take_new(
@@ -84,19 +86,19 @@ async def take_new(
     if not observed:
         return New()
     spoke = [known[each.device] for each in observed]
-    fresh = await _unseen(connection, observed, spoke, now, just_named)
+    fresh, names = await _unseen(connection, observed, spoke, now, just_named)
     said, speakers = list(fresh.values()), [spoke[place] for place in fresh]
     subjects = await register.subjects(connection, speakers, [each.occurred_at for each in said])
     heard = list(map(Heard, said, subjects))
-    await let_others_more(heard)
+    await let_others(heard, DONE_AHEAD)
     moved = await _also_where_it_is_now(connection, heard)
     apart = await positions.set_apart(connection, [*heard, *moved])
-    await let_others_more(heard)
+    await let_others(heard, DONE_AHEAD)
     stamped = [
         Stamped(each.observation, device.id, each.subject.installation_id)
         for each, device in zip(apart, speakers, strict=False)  # without those that moved, which come behind
     ]
-    return New(apart, stamped)
+    return New(apart, stamped, names)
 
 
 async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
@@ -118,19 +120,15 @@ async def _also_where_it_is_now(connection: Connection, heard: Sequence[Heard]) 
     ]
 
 
-def names_in(observed: Sequence[Observation], known: Known) -> Names:
-    """What is named by those who speak."""
-    return {(known[each.device].id, each.message_id) for each in observed if each.message_id is not None}
-
-
 async def _unseen(
     connection: Connection,
     observed: Sequence[Observation],
     speakers: Sequence[Device],
     now: datetime,
     just_named: Names,
-) -> dict[int, Observation]:
-    """By place in ``observed``, in order; an id that came before with another content is kept and flagged."""
+) -> tuple[dict[int, Observation], Names]:
+    """By place in ``observed``, in order, and what is named by them; an id that came before with another content is kept and
+    flagged."""
     places: dict[Identity, int] = {}
     states: list[int] = []
     for place, (said, device) in enumerate(zip(observed, speakers, strict=True)):
@@ -138,13 +136,14 @@ async def _unseen(
             states.append(place)
         else:
             places.setdefault((device.id, said.message_id, said.content_hash), place)
-    seen = await observations.mark_seen(connection, places, now)
+    seen = await observations.mark_seen(connection, places.keys(), now)
     for each in seen.known:
         del places[each]
     fresh = {place: observed[place] for place in sorted([*places.values(), *states])}
-    reused = seen.reused | just_named
-    again = [place for (*name, _), place in places.items() if tuple(name) in reused] if reused else []
-    return fresh | {place: _with_flag(fresh[place], Flag.ID_REUSED) for place in again}
+    names = {each[:2] for each in places}
+    reused = (names & seen.reused) | (names & just_named)
+    again = [place for each, place in places.items() if each[:2] in reused] if reused else []
+    return fresh | {place: _with_flag(fresh[place], Flag.ID_REUSED) for place in again}, names
 
 
 def _with_flag(said: Observation, flag: Flag) -> Observation:

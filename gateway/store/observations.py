@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -37,9 +38,9 @@ class Seen:
     reused: frozenset[tuple[int, str]]
 
 
-async def mark_seen(connection: Connection, identities: Collection[Identity], now: datetime) -> Seen:
+async def mark_seen(connection: Connection, identities: AbstractSet[Identity], now: datetime) -> Seen:
     """Remember these identities. UniqueViolation (and another try) where somebody else has done so meanwhile."""
-    ordered = sorted(set(identities))
+    ordered = sorted(identities)
     if not ordered:
         return Seen(frozenset(), frozenset())
     cursor = await connection.execute(
@@ -72,6 +73,8 @@ async def mark_seen(connection: Connection, identities: Collection[Identity], no
 
 def _twice_among(ordered: Sequence[Identity]) -> frozenset[tuple[int, str]]:
     """The ids that are there with more than one content. ``ordered``: sorted, each once."""
+    if len({each[:2] for each in ordered}) == len(ordered):  # as nearly always
+        return frozenset()
     return frozenset(one[:2] for one, other in pairwise(ordered) if one[:2] == other[:2])
 
 

@@ -118,7 +118,9 @@ async def test_sets_are_taken_in_the_order_of_their_keys(migrated_url: str) -> N
 
         async def work(order: list[int]) -> None:
             async def batch(connection: Connection) -> None:
-                await observations.mark_seen(connection, [(each, "same", b"") for each in order], NOW)
+                await observations.mark_seen(
+                    connection, dict.fromkeys((each, "same", b"") for each in order).keys(), NOW
+                )
                 await devices.save_signs(connection, [Sign(each, NOW, NOW, None, {}) for each in order])
                 await watches.wanted(connection, Wish((), (), order, NOW, ()))
 
@@ -150,7 +152,7 @@ async def test_a_deadlock_is_tried_again_and_callers_never_see_it(migrated_url: 
             await town.run(work)
 
         await asyncio.gather(cross(*ids), cross(*reversed(ids)))
-        assert tries == 3
+        assert tries >= 3, "at least one of them was tried again; both, where each saw it at the same time"
         assert await town.rows("SELECT DISTINCT notes FROM resident") == [{"notes": "xx"}]
 
 

@@ -21,12 +21,12 @@ MINUTE = timedelta(minutes=1)
 async def test_an_identity_is_new_once(migrated_url: str) -> None:
     async with place(migrated_url, homes=2) as town:
         one, two = (home.device for home in town.homes)
-        first = [(one, "a", b"x"), (two, "a", b"x"), (one, "b", b"x"), (one, "a", b"x")]
+        first = {(one, "a", b"x"), (two, "a", b"x"), (one, "b", b"x")}
         assert await town.run(lambda each: observations.mark_seen(each, first, NOW)) == Seen(frozenset(), frozenset())
-        second = [(one, "a", b"x"), (one, "a", b"y"), (two, "c", b"x"), (two, "d", b"x"), (two, "d", b"y")]
+        second = {(one, "a", b"x"), (one, "a", b"y"), (two, "c", b"x"), (two, "d", b"x"), (two, "d", b"y")}
         seen = await town.run(lambda each: observations.mark_seen(each, second, NOW))
         assert seen == Seen(known=frozenset({(one, "a", b"x")}), reused=frozenset({(one, "a"), (two, "d")}))
-        assert await town.run(lambda each: observations.mark_seen(each, [], NOW)) == Seen(frozenset(), frozenset())
+        assert await town.run(lambda each: observations.mark_seen(each, set(), NOW)) == Seen(frozenset(), frozenset())
         assert await town.run(lambda each: observations.mark_seen(each, second, NOW)) == Seen(
             known=frozenset(second), reused=frozenset({(one, "a"), (two, "d")})
         )
@@ -35,8 +35,8 @@ async def test_an_identity_is_new_once(migrated_url: str) -> None:
 async def test_identities_are_forgotten_when_no_device_can_send_them_again(migrated_url: str) -> None:
     async with place(migrated_url) as town:
         device = town.homes[0].device
-        await town.run(lambda each: observations.mark_seen(each, [(device, "old", b"")], NOW - timedelta(days=40)))
-        await town.run(lambda each: observations.mark_seen(each, [(device, "new", b"")], NOW))
+        await town.run(lambda each: observations.mark_seen(each, {(device, "old", b"")}, NOW - timedelta(days=40)))
+        await town.run(lambda each: observations.mark_seen(each, {(device, "new", b"")}, NOW))
         assert await town.run(lambda each: retention.delete(each, Rest("seen", 35, NOW - timedelta(days=35)))) == 1
         assert await town.rows("SELECT message_id FROM seen") == [{"message_id": "new"}]
 
