@@ -90,7 +90,8 @@ class Link:
         while not (await asyncio.wait([ended], timeout=LOOK_EVERY))[0]:
             if _is_broken(self._client._client.socket()):  # noqa: SLF001 - as above
                 ended.set_exception(LinkLost("the socket is broken"))  # so that leaving it waits for nothing
-        raise LinkLost("disconnected")
+        why = ended.exception()
+        raise LinkLost(f"disconnected: {why}" if why else "disconnected") from why
 
     async def batch(self, most: int, linger: float = 0.0) -> list[Delivery]:
         """What has arrived, at least one message. Waits for ever where none comes: :meth:`lost` tells of the end.
@@ -252,8 +253,13 @@ async def try_out(
     five = settings.version == 5
     session, arrivals = _SessionPresent(client), Arrivals(Reader(client, clock, five=five))
     async with client:
+        ended = client._disconnected  # noqa: SLF001 - it tells only those who read
         link = Link(client, arrivals, resumed=session.present, five=five)
-        yield Trying(link, _granted(session.said) if five else None, client)
+        try:
+            yield Trying(link, _granted(session.said) if five else None, client)
+        finally:
+            if ended.done():
+                ended.exception()  # whoever used the link knows; a future that nobody asks complains when it is collected
 
 
 def _granted(said: object) -> Granted:
