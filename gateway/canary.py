@@ -49,7 +49,7 @@ def read(payload: bytes, now: datetime) -> Song | None:
         told = json.loads(payload)
         at = datetime.fromisoformat(told["sent_at"])
         return Song(at.astimezone(UTC), str(told["name"])) if at.utcoffset() is not None and at <= now else None
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

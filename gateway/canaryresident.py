@@ -215,7 +215,7 @@ async def _receipt(link: Link, message_id: str) -> None:
 
 
 def _is_receipt(payload: bytes, message_id: str) -> bool:
-    with suppress(ValueError, TypeError, KeyError):
+    with suppress(ValueError, TypeError, KeyError, RecursionError):
         return bool(json.loads(payload)["id"] == message_id)
     return False
 

@@ -10,13 +10,14 @@ turn has come: the database writes it while the batch before is judged.
 
 Only when it has committed may the batch be acknowledged. What cannot be decoded goes to quarantine, and is raised when
 it came on an alarm topic. A message that makes storing fail (the database refuses its content or gives up over it, or we
-have a bug) is found by halving the batch until it is alone, and is quarantined with the error.
+have a bug) is found by halving the batch until it is alone, and is quarantined with the error. Where an alarm cannot even be
+raised as its home's, it is raised as its site's; and where that fails, nothing is acknowledged, and /health is red.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -25,7 +26,7 @@ from alerts.judge import Failure, undecodable
 from alerts.model import Heard, Judgement, Signal
 from alerts.rulebook import Rulebook
 from devices.dialects import dialect_of, dialects, lane_of
-from devices.model import DecodeError, DeviceAddress, Lane, Message, Observation, Reason
+from devices.model import DecodeError, DeviceAddress, Lane, Message, MessageClass, Observation, Reason
 from devices.value import made
 from gateway import commanding, holding, judging, positions, register
 from gateway.engine import act
@@ -101,9 +102,19 @@ def decode(messages: Sequence[Message], lane: Lane) -> Batch:
             if dialect.topics_tell or lane_of(error.message_class) is lane:
                 batch.rejected.append(Quarantined(message, error))
             continue
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not hold up what comes behind it
+            if dialect.topics_tell or lane is Lane.ALARM:
+                batch.rejected.append(Quarantined(message, _undecoded(error, lane)))
+            continue
         if dialect.topics_tell or lane_of(said.message_class) is lane:
             batch.read.append(made(Read, (message, said)))
     return batch
+
+
+def _undecoded(error: Exception, lane: Lane) -> DecodeError:
+    """A decoder has crashed: what came on the lane of alarms, or on both, is an alarm until somebody knows better."""
+    message_class = MessageClass.ALARM if lane is Lane.ALARM else None
+    return DecodeError(Reason.POISON, f"{type(error).__name__}: {error}", message_class=message_class)
 
 
 def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
@@ -137,10 +148,11 @@ async def store_batch(
     database; Stumbled when the batch before it has to be stored first."""
     turn = turn or Turn()
     messages = batch.messages
+    ours = bool(batch.read or batch.rejected)
     try:
         return await database.run(lambda connection: _store(connection, held, batch, now, cache, turn))
     except TooMuch as error:
-        if not messages:
+        if not ours:
             raise
         if len(messages) == 1:
             return await _store_stubborn(database, held, messages[0], now, cache, turn)
@@ -148,7 +160,7 @@ async def store_batch(
     except (sites.LaneLost, Stumbled, *DatabaseGone):
         raise
     except Exception as error:
-        if not messages:
+        if not ours:
             raise  # it is no message's fault
         if len(messages) == 1:
             return await _store_poison(
@@ -251,7 +263,11 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
 
 def _spoke(batch: Batch, rejected: Sequence[Quarantined]) -> dict[DeviceAddress, datetime]:
     """When devices last said something that is not stored as said: they are alive all the same."""
-    refused = [(each.error.device, each.message.received_at) for each in rejected if each.error.device is not None]
+    refused = [
+        (each.error.device, each.message.received_at)
+        for each in rejected
+        if each.error.device is not None and not each.of_site
+    ]
     held_back = [(each.device, each.at) for each in batch.floods]
     return dict(sorted([*refused, *held_back], key=lambda each: each[1]))
 
@@ -304,8 +320,20 @@ async def _store_poison(
         said.message_class if said else origin.rejected[0].error.message_class,
         said.message_id if said else None,
     )
-    batch = Batch([message], rejected=[Quarantined(message, reason)])
-    return await database.run(lambda connection: _store(connection, held, batch, now, cache, turn))
+    refused = Quarantined(message, reason)
+    try:
+        return await database.run(lambda connection: _store(connection, held, _alone(refused), now, cache, turn))
+    except (sites.LaneLost, Stumbled, *TooMuch, *DatabaseGone):
+        raise
+    except Exception as again:
+        log.exception("message.not_raised", topic=message.topic)
+        reason = replace(reason, detail=f"{error}; and to raise it as its home's: {type(again).__name__}: {again}")
+        refused = Quarantined(message, reason, of_site=True)
+        return await database.run(lambda connection: _store(connection, held, _alone(refused), now, cache, turn))
+
+
+def _alone(refused: Quarantined) -> Batch:
+    return Batch([refused.message], rejected=[refused])
 
 
 def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> tuple[Receipt, ...]:

@@ -44,10 +44,13 @@ class Turn:
         self._over = asyncio.Event()
 
     async def begins(self) -> None:
-        """Wait until this batch may be begun."""
-        if self._before is not None:
-            await self._before.lets_begin(has_room=self._room is None or not self._room.locked())
-            await self._take_room()
+        """Wait until this batch may be begun: ahead of its turn where there is room, else in it."""
+        before = self._before
+        if before is None:
+            return
+        await before.lets_begin()
+        if not (before.is_over or self._ahead or await self._takes_room()):
+            await before.lets_begin_last()
 
     @property
     def has_come(self) -> bool:
@@ -90,11 +93,15 @@ class Turn:
     def names(self) -> Names:
         return self._names
 
-    async def lets_begin(self, *, has_room: bool) -> None:
+    async def lets_begin(self) -> None:
         """For the one behind."""
         await self._looked.wait()
-        if self._settled.is_set() or not has_room:  # settled: it has stumbled, or is over
+        if self._settled.is_set():  # it has stumbled, or is over
             await self._over.wait()
+
+    async def lets_begin_last(self) -> None:
+        """For the one behind, where nothing can be done before."""
+        await self._over.wait()
 
     async def lets_come(self) -> None:
         """For the one behind. Stumbled where this one has."""
@@ -102,10 +109,13 @@ class Turn:
         if not self._over.is_set():
             raise Stumbled
 
-    async def _take_room(self) -> None:
-        if self._room is not None and not self.has_come and not self._ahead:
-            await self._room.acquire()
-            self._ahead = True
+    async def _takes_room(self) -> bool:
+        """Whether there is room: it is not waited for, since whoever has it may need longer than the one before."""
+        if self._room is None or self._room.locked():
+            return self._room is None
+        await self._room.acquire()  # at once
+        self._ahead = True
+        return True
 
     def _leave_room(self) -> None:
         if self._room is not None and self._ahead:

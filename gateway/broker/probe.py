@@ -238,7 +238,7 @@ def _witness(payload: bytes) -> Witness | None:
         told = json.loads(payload)
         since = datetime.fromisoformat(told["since"])
         return Witness(str(told["name"]), since.astimezone(UTC)) if since.tzinfo else None
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

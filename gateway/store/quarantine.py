@@ -17,10 +17,11 @@ from gateway.store.sites import Site
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A message and why it is here."""
+    """A message and why it is here. ``of_site``: if it is an alarm, it is raised as nobody's, to the zone of its site."""
 
     message: Message
     error: DecodeError
+    of_site: bool = False
 
     @property
     def content_hash(self) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+from gateway import controlled
 from gateway.embedded import Broker
 from gateway.store import devices
 from tests.support.town import Device, Home
@@ -41,6 +42,33 @@ async def test_a_fall_that_was_kept_by_the_broker_is_raised_once_and_says_so(mig
         assert await town.receipts() == [message_id, message_id]
         shown = await town.gateway.front.alert_detail(await town.who("Kari"), fall["uid"])
         assert (shown.late_seconds, shown.evidence[0].flags) == (1200, ["retained"])
+
+
+async def test_a_state_that_the_broker_only_tells_again_is_stored_once(migrated_url: str, own_broker: Broker) -> None:
+    """As it does to whoever connects, of each device."""
+    async with world(migrated_url, own_broker) as town:
+        lock = await town.fits(await town.home(), "e_lock")
+        topic = f"hv/v1/{town.site}/e_lock/{lock.address.address}/status"
+
+        async def states() -> list[bool]:
+            return [each["fields"]["online"] for each in await town.observed(lock)]
+
+        await town.publishes(topic, b'{"online": false}', retain=True)
+        for _ in range(2):
+            await town.broker_stops()
+            await town.broker_starts()
+            await controlled.settle(town.gateway)
+        assert await states() == [False]
+        await town.publishes(topic, b'{"online": false}')  # said, and not told again
+        await town.publishes(topic, b'{"online": true}', retain=True)
+        assert await states() == [False, False, True]
+
+        # What has changed while nobody listened is news.
+        await town.rows("UPDATE device_state SET online = false WHERE device_id = %s", lock.id)
+        await town.broker_stops()
+        await town.broker_starts()
+        await controlled.settle(town.gateway)
+        assert await states() == [False, False, True, True]
 
 
 async def test_the_same_message_twice_is_one_with_two_receipts(migrated_url: str, broker: Broker) -> None:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from devices.model import Lane
+from gateway import canary
 from gateway.embedded import Broker
 from tests.support.town import Device
 from tests.support.world import World, world
@@ -241,3 +243,14 @@ async def test_rubbish_that_the_broker_keeps_is_not_raised_at_every_connection(
             await town.passes(seconds=1)
         assert len(await town.entries(alarm["uid"], "evidence_joined")) <= 1
         assert {each["retained"] for each in await town.quarantined()} == {False, True}
+
+
+async def test_rubbish_among_the_canaries_holds_up_nothing(migrated_url: str, broker: Broker) -> None:
+    """Where the broker lets others write there."""
+    async with world(migrated_url, broker) as town:
+        home = await town.home()
+        for lane in Lane:
+            for rubbish in (b"[" * 100_000, b"\xff", b"[]", b'{"sent_at": 7}'):
+                await town.publishes(canary.topic(town.site, lane), rubbish)
+        await town.says(home.fall_alarm, "fall")
+        assert await town.news() == ["Kari"]

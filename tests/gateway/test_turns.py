@@ -94,6 +94,21 @@ async def test_where_there_is_no_room_a_batch_begins_when_the_one_before_is_over
     assert not room.locked()
 
 
+async def test_room_that_was_taken_meanwhile_is_not_waited_for() -> None:
+    room = asyncio.Semaphore(1)
+    here, there = Turn(), Turn()
+    other, ahead = Turn(there, room), Turn(here, room)
+    begins = asyncio.create_task(other.begins())
+    assert await _waits(begins)
+    here.looked()
+    await ahead.begins()
+    there.looked()
+    assert await _waits(begins)
+    there.ends()
+    await asyncio.wait_for(begins, 5)
+    assert room.locked(), "the other lane has it still"
+
+
 @pytest.mark.parametrize("how", ["comes", "stumbles", "ends"])
 async def test_room_is_left_once_however_a_batch_goes_on(how: str) -> None:
     room = asyncio.Semaphore(1)
