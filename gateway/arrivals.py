@@ -73,7 +73,7 @@ class Arrivals:
 
 
 def _bytes_of(deliveries: Sequence[Delivery]) -> int:
-    return sum([len(each.message.payload) for each in deliveries])
+    return sum([len(each.message.payload) + len(each.message.topic) for each in deliveries])
 
 
 class Reader:
@@ -84,7 +84,8 @@ class Reader:
         self._paho: Paho = client._client  # noqa: SLF001 - its reading is what we replace
         self._clock = clock
         self._five = five
-        self._rest = b""
+        self._pieces: list[bytes] = []
+        self._lacks = 0
         self._handed = b""
         self._held: int | None = None
         self.arrived: Callable[[list[Delivery]], None] = lambda _: None
@@ -103,11 +104,19 @@ class Reader:
             data = b""
         if not data:
             return self._end(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        self._is_alive()
+        self._pieces.append(data)
+        self._lacks -= len(data)
+        return self._take_apart() if self._lacks <= 0 else MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _take_apart(self) -> MQTTErrorCode:
+        """What has come. A packet of many pieces is put together once it is whole: with each of them, that would take minutes."""
         try:
-            published, others, self._rest = frames.take_apart(self._rest + data, self._five, self._clock.now())
+            published, others, rest = frames.take_apart(b"".join(self._pieces), self._five, self._clock.now())
+            self._lacks = frames.lacking(rest) if rest else 0
         except frames.BrokenPacket:
             return self._end(MQTTErrorCode.MQTT_ERR_PROTOCOL)
-        self._is_alive()
+        self._pieces = [rest] if rest else []
         return self._pass_on(published, others)
 
     def _pass_on(self, published: list[Delivery], others: Sequence[bytes]) -> MQTTErrorCode:

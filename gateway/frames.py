@@ -103,6 +103,14 @@ def _properties(data: bytes, at: int, end: int) -> int:
     return behind - at + value if behind else end
 
 
+def lacking(data: bytes) -> int:
+    """Of a packet that begins here and has not come whole: how many bytes it lacks. At least 1, where that cannot be told yet."""
+    if len(data) < 2:
+        return 1
+    length, body = _length(data, 1) if data[1] & 0x80 else (data[1], 2)
+    return max(body + length - len(data), 1) if body else 1
+
+
 def acknowledgements(packet_ids: Iterable[int]) -> bytes:
     """PUBACK for each of these packets, in order."""
     return b"".join([b"\x40\x02" + each.to_bytes(2) for each in packet_ids])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import datetime
 
 import aiomqtt
 import pytest
 import uvloop
 
-from gateway import arrivals, mqtt
+from gateway import arrivals, frames, mqtt
 from gateway.clock import SystemClock, pause
 from gateway.embedded import Broker
 from gateway.frames import Delivery
@@ -106,6 +107,27 @@ async def test_what_is_held_outlives_the_keep_alive(own_broker: Broker, monkeypa
         assert not lost.done()
         lost.cancel()
         assert numbers(await taken(link, 30, most=5)) == list(range(30))
+
+
+async def test_a_packet_of_many_pieces_is_put_together_once(
+    own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With each of its pieces, one that is large would hold up everything for seconds."""
+    looked, take_apart = [], frames.take_apart
+
+    def counted(data: bytes, five: bool, now: datetime) -> frames.Taken:
+        looked.append(len(data))
+        return take_apart(data, five, now)
+
+    async with linked(own_broker) as link:
+        await said(own_broker, range(1))
+        await taken(link, 1)
+        monkeypatch.setattr(frames, "take_apart", counted)
+        async with aiomqtt.Client(own_broker.host, own_broker.port) as device:
+            await device.publish(TOPIC, b" " * 1_000_000 + b"7", qos=1)
+            await device.publish(TOPIC, b"8", qos=1)
+        assert numbers(await taken(link, 2)) == [7, 8]
+    assert sum(looked) < 3_000_000, "some of it may be looked at twice, and not all of it with each piece"
 
 
 async def test_who_stops_waiting_takes_nothing_along(own_broker: Broker) -> None:

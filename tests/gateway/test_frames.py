@@ -70,6 +70,15 @@ SENT = st.builds(
 )
 
 
+@given(SENT, st.booleans(), st.data())
+def test_what_a_packet_lacks_is_known_from_its_head_on(sent: Sent, five: bool, data: st.DataObject) -> None:
+    packet = sent.packet(five)
+    come = data.draw(st.integers(0, len(packet) - 1))
+    lacking = frames.lacking(packet[:come])
+    left = len(packet) - come
+    assert lacking == left if come >= 5 else 1 <= lacking <= left
+
+
 @given(st.lists(SENT | st.sampled_from(OTHERS), max_size=8), st.booleans(), st.data())
 def test_however_it_is_cut_the_same_comes_out(said: list[Sent | bytes], five: bool, data: st.DataObject) -> None:
     stream = b"".join(each if isinstance(each, bytes) else each.packet(five) for each in said)
