@@ -73,8 +73,10 @@ STEADY_AFTER = 30.0
 TIMEKEEPER_TICK = 0.5
 DISPATCHER_TICK = 1.0
 COMMANDS_TICK = 1.0
+TELEMETRY = 8
+"""Connections to the database, for the telemetry of all sites."""
 AHEAD = 4
-"""Batches of all lanes that are begun ahead of their turn: a third of the connections to the database."""
+"""Batches of all lanes that are begun ahead of their turn: half of those connections."""
 AUDITOR_TICK = 30.0
 PRUNE_EVERY = 3600.0
 RECKON_EVERY = 300.0
@@ -105,6 +107,8 @@ class Gateway:
         self.holder = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.database = Database(database_url, process=self.holder)
         self._room = asyncio.Semaphore(AHEAD)
+        self.telemetry_database = Database(database_url, size=TELEMETRY, process=self.holder)
+        """Of its own, so that the telemetry of many sites cannot take the connections that alarms and their pages need."""
         self.web_database = Database(database_url)
         """Of its own, so that a crowd of open pages cannot take the connections that alarms need."""
         self.beat_database = Database(database_url, size=1)
@@ -134,6 +138,10 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def _databases(self) -> tuple[Database, ...]:
+        return self.database, self.telemetry_database, self.web_database, self.beat_database
+
+    @property
     def ready(self) -> bool:
         """Whether requests can be served: people must be able to answer also while the broker is away."""
         return self.live.listening
@@ -146,18 +154,16 @@ class Gateway:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Everything this process does, until the end of the block."""
-        await self.database.open()
-        await self.web_database.open()
-        await self.beat_database.open()
+        for database in self._databases:
+            await database.open()
         await self.database.run(self._prepare)
         try:
             self._start()
             yield
         finally:
             await self._stop()
-            await self.beat_database.close()
-            await self.web_database.close()
-            await self.database.close()
+            for database in reversed(self._databases):
+                await database.close()
 
     async def health(self) -> Health:
         """What /health shows."""
@@ -244,7 +250,8 @@ class Gateway:
             doubt=self.sharing.doubt,
             room=self._room,
         )
-        worker = LaneWorker(self.database, self.clock, self.cache, settings, site, lane)
+        database = self.database if lane is Lane.ALARM else self.telemetry_database
+        worker = LaneWorker(database, self.clock, self.cache, settings, site, lane)
         self._supervise(f"lane {site.name}/{lane}", worker.run, partial(_works, worker))
         return worker
 

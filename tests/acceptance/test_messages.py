@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from uuid import uuid4
 
 from gateway import controlled
+from gateway.app import TELEMETRY
+from gateway.clock import pause
 from gateway.embedded import Broker
 from gateway.store import devices
 from tests.support.town import Device, Home
@@ -69,6 +73,24 @@ async def test_a_state_that_the_broker_only_tells_again_is_stored_once(migrated_
         await town.broker_starts()
         await controlled.settle(town.gateway)
         assert await states() == [False, False, True, True]
+
+
+async def test_an_alarm_finds_a_connection_where_telemetry_has_all_of_its_own(
+    migrated_url: str, own_broker: Broker
+) -> None:
+    async with world(migrated_url, own_broker) as town, AsyncExitStack() as taken:
+        home = await town.home()
+        for _ in range(TELEMETRY):
+            await taken.enter_async_context(town.gateway.telemetry_database.connection())
+        await town.says(home.fall_alarm, "heartbeat", settle=False)
+        await town.says(home.fall_alarm, "fall", settle=False)
+        async with asyncio.timeout(10):
+            while not await town.alerts("fall"):
+                await pause(0.02)
+        assert [each["type"] for each in await town.observed(home.fall_alarm)] == ["fall"]
+        await taken.aclose()
+        await controlled.settle(town.gateway)
+        assert sorted(each["type"] for each in await town.observed(home.fall_alarm)) == ["fall", "heartbeat"]
 
 
 async def test_the_same_message_twice_is_one_with_two_receipts(migrated_url: str, broker: Broker) -> None:
