@@ -18,6 +18,7 @@ def set_up(level: str) -> None:
     logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(message)s")
     # It warns of each pipeline that an error ended; we are told of the error anyway.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
+    logging.getLogger("mqtt").addFilter(_concerns_somebody)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -29,6 +30,11 @@ def set_up(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def _concerns_somebody(record: logging.LogRecord) -> bool:
+    """aiomqtt tells with a traceback of an answer from the broker that nobody waits for any more, as when we are told to stop."""
+    return not str(record.msg).startswith("Unexpected message ID")
 
 
 def without_key(path: str) -> str:

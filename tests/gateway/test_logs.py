@@ -118,3 +118,10 @@ def test_each_line_is_an_object_with_a_time_and_a_level() -> None:
     assert (first["event"], first["level"], first["site"], first["number"]) == ("story.told", "info", "a", 1)
     assert first["timestamp"].endswith("Z")
     assert "invalid literal" in second["exception"]
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_not_told() -> None:
+    with logging_as_served() as logged:
+        for told in ('Unexpected message ID "%d" in on_subscribe callback', "Something else: %d"):
+            logging.getLogger("mqtt").error(told, 1)
+    assert logged.getvalue() == "Something else: 1\n"
