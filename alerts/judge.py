@@ -32,7 +32,7 @@ from alerts.rules.dose import Dose
 from alerts.rules.rate import Rate
 from alerts.waiting import outstanding
 from devices.kinds import kinds
-from devices.model import DecodeError, Flag, Message
+from devices.model import DecodeError, Flag, Message, Observation
 from devices.value import value
 
 UNINTERPRETABLE = "uninterpretable_alarm"
@@ -118,8 +118,19 @@ def concern(heard: Heard, book: Rulebook) -> Concern:
     said, subject = heard.observation, heard.subject
     hearing = book.hearing(said.kind, subject, said.type)
     scope = subject.scope
-    asked = [(rule, rule.spec.wants(said), prefix and prefix + scope) for rule, prefix in hearing.rules]
+    try:
+        asked = [(rule, rule.spec.wants(said), prefix and prefix + scope) for rule, prefix in hearing.rules]
+    except Exception:  # noqa: BLE001 - a crash of any kind must not stop the other rules; it is told when it is judged
+        asked = [(rule, _wanted_of(rule, said), prefix and prefix + scope) for rule, prefix in hearing.rules]
     return Concern(heard, hearing, asked)
+
+
+def _wanted_of(rule: Rule, said: Observation) -> Wanted:
+    """Whatever there is of it, where it crashes over the question."""
+    try:
+        return rule.spec.wants(said)
+    except Exception:  # noqa: BLE001 - as above
+        return Wanted.ANY
 
 
 def judge_heard(heard: Heard, book: Rulebook, ledger: Ledger, failures: Failures) -> Judgement:

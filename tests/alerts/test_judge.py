@@ -10,10 +10,10 @@ import pytest
 
 from alerts.judge import RETRY_CRASHED, Failures, Ledger, judge_heard, judge_observation, judge_time, undecodable
 from alerts.model import Heard, Judgement, Raise, Severity, Track, Watch, WatchState
-from alerts.rules import Moment, Rule, Scene, parse_rule
+from alerts.rules import Moment, Rule, Scene, Wanted, parse_rule
 from alerts.rules.immediate import Immediate
 from devices.dialects.native import DIALECT
-from devices.model import DecodeError, Flag, Message, MessageClass
+from devices.model import DecodeError, Flag, Message, MessageClass, Observation
 from tests.alerts.homes import HOME, NIGHT, SHELF, WEARABLE, default_rules, moment, said
 from tests.alerts.replays import book_of
 
@@ -26,6 +26,13 @@ class Crashing(Immediate):
 
     def elapse(self, watch: Watch, moment: Moment) -> Judgement:
         raise KeyError("another")
+
+
+class CrashingEarlier(Crashing):
+    """A rule with a bug in what it asks for, too."""
+
+    def wants(self, said: Observation) -> Wanted:
+        raise TypeError("a third")
 
 
 BROKEN = Rule(
@@ -59,6 +66,15 @@ def test_a_rule_that_crashes_is_a_technical_alert_and_the_others_go_on() -> None
     assert conditions(raised) == ["rule_failed", "fall"]
     assert raised[0].track is Track.TECHNICAL
     assert raised[0].evidence.fields == {"rule": "broken", "version": 3}
+    assert [type(each.error) for each in failures] == [ZeroDivisionError]
+
+
+def test_a_rule_that_crashes_over_what_it_asks_for_is_told_as_well() -> None:
+    spec = CrashingEarlier(name="worse", condition="fall", severity=Severity.CRITICAL, track=Track.CARE, on=("fall",))
+    failures: Failures = []
+    book = book_of([Rule(98, 1, WEARABLE, spec), *default_rules(WEARABLE)])
+    judgement = judge_heard(said("fall"), book, Ledger(), failures)
+    assert {each.condition for each in judgement.signals if isinstance(each, Raise)} == {"rule_failed", "fall"}
     assert [type(each.error) for each in failures] == [ZeroDivisionError]
 
 
