@@ -31,6 +31,7 @@ CONDITIONS = {
     "site_deaf": N_("Site not heard"),
     "session_lost": N_("The broker lost our session: messages may be missing"),
     "broker_loses": N_("The broker may lose messages"),
+    "database_loses": N_("The database may lose what it has stored"),
     "canary_lost": N_("The test alarm does not get through"),
     "device_floods": N_("A device sends more than it should"),
     "old_alarm": N_("An old alarm came, or a device's clock is wrong"),

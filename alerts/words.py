@@ -20,6 +20,8 @@ SAID = {
     "session_lost": N_("The broker has forgotten what it kept for us"),
     "broker_tried": N_("The broker was tried, and does not keep what it takes"),
     "broker_keeps": N_("The broker was tried again, and keeps what it takes"),
+    "database_looked_at": N_("The database is set up so that a power cut can take back what was stored"),
+    "database_keeps": N_("The database is set up again to keep what is stored"),
     "canary_not_passed": N_("The test alarm of this site was not answered in time: alarms may reach nobody"),
     "canary_passed": N_("The test alarm gets through again"),
     "too_many": N_("It sends so much that not all of it is taken"),

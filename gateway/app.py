@@ -24,7 +24,7 @@ from alerts.channels.canary import Canary
 from alerts.channels.web_push import WebPush
 from alerts.vapid import fresh_key
 from devices.model import Lane
-from gateway import canary, push
+from gateway import canary, durability, push
 from gateway.auditor import Auditor
 from gateway.broker.watch import BrokerWatch, broker_findings
 from gateway.canaryhealth import canaries_of
@@ -32,6 +32,7 @@ from gateway.canaryresident import CanaryResident
 from gateway.clock import Clock, ControlledClock, SystemClock, monotonic, pause
 from gateway.contacting import Reaching
 from gateway.dispatcher import Dispatcher, Dispatching
+from gateway.durability import DurabilityWatch
 from gateway.front import Front
 from gateway.front.calls import Services
 from gateway.health import Health, SiteHealth, judge, shared_out
@@ -58,6 +59,7 @@ from gateway.store import (
 )
 from gateway.store import push as push_store
 from gateway.store.db import Connection, Database, DatabaseGone
+from gateway.store.durability import setup
 from gateway.tasks import end
 from gateway.timekeeper import Timekeeper
 
@@ -133,6 +135,7 @@ class Gateway:
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
         self.failing: dict[str, str] = {}
         self.broker_watch = BrokerWatch(self.database, self.clock, self.cache, settings.broker, self._alarm_connection)
+        self.durability_watch = DurabilityWatch(self.database, self.clock, self.cache, on_purpose=self._is_a_test)
         self.resident = self._resident(pace) if pace else None
         self.heartbeat = self._heartbeat(pace)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -193,6 +196,10 @@ class Gateway:
         return Reaching(
             self.channels, self._public_url, PageTestTimes(timedelta(seconds=within), timedelta(hours=lately))
         )
+
+    @property
+    def _is_a_test(self) -> bool:
+        return self.settings.environment == "test"
 
     @property
     def _public_url(self) -> str:
@@ -269,6 +276,7 @@ class Gateway:
         if "ingest" in self.roles and self.controlled is None:
             self._supervise("commands", self._send_commands)
             self._supervise("broker", self.broker_watch.run)
+            self._supervise("durability", self.durability_watch.run)
         if "engine" in self.roles and self.controlled is None:
             self._supervise("timekeeper", self._keep_time)
             self._supervise("pruning", self._prune)
@@ -388,6 +396,8 @@ class Gateway:
         standing |= {"newer": sorted(unknown), "outdated": migrate.outdated(unknown)}
         standing["unreached"] = await outlook.unreached(connection, now)
         standing["broker"] = [f"{each.words}; {each.mend}" for each in await broker_findings(connection)]
+        losses = durability.verdict(await setup(connection))
+        standing["database"] = [] if self._is_a_test else durability.told(losses)
         hearings = await sites.site_hearings(connection)
         shown = [
             SiteHealth(
@@ -406,7 +416,7 @@ class Gateway:
             await canaries_of(connection, now, self.settings.canary_pace, self.started_at),
         )
         lanes, known = await sites.every_lane(connection), await gateways.processes(connection)
-        return found.model_copy(update=shared_out(lanes, known, self.holder))
+        return found.model_copy(update={"durable": not losses, **shared_out(lanes, known, self.holder)})
 
 
 async def _send_for(worker: LaneWorker) -> None:

@@ -113,12 +113,14 @@ class GatewayHealth(BaseModel):
 
 
 class Health(BaseModel):
-    """What /health shows. Ages in seconds, times in UTC; no names of people."""
+    """What /health shows. Ages in seconds, times in UTC; no names of people. ``durable``: whether the database is set up so that
+    what is stored outlives a power cut; None while it is away."""
 
     model_config = ConfigDict(frozen=True)
 
     state: State
     findings: list[Finding]
+    durable: bool | None = None
     last_message_age: float | None = None
     oldest_overdue: datetime | None = None
     open_alerts: int | None = None
@@ -186,6 +188,7 @@ def _about(now: datetime, standing: dict[str, Any], sites: list[SiteHealth]) -> 
         told = f"in {', '.join(standing['unreached'])} some care policy reaches nobody at all now; /reach shows which"
         findings.append(Finding(state=State.RED, reason="reach", detail=told))
     findings += [Finding(state=State.DEGRADED, reason="broker", detail=told) for told in standing["broker"]]
+    findings += [Finding(state=State.DEGRADED, reason="durability", detail=told) for told in standing["database"]]
     for what, name in BEHIND.items():
         due = standing[name]
         if due is not None and now - due > LATE:

@@ -24,10 +24,12 @@ from typing import Any, NamedTuple
 from devices.json import MAX_BYTES
 from gateway.mqtt import SESSION_EXPIRY, Granted
 
-MESSAGES = 1100
+AHEAD = 3000
+"""How many messages the gateway would have unacknowledged: two batches of telemetry that are stored, and one that is ready
+(``gateway/lanes.py``). Each is smaller, and each waits for the one before, where the broker sends less. With MQTT 5 it is our receive
+maximum that counts, and not the broker's own bound (Mosquitto 2.0.11, measured); with 3.1.1 that is all there is."""
+MESSAGES = AHEAD + 100
 """How many wait for the throw-away session. Mosquitto's own limit is 1,000."""
-AHEAD = 500
-"""How many messages the gateway would take at once: as many as it stores in one transaction."""
 LEAST_EXPIRY = timedelta(days=7)
 """A gateway may be away over a long weekend."""
 LARGEST = MAX_BYTES + 1024
@@ -151,8 +153,9 @@ WORDS: Mapping[str, _Words] = {
     ),
     "ahead": _Words(
         loses=False,
-        words="it sends {ahead} messages before it waits for our word; a full queue is drained much slower than it could be",
-        mend=f"Mosquitto: max_inflight_messages {AHEAD}; {OURS}",
+        words="it sends {ahead} messages before it waits for our word, and we could take "
+        f"{AHEAD}; a full queue is drained slower than it could be",
+        mend=f"Mosquitto: max_inflight_messages 4000; {OURS}; or MQTT 5, in which we say how many (HJEMMEVAKT_MQTT_VERSION=5)",
     ),
 }
 """Every finding there is, the worst first."""

@@ -76,8 +76,9 @@ max_queued_messages 10000000
 # No message of a device is larger; a giant one would hold up its lane.
 message_size_limit 1048576
 
-# How many messages the gateway may hold unacknowledged; it takes up to 500 in one transaction.
-max_inflight_messages 500
+# How many messages the gateway may hold unacknowledged where it speaks MQTT 3.1.1: it stores two batches of up to 1,000 at a time, and has
+# the next one ready. With MQTT 5 it says so itself, and what stands here is how much each device may send before the broker's word.
+max_inflight_messages 4000
 # Receipts go out at once, and do not wait for the acknowledgement of the packet before them (40 ms each).
 set_tcp_nodelay true
 

@@ -119,13 +119,9 @@ async def _throw_away(place: Place, clock: Clock) -> AsyncIterator[None]:
                 pass
 
 
-def _as_it_takes(broker: BrokerSettings) -> BrokerSettings:
-    return replace(broker, receive_maximum=AHEAD)
-
-
 async def _go_away(place: Place, clock: Clock) -> Granted | None:
     """Subscribe, and leave."""
-    async with try_out(_as_it_takes(place.broker), place.session, clock) as trying:
+    async with try_out(place.broker, place.session, clock) as trying:
         await trying.link.subscribe([place.topic()])
         return trying.granted
 
@@ -168,8 +164,9 @@ async def _retained(link: Link, place: Place, run: str) -> dict[str, bytes]:
 
 
 async def _come_back(place: Place, clock: Clock, run: str) -> tuple[bool, int, list[int]]:
-    """Whether the session was there, how many came before any was acknowledged, and which, in their order."""
-    async with try_out(_as_it_takes(place.broker), place.session, clock) as trying:
+    """Whether the session was there, how many came before any was acknowledged (we stop to count where it is enough), and which,
+    in their order."""
+    async with try_out(place.broker, place.session, clock) as trying:
         link = trying.link
         await link.subscribe([place.topic()])
         first = await _until_quiet(link)

@@ -2,6 +2,11 @@
 
 Every connection is in UTC and has time-outs, so that nothing waits or holds a lock for ever. A transaction that lost
 against another one (deadlock, lock time-out, serialisation) is tried again from the start.
+
+What has committed is on the disk: a receipt follows from it. So no connection of a pool works with ``synchronous_commit`` off,
+whatever is set for the server, the database or the role. All its other values wait for our own disk, and differ in what they ask
+of a standby, which is the administrator's to choose. It is set for the session, so that a reload takes it from no connection
+that is open. What no client can set is looked at by ``gateway/durability.py``.
 """
 
 from __future__ import annotations
@@ -39,6 +44,8 @@ OPTIONS = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "5s",
 }
+COMMITS_TO_DISK = """SELECT set_config('synchronous_commit', CASE own WHEN 'off' THEN 'on' ELSE own END, false)
+                     FROM current_setting('synchronous_commit') own"""
 KEEPALIVE = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
@@ -74,6 +81,13 @@ def conninfo(url: str, process: str = "") -> str:
     return make_conninfo("", **{**merged, "options": f"{given.get('options') or ''} {ours}".strip()})
 
 
+async def _commits_to_disk(connection: Connection) -> None:
+    """What has to be known first, and so is no option."""
+    await connection.set_autocommit(True)
+    await connection.execute(COMMITS_TO_DISK)
+    await connection.set_autocommit(False)
+
+
 _used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 
 
@@ -107,6 +121,7 @@ class Database:
             min_size=1,
             max_size=size,
             timeout=10,
+            configure=_commits_to_disk,
             check=_still_there,
             reconnect_timeout=0,
             open=False,

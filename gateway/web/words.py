@@ -25,6 +25,7 @@ FIELDS = {
     "version": N_("Version"),
     DISTANCE: N_("Distance from home"),
     "broker": N_("Broker"),
+    "database": N_("Database"),
     "remedy": N_("What to do"),
     "site": N_("Site"),
     "missing": N_("Where it stops"),
@@ -51,7 +52,17 @@ VALUES = {
         "packet": N_("It refuses large messages"),
         "wildcards": N_("It does not let the gateway listen to a whole site"),
     },
-    "remedy": {"broker_check": N_("Run “hjemmevakt broker check” on the gateway's machine. It says what to change.")},
+    "database": {
+        "fsync": N_("It does not wait until what it stores is on the disk"),
+        "full_page_writes": N_("It cannot mend what is half written when the power fails"),
+        "synchronous_commit": N_("It says that something is stored before it is on the disk"),
+    },
+    "remedy": {
+        "broker_check": N_("Run “hjemmevakt broker check” on the gateway's machine. It says what to change."),
+        "durable_database": N_(
+            "Look at /health on the gateway's machine. It says which setting of the database to change."
+        ),
+    },
     "missing": {
         "published": N_("No test alarm was sent: no gateway has the site's alarm connection, or it cannot work"),
         "stored": N_("It was sent and not stored: the broker may refuse it. Make its configuration anew"),

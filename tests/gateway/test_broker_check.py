@@ -15,12 +15,14 @@ from typer.testing import CliRunner
 from gateway.app import Gateway
 from gateway.broker import check
 from gateway.broker.check import Finding, Found, Witness, verdict
+from gateway.broker.configure import configuration
 from gateway.broker.probe import NotTried, Place, probe
 from gateway.broker.watch import Pace, check_broker, first_site
 from gateway.cli import app
 from gateway.clock import SystemClock
 from gateway.embedded import LOOPBACK, Broker, free_port
 from gateway.health import State
+from gateway.lanes import BATCH, IN_HAND
 from gateway.mqtt import BrokerSettings, Granted, try_out
 from gateway.rulebook import RulebookCache
 from gateway.store.db import Database
@@ -35,10 +37,10 @@ LEFT = Witness("w", NOW - timedelta(hours=1))
 GOOD = Found(
     granted=Granted(),
     session_kept=True,
-    sent=1100,
-    came=1100,
+    sent=check.MESSAGES,
+    came=check.MESSAGES,
     in_order=True,
-    ahead=500,
+    ahead=check.AHEAD,
     witness=LEFT,
     left=LEFT,
     uptime=60.0,
@@ -58,6 +60,7 @@ GOOD = Found(
         ({"came": 1000}, ["queue"]),
         ({"came": 0, "ahead": 0}, ["queue"]),
         ({"in_order": False, "ahead": 20}, ["order", "ahead"]),
+        ({"ahead": check.AHEAD - 1}, ["ahead"]),
         ({"sent": 50, "came": 50, "ahead": 50}, []),
         ({"witness": None}, ["forgot"]),
         ({"witness": Witness("another", NOW)}, []),
@@ -142,8 +145,28 @@ async def test_what_a_careless_broker_drops_is_counted(careless: Broker) -> None
     assert (found.came, found.ahead) == (1000, 20)
     lost, slow = verdict(found, None)
     assert (lost.code, lost.loses, slow.code, slow.loses) == ("queue", True, "ahead", False)
-    assert "of 1100 messages" in lost.words
+    assert "of 3100 messages" in lost.words
     assert "kept 1000" in lost.words
+
+
+@pytest.mark.parametrize(("bound", "version", "slow"), [(500, 3, True), (500, 5, False), (4000, 3, False)])
+async def test_the_brokers_own_bound_counts_in_3_1_1_and_our_word_in_5(bound: int, version: int, *, slow: bool) -> None:
+    parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
+    with (
+        short_folder() as folder,
+        Broker(folder, server="mosquitto", settings=f"max_inflight_messages {bound}\n") as one,
+    ):
+        found = await found_on(one, version)
+    assert codes(verdict(found, None)) == (["ahead"] if slow else [])
+    assert (found.ahead == bound) if slow else (found.ahead >= check.AHEAD)
+
+
+def test_as_much_is_tried_as_the_gateway_takes_and_is_configured() -> None:
+    assert (IN_HAND + 1) * max(BATCH.values()) == check.AHEAD
+    ours = BrokerSettings("broker", 1883).receive_maximum
+    assert ours >= check.AHEAD
+    assert f"max_inflight_messages {ours}\n" in configuration("/etc/mosquitto")
+    assert f"max_inflight_messages {ours};" in check.WORDS["ahead"].mend
 
 
 async def test_a_broker_that_drops_and_forgets_is_told_of_both() -> None:
@@ -262,7 +285,7 @@ async def test_a_gateway_tries_its_broker_once_in_each_connection(migrated_url: 
 async def test_the_command_says_what_is_lost_and_how_to_mend_it(careless: Broker) -> None:
     told = await command("broker", "check", "--site", "s", mqtt_port=careless.port, mqtt_version=3)
     assert told.code == 1
-    assert "LOSES MESSAGES: of 1100 messages" in told.out
+    assert "LOSES MESSAGES: of 3100 messages" in told.out
     assert "mend: Mosquitto: max_queued_messages" in told.out
     assert "worth a look: it sends 20 messages" in told.out
     assert "not known: whether it keeps sessions and queues when it is restarted" in told.out

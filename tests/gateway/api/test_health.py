@@ -25,6 +25,7 @@ FINE: dict[str, Any] = {
     "oldest_roster_look": None,
     "unreadable_rules": 0,
     "broker": [],
+    "database": [],
     "newer": [],
     "unreached": [],
     "outdated": [],
@@ -48,6 +49,7 @@ def test_what_health_is_made_of() -> None:
     assert reasons(standing={**FINE, "exhausted_technical": 1}) == (State.DEGRADED, ["unanswered_technical"])
     assert reasons(standing={**FINE, "broken_contacts": 1}) == (State.DEGRADED, ["broken_contacts"])
     assert reasons(standing={**FINE, "broker": ["it drops"]}) == (State.DEGRADED, ["broker"])
+    assert reasons(standing={**FINE, "database": ["fsync is off"]}) == (State.DEGRADED, ["durability"])
     assert reasons(standing={**FINE, "unreached": ["Nord"]}) == (State.RED, ["reach"])
     newer = {**FINE, "newer": ["0099_more.sql"]}
     assert reasons(standing=newer) == (State.DEGRADED, ["outdated"])
