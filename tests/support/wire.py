@@ -126,9 +126,10 @@ class Wire:
             raise ConnectionError(f"the broker answered {found} and not {answer.name}")
 
 
-def connect(client_id: str) -> bytes:
-    """A clean session, no credentials, no keep-alive."""
-    return _framed(0x10, b"\x00\x04MQTT\x04\x02\x00\x00" + _text(client_id))
+def connect(client_id: str, last_will: Said | None = None) -> bytes:
+    """A clean session, no credentials, no keep-alive. ``last_will``: at QoS 1, retained."""
+    flags, will = (0x02, b"") if last_will is None else (0x2E, _text(last_will[0]) + _counted(last_will[1]))
+    return _framed(0x10, b"\x00\x04MQTT\x04" + bytes([flags]) + b"\x00\x00" + _text(client_id) + will)
 
 
 def subscribe(packet_id: int, topics: Sequence[str]) -> bytes:
@@ -136,9 +137,9 @@ def subscribe(packet_id: int, topics: Sequence[str]) -> bytes:
     return _framed(0x82, struct.pack("!H", packet_id) + b"".join(_text(each) + b"\0" for each in topics))
 
 
-def publish(topic: str, payload: bytes, packet_id: int, *, again: bool = False) -> bytes:
-    """At QoS 1. ``again``: it was sent before, perhaps."""
-    return _framed(0x3A if again else 0x32, _text(topic) + struct.pack("!H", packet_id) + payload)
+def publish(topic: str, payload: bytes, packet_id: int, *, again: bool = False, retained: bool = False) -> bytes:
+    """At QoS 1. ``again``: it was sent before, perhaps. ``retained``: the broker keeps it for whoever comes later."""
+    return _framed(0x32 | again << 3 | retained, _text(topic) + struct.pack("!H", packet_id) + payload)
 
 
 def _packet(data: bytes, at: int) -> tuple[Packet, int] | None:
@@ -159,7 +160,10 @@ def _framed(first: int, body: bytes) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    raw = value.encode()
+    return _counted(value.encode())
+
+
+def _counted(raw: bytes) -> bytes:
     return struct.pack("!H", len(raw)) + raw
 
 

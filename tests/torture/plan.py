@@ -17,7 +17,8 @@ from random import Random
 from tests.torture.hop import Cut
 
 LONGER_THAN_A_LEASE = (4.5, 7.0)
-"""Seconds for which a gateway stands still; a lane's lease is 4."""
+"""Seconds for which a gateway stands still. Its lease runs 3.5 s from its last beat; that it has run out is noticed within 0.5 s
+more (``LEASE`` and ``BEAT_EVERY`` in ``gateway/sharing.py``)."""
 
 
 class Whom(StrEnum):

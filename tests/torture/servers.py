@@ -22,6 +22,8 @@ from tests.torture.plan import Blow, How, Whom
 ROLES = "ingest,engine"
 AGAIN_AFTER = 1.0
 GONE_WITHIN = 20.0
+LAST_WORDS = 500
+"""Characters of its log."""
 
 
 class Node:
@@ -57,20 +59,27 @@ class Node:
         self._wanted = True
         self.process.start()
 
-    def kill9(self) -> None:
-        self._wanted = False
+    def kill9(self) -> bool:
+        """Whether it ran until then."""
+        ran, self._wanted = self.process.running, False
         self.process.kill9()
+        return ran
 
     async def mind(self) -> None:
         """For ever: who has ended although nobody has killed it is started again."""
         while True:
             await asyncio.sleep(0.2)
             if self._wanted and not self.process.running:
-                self.ended_by_itself.append(self.process.said[-500:].strip())
+                self.ended_by_itself.append(self.process.said[-LAST_WORDS:].strip())
                 self.process.kill9()
                 await asyncio.sleep(AGAIN_AFTER)
-                if self._wanted:
-                    self.process.start()
+                self._start_again()
+
+    def _start_again(self) -> None:
+        """Unless a blow has killed it meanwhile, or started it again."""
+        if self._wanted and not self.process.running:
+            self.process.kill9()
+            self.process.start()
 
     async def close(self) -> None:
         self.process.__exit__(None, None, None)
@@ -86,38 +95,57 @@ class Servers:
         self.publishers = Hop(to_port(broker.port))
         self._struck: dict[tuple[Whom, int], asyncio.Lock] = {}
 
-    async def strike(self, blow: Blow) -> None:
-        """Strike, wait, and heal. Nobody is struck again before it has healed."""
+    @property
+    def ended_by_themselves(self) -> list[str]:
+        """The gateways that have, each with its last words."""
+        return [f"gateway {node.letter}: …{said}" for node in self.nodes for said in node.ended_by_itself]
+
+    @property
+    def mails(self) -> frozenset[str]:
+        """All that the mail server has seen, by the id of each: of a page its uid. While a gateway runs that is not all:
+        what it hands over next would look as if nobody had seen it. So then it is RuntimeError."""
+        running = [node.letter for node in self.nodes if node.process.running]
+        if running:
+            raise RuntimeError(f"more mails may come: gateway {', '.join(running)} still runs")
+        return frozenset(str(each["Message-ID"]).strip("<> ").partition("@")[0] for each in self.mail.messages)
+
+    async def strike(self, blow: Blow) -> bool:
+        """Strike, wait, and heal. Nobody is struck again before it has healed. Whether the blow fell: a gateway that has ended
+        by itself is not there to be struck."""
         index = blow.index if blow.whom not in (Whom.DATABASE, Whom.BROKER, Whom.PUBLISHERS) else 0
         async with self._struck.setdefault((blow.whom, index), asyncio.Lock()):
             match blow.whom:
                 case Whom.GATEWAY if blow.how is How.KILL:
-                    await self._kill_gateway(self.nodes[index], blow.seconds)
+                    return await self._kill_gateway(self.nodes[index], blow.seconds)
                 case Whom.GATEWAY:
-                    await self._stop_gateway(self.nodes[index], blow.seconds)
+                    return await self._stop_gateway(self.nodes[index], blow.seconds)
                 case Whom.DATABASE:
                     await self._kill_database(blow.seconds)
                 case Whom.BROKER:
                     await self._kill_broker(blow.seconds)
                 case _:
                     await self._cut(self._hop(blow.whom, index), Cut(blow.how.value), blow.seconds)
+        return True
 
     def _hop(self, whom: Whom, index: int) -> Hop:
         if whom is Whom.PUBLISHERS:
             return self.publishers
         return self.nodes[index].to_broker if whom is Whom.TO_BROKER else self.nodes[index].to_database
 
-    async def _kill_gateway(self, node: Node, seconds: float) -> None:
-        node.kill9()
+    async def _kill_gateway(self, node: Node, seconds: float) -> bool:
+        fell = node.kill9()
         await asyncio.sleep(seconds)
         node.start()
+        return fell
 
-    async def _stop_gateway(self, node: Node, seconds: float) -> None:
-        """It may have ended by itself meanwhile: then there is nothing to stand still."""
-        with suppress(AssertionError):
-            node.process.signal(signal.SIGSTOP)
-            await asyncio.sleep(seconds)
+    async def _stop_gateway(self, node: Node, seconds: float) -> bool:
+        if not node.process.running:
+            return False
+        node.process.signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        if node.process.running:
             node.process.signal(signal.SIGCONT)
+        return True
 
     async def _kill_database(self, seconds: float) -> None:
         await asyncio.to_thread(kill_postgres, self.postgres)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -13,6 +15,27 @@ from tests.support.processes import Word, rows
 
 CHANGES = ("UPDATE {} SET at = at", "DELETE FROM {}")
 APPEND_ONLY = ("audit", "alert_entry")
+
+
+@dataclass(frozen=True, slots=True)
+class SaidRow:
+    """A message, as it is stored."""
+
+    type: str
+    message_class: str
+    occurred_at: datetime
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Idless:
+    """Something that a device said without an id, and how often. ``retained``: it had the mark of what the broker had kept."""
+
+    address: str
+    type: str
+    fields: Mapping[str, Any]
+    retained: bool
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +57,15 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """A line of a timeline. ``device``, ``type``, ``occurred_at``: of its evidence; ``step``: which one was reached."""
+    """A line of a timeline. ``device``, ``type``, ``occurred_at``: of its evidence; ``step``: which one was reached;
+    ``attempt``: which one was begun."""
 
     alert_id: int
     seq: int
     at: datetime
     code: str
     step: int | None
+    attempt: int | None
     device: str | None
     type: str | None
     occurred_at: datetime | None
@@ -55,7 +80,9 @@ class PageRow:
     attempt: int
     contact_id: int
     channel: str
+    severity: int
     state: str
+    made_at: datetime
     due_at: datetime | None
 
 
@@ -80,11 +107,13 @@ class Print:
 
 @dataclass(frozen=True)
 class Stored:
-    """Everything that the verdict looks at. ``prints``: what was printed during the run, and the same lines now.
+    """Everything that the verdict looks at. ``messages``: the rows of each; ``online``: how each device is. ``prints``: what was printed during the run, and the same lines now.
     ``now``: the database's clock; ``changeable``: of audit and timeline those that would let somebody change a line."""
 
     now: datetime
-    messages: Mapping[Word, int]
+    messages: Mapping[Word, Sequence[SaidRow]]
+    idless: Sequence[Idless]
+    online: Mapping[str, bool | None]
     quarantine: Sequence[tuple[str, str]]
     alerts: Sequence[AlertRow]
     entries: Sequence[EntryRow]
@@ -93,12 +122,22 @@ class Stored:
     prints: Sequence[tuple[Print, Print]] = ()
     changeable: Sequence[str] = ()
 
+    @cached_property
+    def timelines(self) -> Mapping[int, Sequence[EntryRow]]:
+        """The lines of each alert, in order."""
+        lines: dict[int, list[EntryRow]] = defaultdict(list)
+        for entry in self.entries:
+            lines[entry.alert_id].append(entry)
+        return lines
+
 
 async def read(url: str, prints: Sequence[Print]) -> Stored:
     """All of it. ``prints``: those taken before."""
     return Stored(
         now=(await rows(url, "SELECT clock_timestamp() AS now"))[0]["now"],
         messages=await messages(url),
+        idless=await idless(url),
+        online=await online(url),
         quarantine=[
             (each["topic"], f"{each['reason']}: {each['detail']}")
             for each in await rows(url, "SELECT * FROM quarantine")
@@ -112,14 +151,34 @@ async def read(url: str, prints: Sequence[Print]) -> Stored:
     )
 
 
-async def messages(url: str) -> dict[Word, int]:
-    """How often each message is stored."""
+async def messages(url: str) -> dict[Word, list[SaidRow]]:
+    """The rows of each message."""
+    found: dict[Word, list[SaidRow]] = defaultdict(list)
+    for each in await rows(url, _MESSAGES):
+        word = Word(each.pop("address"), each.pop("message_id"))
+        found[word].append(SaidRow(**each))
+    return dict(found)
+
+
+async def words(url: str) -> set[Word]:
+    """Which messages are stored."""
     found = await rows(
         url,
-        """SELECT d.address, o.message_id, count(*) AS times FROM said o JOIN device d ON d.id = o.device_id
-           WHERE o.message_id IS NOT NULL GROUP BY 1, 2""",
+        """SELECT DISTINCT d.address, o.message_id FROM said o JOIN device d ON d.id = o.device_id
+           WHERE o.message_id IS NOT NULL""",
     )
-    return {Word(each["address"], each["message_id"]): each["times"] for each in found}
+    return {Word(each["address"], each["message_id"]) for each in found}
+
+
+async def idless(url: str) -> list[Idless]:
+    """What was said without an id."""
+    return [Idless(**each) for each in await rows(url, _IDLESS)]
+
+
+async def online(url: str) -> dict[str, bool | None]:
+    """How each device that was ever heard is."""
+    found = await rows(url, "SELECT d.address, s.online FROM device_state s JOIN device d ON d.id = s.device_id")
+    return {each["address"]: each["online"] for each in found}
 
 
 async def unsettled(url: str) -> int:
@@ -179,12 +238,18 @@ def _entry(row: dict[str, Any]) -> EntryRow:
     )
 
 
+_MESSAGES = """SELECT d.address, o.message_id, o.type, o.message_class, o.occurred_at, o.fields
+               FROM said o JOIN device d ON d.id = o.device_id WHERE o.message_id IS NOT NULL"""
+_IDLESS = """SELECT d.address, o.type, o.fields, 'retained' = ANY(o.flags) AS retained, count(*) AS times
+             FROM said o JOIN device d ON d.id = o.device_id WHERE o.message_id IS NULL GROUP BY 1, 2, 3, 4 ORDER BY 1"""
 _ALERTS = """SELECT a.id, a.key, a.condition, a.track, d.address AS device, a.raised_at, a.stage, a.due_at, a.closed_at, a.attempt,
                     ARRAY(SELECT (s ->> 'wait_seconds')::integer FROM jsonb_array_elements(a.policy -> 'steps') s) AS waits
              FROM alert a LEFT JOIN device d ON d.id = a.device_id ORDER BY a.id"""
-_ENTRIES = """SELECT alert_id, seq, at, code, (params ->> 'step')::integer AS step, params -> 'evidence' AS evidence
+_ENTRIES = """SELECT alert_id, seq, at, code, (params ->> 'step')::integer AS step,
+                     (params ->> 'attempt')::integer AS attempt, params -> 'evidence' AS evidence
               FROM alert_entry ORDER BY alert_id, seq"""
-_PAGES = """SELECT p.uid::text, p.alert_id, p.attempt, p.contact_id, c.channel, p.state, p.due_at
+_PAGES = """SELECT p.uid::text, p.alert_id, p.attempt, p.contact_id, c.channel, p.severity, p.state, p.created_at AS made_at,
+                   p.due_at
             FROM page p JOIN contact c ON c.id = p.contact_id ORDER BY p.id"""
 _FITTINGS = """SELECT d.address AS device, lower(i.during) AS since, upper(i.during) AS until
                FROM installation i JOIN device d ON d.id = i.device_id ORDER BY 1, 2"""

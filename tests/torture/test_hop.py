@@ -11,8 +11,9 @@ from typing import cast
 import pytest
 
 from gateway.embedded import LOOPBACK
+from gateway.sharing import BEAT_EVERY, LEASE
 from tests.torture.hop import Cut, Hop, to_port
-from tests.torture.plan import How, Whom, parts
+from tests.torture.plan import LONGER_THAN_A_LEASE, How, Whom, parts
 
 SOON = 0.3
 GIVEN_UP = 0.6
@@ -131,6 +132,11 @@ def test_the_same_seed_deals_the_same_blows() -> None:
     assert {each.whom for each in falls} == set(Whom)
     assert {each.how for each in stays} == set(How)
     assert {each.index for each in stays} == {0, 1}
+
+
+def test_a_gateway_stands_still_until_its_lanes_are_anothers() -> None:
+    """Right before a beat is too early: the lease runs from the last one, and somebody has to beat to see that it has run out."""
+    assert LONGER_THAN_A_LEASE[0] > LEASE.total_seconds() + BEAT_EVERY
 
 
 def test_kills_alone_strike_all_that_can_be_killed() -> None:
