@@ -206,7 +206,8 @@ async def look(
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
     spoke = _spoke(batch, rejected)
-    known |= await standing.register.known(connection, site, spoke, now)
+    concerned = {*spoke, *(each.device for each in batch.floods)}
+    known |= await standing.register.known(connection, site, concerned, now)
     heard, stamped, names = await take_new(connection, observed, known, now, just_named)
     await let_others(heard, DONE_AHEAD)
     await observations.add(connection, stamped)
@@ -252,7 +253,7 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
 def _spoke(batch: Batch, rejected: Sequence[Quarantined]) -> dict[DeviceAddress, datetime]:
     """When devices last said something that is not stored as said: they are alive all the same."""
     refused = [(each.error.device, each.message.received_at) for each in rejected if each.error.device is not None]
-    held_back = [(each.device, each.at) for each in batch.floods]
+    held_back = [(each.device, each.at) for each in batch.floods if each.held_back]
     return dict(sorted([*refused, *held_back], key=lambda each: each[1]))
 
 
