@@ -218,7 +218,8 @@ async def look(
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
     spoke = _spoke(batch, rejected)
-    known |= await standing.register.known(connection, site, spoke, now)
+    concerned = {*spoke, *(each.device for each in batch.floods)}
+    known |= await standing.register.known(connection, site, concerned, now)
     heard, stamped, names = await take_new(connection, observed, known, now, just_named)
     await let_others(heard, DONE_AHEAD)
     await observations.add(connection, stamped)
@@ -268,7 +269,7 @@ def _spoke(batch: Batch, rejected: Sequence[Quarantined]) -> dict[DeviceAddress,
         for each in rejected
         if each.error.device is not None and not each.of_site
     ]
-    held_back = [(each.device, each.at) for each in batch.floods]
+    held_back = [(each.device, each.at) for each in batch.floods if each.held_back]
     return dict(sorted([*refused, *held_back], key=lambda each: each[1]))
 
 

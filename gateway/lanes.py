@@ -32,9 +32,9 @@ from gateway.ingest import Batch, Held, Stored, decode, joined, store_batch
 from gateway.metrics import METRICS
 from gateway.mqtt import BrokerSettings, Link, LinkLost, connect
 from gateway.parts import DONE_AHEAD, let_others, parted
-from gateway.rate import RateGuard
+from gateway.rate import FLOODS, RateGuard
 from gateway.rulebook import RulebookCache
-from gateway.store import audit, sites
+from gateway.store import alerts, audit, sites
 from gateway.store.db import Connection, Database, DatabaseGone
 from gateway.store.sites import LaneLost, Site
 from gateway.tasks import end, until_first_ends
@@ -219,7 +219,6 @@ class LaneWorker:
             raise
 
     async def _run_on(self, link: Link, held: Held) -> None:
-        self._guard = RateGuard(self._settings.device_per_minute)  # what the last one has told may not have been stored
         await self._note_session(link, held)
         await until_first_ends(self._receive(link, held), self._listen(link, held), link.lost())
 
@@ -278,6 +277,7 @@ class LaneWorker:
 
         async def note(connection: Connection) -> datetime | None:
             since = (await sites.settle_anew(connection, held.site.id, held.lane, held.epoch)).heard_until
+            self._guard = await self._guard_anew(connection, since)
             if since is None or link.resumed:
                 return None
             await self._raise_session_lost(connection, since)
@@ -286,6 +286,12 @@ class LaneWorker:
         gap = await self._patiently(lambda: self._database.run(note))  # the broker says so only this once
         if gap is not None:
             log.warning("lane.session_lost", site=self._site.name, lane=self._lane, since=gap.isoformat())
+
+    async def _guard_anew(self, connection: Connection, since: datetime | None) -> RateGuard:
+        """Who floods is what technical services were told, by the lane on which whatever is no alarm comes: what the guard before
+        this one has told may not have been stored, and may have been another process's."""
+        told = await alerts.open_about_devices(connection, self._site, FLOODS) if self._lane is Lane.BULK else {}
+        return RateGuard(self._settings.device_per_minute, since, told)
 
     async def _raise_session_lost(self, connection: Connection, since: datetime) -> None:
         now = self._clock.now()
@@ -321,8 +327,10 @@ class LaneWorker:
             parts.append(decode(part, self._lane))
             await let_others(part, DONE_AHEAD)
         batch = joined(said, parts)
-        batch.read, batch.floods = self._guard.sift(batch.read, now)
-        return _Taken(deliveries, [song for song in songs if song], batch)
+        sung = [song for song in songs if song]
+        newest = max((song.sent_at for song in sung), default=None)
+        batch.read, batch.floods = self._guard.sift(batch.read, now, newest)
+        return _Taken(deliveries, sung, batch)
 
     async def _take_in(self, link: Link, held: Held, taken: _Taken, turn: Turn) -> None:
         started = monotonic()

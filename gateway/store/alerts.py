@@ -12,9 +12,11 @@ from alerts.alert import Action, Alert, Cause, DueFor, Stage
 from alerts.model import Entry, Raise, Severity
 from alerts.policy import StoredPolicy
 from alerts.stored import as_stored
+from devices.model import DeviceAddress
 from gateway.store.columns import texts
 from gateway.store.db import Asked, Connection, as_json, new_uid
 from gateway.store.policies import policy_of
+from gateway.store.sites import Site
 
 FOLLOWS_WITHIN = timedelta(hours=24)
 """How long after an alert was closed a new one of its key follows it."""
@@ -52,6 +54,16 @@ async def open_asked(connection: Connection, keys: Sequence[str]) -> Asked[dict[
         (texts(sorted(set(keys))),),
     )
     return Asked(answer, lambda rows: {row["key"]: _stored(row) for row in rows})
+
+
+async def open_about_devices(connection: Connection, site: Site, condition: str) -> dict[DeviceAddress, str]:
+    """The devices of a site of which an alert of this condition is open, and their kinds."""
+    cursor = await connection.execute(
+        """SELECT d.ecosystem, d.address, d.kind FROM alert a JOIN device d ON d.id = a.device_id
+           WHERE d.site_id = %s AND a.condition = %s AND a.closed_at IS NULL""",
+        (site.id, condition),
+    )
+    return {DeviceAddress(site.name, row["ecosystem"], row["address"]): row["kind"] for row in await cursor.fetchall()}
 
 
 async def lock_all(connection: Connection, ids: Sequence[int], keys: Sequence[str]) -> dict[int, StoredAlert]:
