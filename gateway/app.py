@@ -134,6 +134,7 @@ class Gateway:
         self.dispatcher = self._dispatcher()
         self.sharing = Sharing(self.beat_database, self.holder, settings.broker, self.live.lanes, self._start_lane)
         self.failing: dict[str, str] = {}
+        self._prepared = False
         self.broker_watch = BrokerWatch(self.database, self.clock, self.cache, settings.broker, self._alarm_connection)
         self.durability_watch = DurabilityWatch(self.database, self.clock, self.cache, on_purpose=self._is_a_test)
         self.resident = self._resident(pace) if pace else None
@@ -154,12 +155,19 @@ class Gateway:
         """A worker for each lane, whoever has it."""
         return self.sharing.lanes
 
+    async def prepare(self) -> None:
+        """What has to be in the database before anything runs. DatabaseGone where there is none to be had."""
+        await self.database.open()
+        await self.database.run(self._prepare)
+        self._prepared = True
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Everything this process does, until the end of the block."""
+        if not self._prepared:
+            await self.prepare()
         for database in self._databases:
             await database.open()
-        await self.database.run(self._prepare)
         try:
             self._start()
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
 
@@ -52,14 +52,15 @@ async def serve(
     """Run until ``stop`` is set. SettingError when the address to listen at cannot be had. ``stage_of``: the demo's own."""
     gateway = Gateway(settings, url, roles)
     listener = _listener(settings) if "web" in gateway.roles else None
-    migrating, stopping = asyncio.create_task(_migrate(url)), asyncio.create_task(stop.wait())
+    preparing, stopping = asyncio.create_task(prepare(gateway, url)), asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({migrating, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if migrating.done():
-            await migrating
+        await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if preparing.done():
+            await preparing
             await _run(gateway, listener, stop, stage_of(gateway) if stage_of else None)
     finally:
-        await end([migrating, stopping])
+        await end([preparing, stopping])
+        await gateway.database.close()
         if listener is not None:
             listener.close()
     log.info("gateway.stopped")
@@ -90,18 +91,26 @@ def _listener(settings: Settings) -> socket.socket:
     return listener
 
 
-async def _migrate(url: str) -> None:
-    """Bring the database up to date, waiting for it where it is away."""
-    while True:
-        try:
-            applied = await migrate(url, tell=_tell)
-        except DatabaseGone as error:
-            log.warning("database.away", error=str(error).strip(), again_in=DATABASE_WAIT)
+async def prepare(gateway: Gateway, url: str) -> None:
+    """Bring the database up to date, with all that it has to have; waiting for it where it is away."""
+    for step in (partial(_migrate, url), gateway.prepare):
+        while not await _is_done(step):
             await pause(DATABASE_WAIT)
-            continue
-        if applied:
-            log.info("database.migrated", applied=applied)
-        return
+
+
+async def _is_done(step: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await step()
+    except DatabaseGone as error:
+        log.warning("database.away", error=str(error).strip(), again_in=DATABASE_WAIT)
+        return False
+    return True
+
+
+async def _migrate(url: str) -> None:
+    applied = await migrate(url, tell=_tell)
+    if applied:
+        log.info("database.migrated", applied=applied)
 
 
 def _tell(told: Told) -> None:
