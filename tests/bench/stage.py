@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -24,15 +24,19 @@ from gateway.store.migrate import migrate
 from tests.bench.town import Town, fill
 from tests.support.processes import GatewayProcess
 
+if TYPE_CHECKING:
+    from tests.bench.account import Accounts
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Stage:
-    """The servers of a run."""
+    """The servers of a run, and the accounts of what was said to them."""
 
-    def __init__(self, postgres: EmbeddedPostgres, folder: Path) -> None:
+    def __init__(self, postgres: EmbeddedPostgres, folder: Path, accounts: Accounts) -> None:
         self.postgres = postgres
         self.folder = folder
+        self.accounts = accounts
         self._towns: dict[int, Town] = {}
 
     async def town(self, devices: int, leg: str) -> tuple[Town, str]:
