@@ -26,6 +26,8 @@ from tests.bench.report import commit
 from tests.bench.stage import Looking, Stage, looking, peak_mb, say, until
 from tests.support.wire import Said, Wire
 
+FIRST = 60.0
+"""Seconds to the first row at most: until the gateway is up, and has taken up its session."""
 RED_STORED = "SELECT count(*) FROM node_red"
 
 
@@ -49,14 +51,14 @@ async def by_the_gateway(stage: Stage, devices: int, said: Sequence[Said], profi
         _fill(said, broker)
         with stage.gateway("drain", url, broker) as gateway:
             gateway.start()
-            await until(lambda: look.begun() > 0 or not gateway.running, every=0.005)
+            await until(lambda: look.begun() > 0 or not gateway.running, every=0.005, seconds=FIRST)
             first, before = look.begun(), stage.spent(gateway.pid, broker)
             with Profile(gateway.pid, profile) as seen:
                 end = await account.stored()
             told = stage.spent(gateway.pid, broker).since(before).told(account.said - first)
             drained = min(look.begun(), account.said) - first
             say(told)
-            seen.write(f"{datetime.now(UTC):%d %B %Y}, commit {commit()}", f"{drained} messages drained. {told}.")
+            seen.write(f"{datetime.now(UTC):%d %B %Y, %H:%M}, commit {commit()}", f"{drained} messages drained. {told}.")
             rss = peak_mb(gateway.pid)
             await account.settled()
             await gateway.stop()
