@@ -58,7 +58,9 @@ async def by_the_gateway(stage: Stage, devices: int, said: Sequence[Said], profi
             told = stage.spent(gateway.pid, broker).since(before).told(account.said - first)
             drained = min(look.begun(), account.said) - first
             say(told)
-            seen.write(f"{datetime.now(UTC):%d %B %Y, %H:%M}, commit {commit()}", f"{drained} messages drained. {told}.")
+            seen.write(
+                f"{datetime.now(UTC):%d %B %Y, %H:%M}, commit {commit()}", f"{drained} messages drained. {told}."
+            )
             rss = peak_mb(gateway.pid)
             await account.settled()
             await gateway.stop()

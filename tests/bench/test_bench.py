@@ -22,7 +22,9 @@ from tests.support import parts, wire
 from tests.support.databases import short_folder
 
 SMALL = "--messages=7000 --devices=600 --fitted=600 --alarms=2 --behind=200 --seconds=1 --starts=1 --limit=90 --still=1"
-MEASURED = set(report.AIMS) - {"node_red_per_s"}
+SIZE = {"rss_mb", "ready_s"}
+"""The leg runs beside the ones that lose something: each start of a gateway takes seconds."""
+MEASURED = set(report.AIMS) - {"node_red_per_s"} - SIZE
 
 
 @pytest.mark.timeout(300)
@@ -30,7 +32,7 @@ async def test_the_bench_runs_to_its_end_and_loses_nothing() -> None:
     parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
     parts.program("mosquitto_sub (apt: mosquitto-clients)", "mosquitto_sub")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench", *SMALL.split(), "--only=size,drain,live,alarms",
+        sys.executable, "-m", "tests.bench", *SMALL.split(), "--only=drain,live,alarms",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -67,19 +69,19 @@ async def test_what_is_lost_doubled_or_never_a_page_is_told_and_the_legs_end(
     lines = {line.split()[0]: line.split()[1:] for line in told.splitlines() if line.strip()}
     assert bench.failed == ["alarms"], told
     assert bench.code == 1
-    assert told.count("LOST: 1, DUPLICATED: 1, of") == 2, told
-    assert f"LOST: {1 + 2 * GIVE_UP}, DUPLICATED: 1, of" in told, "a message of telemetry, and all the pages"
-    assert lines["lost"] == [str(3 + 2 * GIVE_UP), "≤", "0", "not", "reached"]
+    assert told.count("LOST: 2, DUPLICATED: 1, of") == 2, told
+    assert f"LOST: {2 + 2 * GIVE_UP}, DUPLICATED: 1, of" in told, "two messages of telemetry, and all the pages"
+    assert lines["lost"] == [str(6 + 2 * GIVE_UP), "≤", "0", "not", "reached"]
     assert lines["duplicated"] == ["3", "≤", "0", "not", "reached"]
     assert lines["alarm_idle_p99_ms"] == ["–", "≤", "50", "not", "reached"]
     figures = json.loads(told.splitlines()[-1])
-    assert (figures["lost"], figures["duplicated"], figures["failed"]) == (3 + 2 * GIVE_UP, 3, ["alarms"])
-    assert figures["ingest_per_s"] > 0
+    assert (figures["lost"], figures["duplicated"], figures["failed"]) == (6 + 2 * GIVE_UP, 3, ["alarms"])
+    assert all(figures[name] > 0 for name in {"ingest_per_s", *SIZE}), told
     assert (figures["alarm_idle_p50_ms"], figures["alarm_idle_p99_ms"], figures["alarm_load_p99_ms"]) == (None,) * 3
 
 
 class Leaky(Stage):
-    """Its database drops one message of each leg and keeps another one twice; and nobody can be paged."""
+    """Its database drops two messages of each leg and keeps another one twice; and nobody can be paged."""
 
     async def town(self, devices: int, leg: str) -> tuple[Town, str]:
         town, url = await super().town(devices, leg)
@@ -91,10 +93,10 @@ class Leaky(Stage):
                     f"""CREATE FUNCTION twice_{table}() RETURNS trigger LANGUAGE plpgsql AS
                         'BEGIN INSERT INTO {table} SELECT NEW.*; RETURN NEW; END'"""
                 )
-                for does, which in (("leak", "%-7"), (f"twice_{table}", "%-8")):
+                for does, which in (("leak", "-[79]$"), (f"twice_{table}", "-8$")):
                     look.run(
                         f"""CREATE TRIGGER {does} BEFORE INSERT ON {table} FOR EACH ROW
-                            WHEN (NEW.message_id LIKE '{which}' AND pg_trigger_depth() = 0) EXECUTE FUNCTION {does}()"""
+                            WHEN (NEW.message_id ~ '{which}' AND pg_trigger_depth() = 0) EXECUTE FUNCTION {does}()"""
                     )
         return town, url
 
