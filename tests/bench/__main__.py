@@ -8,8 +8,8 @@
 | size | 100,000 devices: memory, and time until ready | ``rss_mb ready_s`` |
 
 Every leg has a database and a broker of its own and is bounded in time; ``lost`` and ``duplicated`` count all of them, also those
-that failed. All of it runs on two processors. The figures
-of two runs on a shared machine say little; the ratios of one run, and processor seconds a thousand messages, say something.
+that failed. All of it runs on two processors. The figures of two runs on a shared machine say little; the ratios of one run, and
+processor seconds a thousand messages, say something.
 The last line is JSON. The exit code is 1 when a leg failed, or something was lost or doubled; docs/performance.md says more.
 """
 
@@ -84,8 +84,8 @@ class Bench:
         said = list(islice(messages(SITE, named(given.devices)), given.messages))
         ours = await drain.by_the_gateway(self._stage, given.devices, said, given.profile)
         say(f"the gateway had {ours.rss_mb:.0f} MB at most")
-        ceiling = await drain.by_the_ceiling(self._stage, said)
         self.figures["ingest_per_s"] = round(ours.per_second)
+        ceiling = await drain.by_the_ceiling(self._stage, said)
         self.figures["ceiling_per_s"] = round(ceiling.per_second)
         self.figures["ratio"] = round(ours.per_second / ceiling.per_second, 3)
 

@@ -13,7 +13,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from random import Random
@@ -94,6 +94,12 @@ class MailServer:
             return
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Until it hangs up, or the bench ends in the midst of it."""
+        with suppress(asyncio.CancelledError, asyncio.IncompleteReadError):
+            await self._converse(reader, writer)
+        writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connected = time.monotonic()
         writer.write(b"220 bench\r\n")
         while line := await reader.readline():
@@ -104,7 +110,6 @@ class MailServer:
             writer.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 2.0.0 ok\r\n")
             if verb == b"QUIT":
                 break
-        writer.close()
 
     def _take(self, mail: bytes, connected: float) -> None:
         given = time.monotonic()

@@ -50,7 +50,7 @@ AIMS: Mapping[str, Aim | None] = {
     "alarm_idle_p50_ms": None,
     "alarm_idle_p99_ms": Aim(50),
     "alarm_load_p99_ms": Aim(150, under="alarm_load_per_s"),
-    "alarm_load_per_s": Aim(4_500, least=True),
+    "alarm_load_per_s": Aim(4_500, least=True),  # nine tenths of 5,000: beside less, the aim above says nothing
     "rss_mb": Aim(200),
     "ready_s": Aim(3),
     "lost": Aim(0),

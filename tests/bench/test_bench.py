@@ -16,7 +16,7 @@ from tests.bench import load, processors, profile, report
 from tests.bench.__main__ import Bench, _arguments, main
 from tests.bench.account import Accounts
 from tests.bench.alarms import GIVE_UP, Reached
-from tests.bench.stage import Stage, looking
+from tests.bench.stage import Stage, looking, peak_mb, until
 from tests.bench.town import Town
 from tests.support import parts, wire
 from tests.support.databases import short_folder
@@ -156,6 +156,31 @@ def test_two_processors_are_of_two_cores_and_the_head_says_how_many_are_used() -
     assert processors.Held((0, 2), 8).told() == "2 processors used, held to numbers 0 and 2 of 8"
     assert processors.Held((0, 1), 2).told() == "2 processors used"
     assert processors.Held((1,), 4).told().startswith("1 processor used, number 1, of 4: fewer than the 2")
+
+
+def test_a_gateway_that_has_ended_is_told_as_such() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    with pytest.raises(ProcessLookupError, match=f"process {ended.pid} has ended by itself"):
+        peak_mb(ended.pid)
+    assert peak_mb(os.getpid()) > 10
+
+
+async def test_the_first_row_is_waited_for_no_longer_than_said() -> None:
+    async with asyncio.timeout(5):
+        await until(lambda: False, every=0.01, seconds=0.1)
+
+
+def test_a_broker_that_acknowledges_nothing_more_ends_the_publishing() -> None:
+    class Mute(wire.Wire):
+        def __init__(self) -> None:
+            self.left = [3, 2, 0]
+
+        def acknowledged(self, seconds: float = 30.0) -> int:
+            return self.left.pop(0)
+
+    with pytest.raises(ConnectionError, match="nothing for 30 s, 1 are missing"):
+        load._acknowledged(Mute(), 6)
 
 
 def test_an_alarm_without_a_page_took_for_ever() -> None:
