@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -21,43 +22,49 @@ from gateway.seed import SITE
 from tests.bench.load import publish
 from tests.bench.node_red import NodeRed
 from tests.bench.profile import Profile
+from tests.bench.report import commit
 from tests.bench.stage import Looking, Stage, looking, peak_mb, say, until
 from tests.support.wire import Said, Wire
 
+FIRST = 60.0
+"""Seconds to the first row at most: until the gateway is up, and has taken up its session."""
 RED_STORED = "SELECT count(*) FROM node_red"
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """``lost`` and ``duplicated``: messages that are not stored, and rows that are too many."""
+    """Messages a second, and the gateway's memory at most."""
 
     per_second: float
     rss_mb: float = 0.0
-    lost: int = 0
-    duplicated: int = 0
 
 
 async def by_the_gateway(stage: Stage, devices: int, said: Sequence[Said], profile: Path | None) -> Drained:
     _, url = await stage.town(devices, "drain")
-    different = len(set(said))
-    with stage.broker("drain-broker") as broker, looking(url) as look:
+    with stage.broker("drain-broker") as broker, stage.accounts.of(url) as account:
+        look = account.look
         with stage.gateway("drain-first", url, broker) as gateway:
             gateway.start()
             await gateway.connected()
             await gateway.stop()
+        account.said = len(set(said))
         _fill(said, broker)
         with stage.gateway("drain", url, broker) as gateway:
             gateway.start()
-            await until(lambda: look.begun() > 0, every=0.005)
+            await until(lambda: look.begun() > 0 or not gateway.running, every=0.005, seconds=FIRST)
             first, before = look.begun(), stage.spent(gateway.pid, broker)
-            with Profile(gateway.pid, profile):
-                await until(lambda: look.has(different))
-            spent = stage.spent(gateway.pid, broker).since(before)
-            say(spent.told(different - first))
+            with Profile(gateway.pid, profile) as seen:
+                end = await account.stored()
+            told = stage.spent(gateway.pid, broker).since(before).told(account.said - first)
+            drained = min(look.begun(), account.said) - first
+            say(told)
+            seen.write(
+                f"{datetime.now(UTC):%d %B %Y, %H:%M}, commit {commit()}", f"{drained} messages drained. {told}."
+            )
             rss = peak_mb(gateway.pid)
+            await account.settled()
             await gateway.stop()
-        known, stored = look.known(), look.stored()
-    return Drained((different - first) / spent.clock, rss, different - known, stored - known)
+    return Drained(drained / (end - before.clock), rss)
 
 
 async def by_the_ceiling(stage: Stage, said: Sequence[Said]) -> Drained:

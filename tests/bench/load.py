@@ -1,6 +1,7 @@
 """What the devices say, and three ways to say it: all at once, at a steady pace, or as fast as it is stored.
 
-The mix is that of a country's quiet day: signs of life and doors, 0.1 % alarms, 1 % sent twice. The second and the third way
+The mix is that of a country's quiet day: signs of life and doors, 0.1 % alarms, 1 % sent twice: half of those right behind, in
+the same batch, half so much later that the first one was stored and has been acknowledged long since. The second and the third way
 run in a process of their own (``python -m tests.bench.load``), which ends on SIGTERM and says what it did in a line of JSON.
 """
 
@@ -10,6 +11,7 @@ import argparse
 import json
 import signal
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,6 +21,8 @@ from tests.support.wire import Kind, Said, Wire
 
 ALARM_SHARE = 0.001
 TWICE_SHARE = 0.01
+LATER = 5_000
+"""Messages between the first time and the second: more than a lane is sent ahead of its acknowledgement (``receive_maximum``)."""
 WINDOW = 2_000
 """Messages on the way without a PUBACK."""
 PIECE = 400
@@ -49,7 +53,25 @@ def named(devices: int) -> tuple[tuple[str, str], ...]:
 def messages(
     site: str, devices: Sequence[tuple[str, str]], seed: int = 1, alarm_share: float = ALARM_SHARE
 ) -> Iterator[Said]:
-    """What they say, one after the other, for ever; those sent twice included. Ids are unique for a seed."""
+    """What they say, one after the other, for ever; those sent twice included. Ids are unique for a seed, and so is the order."""
+    return some_twice(_different(site, devices, seed, alarm_share), Random(-seed))
+
+
+def some_twice(said: Iterator[Said], random: Random) -> Iterator[Said]:
+    """Some of it again, right behind or later."""
+    again = deque[tuple[int, Said]]()
+    for count, each in enumerate(said):
+        yield each
+        if random.random() < TWICE_SHARE:
+            if random.random() < 0.5:
+                yield each
+            else:
+                again.append((count + LATER, each))
+        if again and again[0][0] <= count:
+            yield again.popleft()[1]
+
+
+def _different(site: str, devices: Sequence[tuple[str, str]], seed: int, alarm_share: float) -> Iterator[Said]:
     random, number = Random(seed), 0
     share = alarm_share * len(SAID) / len(ALARMS)
     while True:
@@ -57,10 +79,7 @@ def messages(
         turn, number = number // len(devices), number + 1
         alarm = kind in ALARMS and random.random() < share
         last, type_, fields = ("alarm", ALARMS[kind], '"confidence":0.9') if alarm else SAID[kind][turn % 2]
-        said = (f"hv/v1/{site}/{kind}/{address}/{last}", _payload(f"{seed}-{number}", type_, fields))
-        yield said
-        if random.random() < TWICE_SHARE:
-            yield said
+        yield f"hv/v1/{site}/{kind}/{address}/{last}", _payload(f"{seed}-{number}", type_, fields)
 
 
 def alarm(site: str, kind: str, address: str, message_id: str) -> Said:
@@ -73,46 +92,64 @@ def _payload(message_id: str, type_: str, fields: str) -> bytes:
 
 
 def publish(host: str, port: int, said: Sequence[Said]) -> None:
-    """All of it, and wait for every PUBACK."""
+    """All of it, and wait for every PUBACK. ConnectionError when none comes any more."""
     with Wire(host, port, "bench") as wire:
         acknowledged = sent = 0
         for begin in range(0, len(said), PIECE):
             sent += wire.publish(said[begin : begin + PIECE])
-            while sent - acknowledged > WINDOW:
-                acknowledged += wire.acknowledged()
-        while acknowledged < sent:
-            acknowledged += wire.acknowledged()
+            acknowledged += _acknowledged(wire, sent - acknowledged - WINDOW)
+        _acknowledged(wire, sent - acknowledged)
+
+
+def _acknowledged(wire: Wire, least: int) -> int:
+    """At least so many PUBACKs have come; how many."""
+    count = 0
+    while count < least:
+        if not (came := wire.acknowledged(PATIENCE)):
+            raise ConnectionError(
+                f"the broker has acknowledged nothing for {PATIENCE:g} s, {least - count} are missing"
+            )
+        count += came
+    return count
 
 
 # Processes of their own -----------------------------------------------------------------------------------------------
 
 
 def steady(wire: Wire, said: Iterator[Said], per_second: float, ended: list[bool]) -> dict[str, float]:
-    """At a pace that nobody holds up, until it is ended."""
-    begun, sent = time.monotonic(), 0
+    """At a pace that nobody holds up, until it is ended; and then until the broker has all of it."""
+    begun, sent, acknowledged, known = time.monotonic(), 0, 0, set[bytes]()
     while not ended:
         due = int((time.monotonic() - begun) * per_second) - sent
-        sent += wire.publish(islice(said, min(due, PIECE))) if due > 0 else 0
-        wire.received(0.004)
-    return {"sent": sent, "per_s": round(sent / (time.monotonic() - begun))}
+        piece = list(islice(said, max(0, min(due, PIECE))))
+        known.update(_id(payload) for _, payload in piece)
+        sent += wire.publish(piece)
+        acknowledged += wire.acknowledged(0.004)
+    seconds = time.monotonic() - begun
+    _acknowledged(wire, sent - acknowledged)
+    return {"distinct": len(known), "per_s": round(sent / seconds)}
 
 
-def closed_loop(wire: Wire, site: str, said: Iterator[Said], window: int, seconds: float) -> dict[str, float]:
+def closed_loop(
+    wire: Wire, site: str, said: Iterator[Said], window: int, seconds: float, ended: list[bool]
+) -> dict[str, float]:
     """As fast as it is stored: so many on the way without a receipt, and each receipt lets the next one out.
 
-    Counted are the receipts after the first tenth of the time. ``missing``: sent, and without a receipt at the end.
+    Counted are the receipts after the first tenth of the time; of what is sent twice, the first. ``missing``: sent, and without
+    a receipt at the end.
     """
     wire.subscribe(f"hv/v1/{site}/+/+/receipt")
     waiting: dict[bytes, float] = {}
+    known: set[bytes] = set()
     late: list[float] = []
     begun = time.monotonic()
-    measured, end, distinct, quiet_since = begun + seconds / 10, begun + seconds, 0, begun
-    while (now := time.monotonic()) < end or (waiting and now < quiet_since + PATIENCE):
+    measured, end, quiet_since = begun + seconds / 10, begun + seconds, begun
+    while not ended and ((now := time.monotonic()) < end or (waiting and now < quiet_since + PATIENCE)):
         if now < end and len(waiting) < window:
             piece = list(islice(said, min(window - len(waiting), PIECE)))
-            known = len(waiting)
-            waiting.update((_id(payload), now) for _, payload in piece)
-            distinct += len(waiting) - known
+            new = {_id(payload) for _, payload in piece} - known
+            known |= new
+            waiting.update(dict.fromkeys(new, now))
             wire.publish(piece)
         for packet in wire.received(0.002):
             if packet.kind == Kind.PUBLISH and (sent := waiting.pop(_id(packet.payload), None)) is not None:
@@ -121,7 +158,7 @@ def closed_loop(wire: Wire, site: str, said: Iterator[Said], window: int, second
                     late.append(now - sent)
     late.sort()
     return {
-        "distinct": distinct,
+        "distinct": len(known),
         "missing": len(waiting),
         "per_s": round(len(late) / (end - measured)),
         "receipt_p50_ms": round(1000 * late[len(late) // 2], 1) if late else 0.0,
@@ -143,7 +180,7 @@ def main() -> None:
         if arguments.way == "steady":
             told = steady(wire, said, arguments.per_second, ended)
         else:
-            told = closed_loop(wire, arguments.site, said, arguments.window, arguments.seconds)
+            told = closed_loop(wire, arguments.site, said, arguments.window, arguments.seconds, ended)
     print(json.dumps(told))
 
 

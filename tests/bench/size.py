@@ -13,40 +13,38 @@ from itertools import islice
 from statistics import median
 
 from tests.bench.load import messages, publish
-from tests.bench.stage import Stage, looking, peak_mb, say, until
+from tests.bench.stage import Stage, peak_mb, say, until
 from tests.support.processes import GatewayProcess
-
-REST = 3.0
-"""Seconds after the last message: the timekeeper looks at what is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Megabytes at most (VmHWM), seconds from the start to both lanes connected, and what is amiss."""
+    """Megabytes at most (VmHWM), and seconds from the start to both lanes connected."""
 
     rss_mb: float
     ready_s: float
-    lost: int
-    duplicated: int
 
 
 async def size(stage: Stage, devices: int, starts: int) -> Size:
     town, url = await stage.town(devices, "size")
     said = list(islice(messages(town.site, town.devices, seed=4), devices + devices // 50))
-    different = len(set(said))
-    say(f"{devices} devices, {different} messages")
-    with stage.broker("size-broker") as broker, looking(url) as look, stage.gateway("size", url, broker) as gateway:
+    with (
+        stage.broker("size-broker") as broker,
+        stage.accounts.of(url) as account,
+        stage.gateway("size", url, broker) as gateway,
+    ):
         ready = [await _ready(gateway)]
+        account.said = len(set(said))
+        say(f"{devices} devices, {account.said} messages")
         await asyncio.to_thread(publish, broker.host, broker.port, said)
-        await until(lambda: look.has(different), every=0.1)
-        await asyncio.sleep(REST)
+        await account.stored(every=0.1)
+        await account.settled()  # the timekeeper looks at what is due, too
         rss = peak_mb(gateway.pid)
         await gateway.stop()
         for _ in range(starts - 1):
             ready.append(await _ready(gateway))
             await gateway.stop()
-        known, stored = look.known(), look.stored()
-    return Size(rss, median(ready), different - known, stored - known)
+    return Size(rss, median(ready))
 
 
 async def _ready(gateway: GatewayProcess) -> float:

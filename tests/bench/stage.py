@@ -7,6 +7,7 @@ Nothing is made cheaper than it is: fsync and synchronous_commit are on, and all
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -24,15 +25,19 @@ from gateway.store.migrate import migrate
 from tests.bench.town import Town, fill
 from tests.support.processes import GatewayProcess
 
+if TYPE_CHECKING:
+    from tests.bench.account import Accounts
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Stage:
-    """The servers of a run."""
+    """The servers of a run, and the accounts of what was said to them."""
 
-    def __init__(self, postgres: EmbeddedPostgres, folder: Path) -> None:
+    def __init__(self, postgres: EmbeddedPostgres, folder: Path, accounts: Accounts) -> None:
         self.postgres = postgres
         self.folder = folder
+        self.accounts = accounts
         self._towns: dict[int, Town] = {}
 
     async def town(self, devices: int, leg: str) -> tuple[Town, str]:
@@ -145,16 +150,18 @@ def looking(url: str) -> Iterator[Looking]:
         look.close()
 
 
-async def until(reached: Callable[[], bool], every: float = 0.02) -> None:
-    """The leg's time limit ends it in any case."""
-    while not reached():
+async def until(reached: Callable[[], bool], every: float = 0.02, seconds: float = math.inf) -> None:
+    """Or so long. The leg's time limit ends it in any case."""
+    end = time.monotonic() + seconds
+    while not reached() and time.monotonic() < end:
         await asyncio.sleep(every)
 
 
 def peak_mb(pid: int) -> float:
     """The most memory that a process ever had (VmHWM), in megabytes."""
-    told = Path(f"/proc/{pid}/status").read_text()
-    return int(told.partition("VmHWM:")[2].split()[0]) / 1024
+    if not _stat(pid) or not (told := Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2]):
+        raise ProcessLookupError(f"process {pid} has ended by itself")
+    return int(told.split()[0]) / 1024
 
 
 def say(what: str) -> None:
