@@ -23,8 +23,9 @@ import structlog
 
 from devices.dialects import dialect_of
 from devices.model import DecodeError, Flag, Message, Observation, Reason
+from gateway.batches import Batch
 from gateway.errors import NotFound
-from gateway.ingest import Batch, look, take_in
+from gateway.ingest import look, take_in
 from gateway.rulebook import RulebookCache
 from gateway.stamping import Read, of_their_kind
 from gateway.store import audit, quarantine

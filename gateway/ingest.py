@@ -16,8 +16,8 @@ raised as its home's, it is raised as its site's; and where that fails, nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -25,17 +25,16 @@ import structlog
 from alerts.judge import Failure, undecodable
 from alerts.model import Heard, Judgement, Signal
 from alerts.rulebook import Rulebook
-from devices.dialects import dialect_of, dialects, lane_of
-from devices.model import DecodeError, DeviceAddress, Lane, Message, MessageClass, Observation, Reason
-from devices.value import made
+from devices.model import DecodeError, Lane, Message, Observation, Reason
 from gateway import commanding, holding, judging, positions, register
+from gateway.batches import Batch, Receipt, alone, decode, receipts_for, spoken
 from gateway.engine import act
 from gateway.judging import Concerns
 from gateway.parts import DONE_AHEAD, let_others
 from gateway.rate import Flood, signal_of
 from gateway.register import Known
 from gateway.rulebook import RulebookCache, Standing
-from gateway.stamping import Names, Read, Signs, note_signs, of_their_kind, signs_in, subjects_of, take_new
+from gateway.stamping import Names, Signs, note_signs, of_their_kind, signs_in, subjects_of, take_new
 from gateway.store import audit, observations, quarantine, sites
 from gateway.store.audit import Changed
 from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind, has_committed
@@ -58,10 +57,6 @@ class Held:
     epoch: int
 
 
-Receipt = tuple[str, bytes]
-"""Our word to a device that its message is stored: topic and payload."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What became of a batch. ``new`` of ``total`` were not known; ``failures`` are rules that crashed; ``held_back``
@@ -74,56 +69,6 @@ class Stored:
     failures: tuple[Failure, ...]
     changed: Changed
     held_back: int = 0
-
-
-@dataclass(slots=True)
-class Batch:
-    """Messages, and what they were decoded to: what could be read, and what could not; what another lane takes in is in
-    neither. ``floods``: what the rate guard has held back of it."""
-
-    messages: Sequence[Message] = ()
-    read: list[Read] = field(default_factory=list)
-    rejected: list[Quarantined] = field(default_factory=list)
-    floods: list[Flood] = field(default_factory=list)
-
-    @property
-    def observed(self) -> list[Observation]:
-        return [each.observation for each in self.read]
-
-
-def decode(messages: Sequence[Message], lane: Lane) -> Batch:
-    """What messages that came on a lane say. A lane whose topics do not tell what comes on them takes what is its own."""
-    batch = Batch(messages)
-    for message in messages:
-        dialect = dialect_of(message.topic)
-        try:
-            said = dialect.decode(message)
-        except DecodeError as error:
-            if dialect.topics_tell or lane_of(error.message_class) is lane:
-                batch.rejected.append(Quarantined(message, error))
-            continue
-        except Exception as error:  # noqa: BLE001 - a bug of ours must not hold up what comes behind it
-            if dialect.topics_tell or lane is Lane.ALARM:
-                batch.rejected.append(Quarantined(message, _undecoded(error, lane)))
-            continue
-        if dialect.topics_tell or lane_of(said.message_class) is lane:
-            batch.read.append(made(Read, (message, said)))
-    return batch
-
-
-def _undecoded(error: Exception, lane: Lane) -> DecodeError:
-    """A decoder has crashed: what came on the lane of alarms, or on both, is an alarm until somebody knows better."""
-    message_class = MessageClass.ALARM if lane is Lane.ALARM else None
-    return DecodeError(Reason.POISON, f"{type(error).__name__}: {error}", message_class=message_class)
-
-
-def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
-    """A batch that was decoded in parts."""
-    whole = Batch(messages)
-    for part in parts:
-        whole.read += part.read
-        whole.rejected += part.rejected
-    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +162,7 @@ async def look(
     known = await standing.register.speakers(connection, site, batch.observed, now)
     observed, mismatched = of_their_kind(batch.read, known)
     rejected = [*batch.rejected, *mismatched]
-    spoke = _spoke(batch, rejected)
+    spoke = spoken(batch, rejected)
     concerned = {*spoke, *(each.device for each in batch.floods)}
     known |= await standing.register.known(connection, site, concerned, now)
     heard, stamped, names = await take_new(connection, observed, known, now, just_named)
@@ -255,22 +200,11 @@ async def take_in(connection: Connection, site: Site, looked: Looked, now: datet
         total=len(batch.read) + len(batch.rejected),
         new=len(heard),
         quarantined=len(rejected),
-        receipts=_receipts(batch, rejected),
+        receipts=receipts_for(batch, rejected),
         failures=tuple(failures),
         changed=changed,
         held_back=sum(each.held_back for each in batch.floods),
     )
-
-
-def _spoke(batch: Batch, rejected: Sequence[Quarantined]) -> dict[DeviceAddress, datetime]:
-    """When devices last said something that is not stored as said: they are alive all the same."""
-    refused = [
-        (each.error.device, each.message.received_at)
-        for each in rejected
-        if each.error.device is not None and not each.of_site
-    ]
-    held_back = [(each.device, each.at) for each in batch.floods if each.held_back]
-    return dict(sorted([*refused, *held_back], key=lambda each: each[1]))
 
 
 async def _of_floods(connection: Connection, known: Known, floods: Sequence[Flood]) -> list[Signal]:
@@ -323,35 +257,14 @@ async def _store_poison(
     )
     refused = Quarantined(message, reason)
     try:
-        return await database.run(lambda connection: _store(connection, held, _alone(refused), now, cache, turn))
+        return await database.run(lambda connection: _store(connection, held, alone(refused), now, cache, turn))
     except (sites.LaneLost, Stumbled, *TooMuch, *DatabaseGone):
         raise
     except Exception as again:
         log.exception("message.not_raised", topic=message.topic)
         reason = replace(reason, detail=f"{error}; and to raise it as its home's: {type(again).__name__}: {again}")
         refused = Quarantined(message, reason, of_site=True)
-        return await database.run(lambda connection: _store(connection, held, _alone(refused), now, cache, turn))
-
-
-def _alone(refused: Quarantined) -> Batch:
-    return Batch([refused.message], rejected=[refused])
-
-
-def _receipts(batch: Batch, rejected: Sequence[Quarantined]) -> tuple[Receipt, ...]:
-    """For all that is stored now and has a readable id: also what was stored before, and what is in quarantine. Each once, and
-    none where the ecosystem has none."""
-    of = {name: dialect.receipt for name, dialect in dialects().items()}
-    found = [
-        of[said.device.ecosystem](said.device, said.kind, said.message_id)
-        for _, said in batch.read
-        if said.message_id is not None
-    ]
-    found += [
-        of[error.device.ecosystem](error.device, error.kind, error.message_id)
-        for error in (each.error for each in rejected)
-        if error.device is not None and error.kind is not None and error.message_id is not None
-    ]
-    return tuple(each for each in dict.fromkeys(found) if each is not None)
+        return await database.run(lambda connection: _store(connection, held, alone(refused), now, cache, turn))
 
 
 def _sum(parts: Sequence[Stored]) -> Stored:

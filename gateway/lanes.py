@@ -24,11 +24,12 @@ from alerts.model import Evidence, Raise, Severity, Subject, Track
 from devices.dialects import dialects
 from devices.model import Lane
 from gateway import canary, commanding
+from gateway.batches import Batch, decode, joined
 from gateway.clock import Clock, monotonic, pause
 from gateway.commanding import Outgoing
 from gateway.engine import act
 from gateway.frames import Delivery
-from gateway.ingest import Batch, Held, Stored, decode, joined, store_batch
+from gateway.ingest import Held, Stored, store_batch
 from gateway.metrics import METRICS
 from gateway.mqtt import BrokerSettings, Link, LinkLost, connect
 from gateway.parts import DONE_AHEAD, let_others, parted

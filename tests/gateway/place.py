@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 from alerts.model import Evidence, Raise, Severity, Subject, Track
 from devices.dialects.native import encode
 from devices.model import DeviceAddress, Lane, Message, MessageClass, Said
+from gateway.batches import decode
 from gateway.engine import act
-from gateway.ingest import Held, Stored, decode, store_batch
+from gateway.ingest import Held, Stored, store_batch
 from gateway.rulebook import RulebookCache, install_defaults
 from gateway.store import alerts, gateways, municipality, sites
 from gateway.store.alerts import StoredAlert

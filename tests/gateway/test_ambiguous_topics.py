@@ -14,8 +14,8 @@ import pytest
 
 from devices.dialects import Dialect
 from devices.model import DeviceAddress, Lane, Message, MessageClass
+from gateway.batches import decode
 from gateway.embedded import Broker
-from gateway.ingest import decode
 from gateway.metrics import METRICS
 from gateway.store.db import TooMuch
 from tests.devices import test_dialects_conform as conform

@@ -17,9 +17,9 @@ from alerts.silence_ends import Ended
 from devices.dialects.native import encode
 from devices.model import DeviceAddress, Lane, Message, MessageClass, Said
 from gateway import canary, commanding, lifting
+from gateway.batches import decode
 from gateway.clock import ControlledClock
 from gateway.engine import act
-from gateway.ingest import decode
 from gateway.store import duesilences, municipality, silences
 from gateway.store.db import Connection
 from gateway.store.silences import New

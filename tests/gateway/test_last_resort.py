@@ -10,7 +10,7 @@ import pytest
 
 from devices.dialects.native import Native
 from devices.model import Lane, Message, MessageClass, Observation
-from gateway.ingest import decode
+from gateway.batches import decode
 from tests.gateway.place import NOW, Home, Place, fall, heartbeat, place
 
 REFUSES = """
@@ -70,7 +70,7 @@ def _said(home: Home) -> list[Message]:
 
 
 async def test_what_a_decoder_crashes_over_holds_up_nothing(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.ingest.dialect_of", lambda _: Crashing())
+    monkeypatch.setattr("gateway.batches.dialect_of", lambda _: Crashing())
     async with place(migrated_url) as town:
         (home,) = town.homes
         came = await town.store(await town.held(), _said(home))
@@ -83,7 +83,7 @@ async def test_what_a_decoder_crashes_over_holds_up_nothing(migrated_url: str, m
 def test_where_no_topic_tells_it_is_the_lane_of_alarms_that_takes_it(
     monkeypatch: pytest.MonkeyPatch, lane: Lane, refused: list[MessageClass]
 ) -> None:
-    monkeypatch.setattr("gateway.ingest.dialect_of", lambda _: Crashing(topics_tell=False))
+    monkeypatch.setattr("gateway.batches.dialect_of", lambda _: Crashing(topics_tell=False))
     message = Message(
         "hv/v1/s/fall_alarm/f/status",
         b'{"id":"1","time":"2026-03-03T11:00:00Z","type":"heartbeat","battery_percent":7}',
@@ -95,7 +95,7 @@ def test_where_no_topic_tells_it_is_the_lane_of_alarms_that_takes_it(
 async def test_where_nothing_can_be_stored_what_is_another_lanes_is_not_at_fault(
     migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.ingest.dialect_of", lambda _: Crashing(topics_tell=False))
+    monkeypatch.setattr("gateway.batches.dialect_of", lambda _: Crashing(topics_tell=False))
     async with place(migrated_url) as town:
         (home,), held = town.homes, await town.held(Lane.BULK)
         await town.rows("ALTER TABLE rule_version RENAME TO elsewhere")

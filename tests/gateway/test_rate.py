@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from devices.dialects.native import encode, topic_of
 from devices.model import DeviceAddress, Lane, Message, MessageClass, Said
+from gateway.batches import decode
 from gateway.embedded import Broker
-from gateway.ingest import decode
 from gateway.rate import AHEAD, WINDOW, RateGuard
 from gateway.stamping import Read
 from tests.gateway.place import NOW

@@ -11,7 +11,8 @@ import pytest
 
 from devices.dialects.native import encode
 from devices.model import Lane, Message, MessageClass, Said
-from gateway.ingest import Held, Stored, decode, store_batch
+from gateway.batches import decode
+from gateway.ingest import Held, Stored, store_batch
 from gateway.person.erase import erase
 from gateway.store import devices
 from gateway.store.db import Connection, NotCommitted, commit_behind, has_committed

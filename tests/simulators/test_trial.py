@@ -17,8 +17,9 @@ import pytest
 from devices.model import Lane
 from gateway.api.schemas import RuleRequest
 from gateway.app import Gateway
+from gateway.batches import Batch
 from gateway.embedded import Broker
-from gateway.ingest import Batch, Held, Stored
+from gateway.ingest import Held, Stored
 from gateway.store.audit import Changed
 from gateway.store.trials import Print
 from gateway.trial.run import Outcome, Trial, UnknownDevice, run
