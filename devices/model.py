@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import PurePath
+from traceback import extract_tb
 from typing import Any, NamedTuple
 
 from devices.redaction import redact
@@ -153,6 +155,16 @@ class DecodeError(Exception):
     @property
     def is_alarm(self) -> bool:
         return self.message_class is _ALARM
+
+
+def crash_of(error: Exception) -> str:
+    """What has crashed, and where; not over what: that may be somebody's."""
+    frames = extract_tb(error.__traceback__)
+    return (
+        f"{type(error).__name__} in {PurePath(frames[-1].filename).name}:{frames[-1].lineno}"
+        if frames
+        else type(error).__name__
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ COMMANDS_TICK = 1.0
 TELEMETRY = 8
 """Connections to the database, for the telemetry of all sites."""
 AHEAD = 4
-"""Batches of all lanes that are begun ahead of their turn: half of those connections."""
+"""Batches that are begun ahead of their turn: of telemetry, so many of all sites, and as many of alarms."""
 AUDITOR_TICK = 30.0
 PRUNE_EVERY = 3600.0
 RECKON_EVERY = 300.0
@@ -108,7 +108,7 @@ class Gateway:
         # Containers can share names and numbers; the chance part keeps two processes from taking each other for one.
         self.holder = f"{socket.gethostname()[:LONGEST_HOST]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.database = Database(database_url, process=self.holder)
-        self._room = asyncio.Semaphore(AHEAD)
+        self._rooms = {lane: asyncio.Semaphore(AHEAD) for lane in Lane}
         self.telemetry_database = Database(database_url, size=TELEMETRY, process=self.holder)
         """Of its own, so that the telemetry of many sites cannot take the connections that alarms and their pages need."""
         self.web_database = Database(database_url)
@@ -263,7 +263,7 @@ class Gateway:
             canary_seconds=self.settings.canary_seconds,
             device_per_minute=self.settings.device_per_minute,
             doubt=self.sharing.doubt,
-            room=self._room,
+            room=self._rooms[lane],
         )
         database = self.database if lane is Lane.ALARM else self.telemetry_database
         worker = LaneWorker(database, self.clock, self.cache, settings, site, lane)

@@ -29,8 +29,6 @@ MOST_BYTES = 32 * 1024 * 1024
 """What is held at most of messages that nobody has taken yet, and of their bytes; beyond, nothing more is read."""
 EXCUSE_EVERY = 5.0
 """Seconds; less than the keep-alive."""
-
-
 CHUNK = 64 * 1024
 """Bytes that are read at once: some three hundred messages, a millisecond's work."""
 

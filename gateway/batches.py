@@ -9,11 +9,11 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from devices.dialects import dialect_of, dialects, lane_of
-from devices.model import DecodeError, DeviceAddress, Lane, Message, MessageClass, Observation, Reason
+from devices.model import DecodeError, DeviceAddress, Lane, Message, MessageClass, Observation, Reason, crash_of
 from devices.value import made
 from gateway.rate import Flood
 from gateway.stamping import Read
@@ -61,7 +61,7 @@ def decode(messages: Sequence[Message], lane: Lane) -> Batch:
 def _undecoded(error: Exception, lane: Lane) -> DecodeError:
     """A decoder has crashed: what came on the lane of alarms, or on both, is an alarm until somebody knows better."""
     message_class = MessageClass.ALARM if lane is Lane.ALARM else None
-    return DecodeError(Reason.POISON, f"{type(error).__name__}: {error}", message_class=message_class)
+    return DecodeError(Reason.POISON, crash_of(error), message_class=message_class)
 
 
 def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
@@ -73,9 +73,36 @@ def joined(messages: Sequence[Message], parts: Iterable[Batch]) -> Batch:
     return whole
 
 
-def alone(refused: Quarantined) -> Batch:
-    """A batch of one message that is set apart."""
-    return Batch([refused.message], rejected=[refused])
+def halved(batch: Batch) -> tuple[Batch, Batch]:
+    """In order of arrival. What the rate guard has held back is in neither half, and told with the first."""
+    middle = len(batch.messages) // 2
+    first = {id(each) for each in batch.messages[:middle]}
+    return (
+        Batch(
+            batch.messages[:middle],
+            [each for each in batch.read if id(each.message) in first],
+            [each for each in batch.rejected if id(each.message) in first],
+            batch.floods,
+        ),
+        Batch(
+            batch.messages[middle:],
+            [each for each in batch.read if id(each.message) not in first],
+            [each for each in batch.rejected if id(each.message) not in first],
+        ),
+    )
+
+
+def poisoned(batch: Batch, detail: str, *, of_site: bool = False) -> Batch:
+    """A batch of one message as something that cannot be stored as what it is."""
+    if batch.read:
+        message, said = batch.read[0]
+        error = DecodeError(Reason.POISON, detail, said.device, said.kind, said.message_class, said.message_id)
+    else:
+        message, error = (
+            batch.rejected[0].message,
+            replace(batch.rejected[0].error, reason=Reason.POISON, detail=detail),
+        )
+    return Batch([message], rejected=[Quarantined(message, error, of_site)], floods=batch.floods)
 
 
 def spoken(batch: Batch, rejected: Sequence[Quarantined]) -> dict[DeviceAddress, datetime]:

@@ -80,6 +80,7 @@ class DurabilityWatch:
     cache: RulebookCache
     on_purpose: bool
     _known: tuple[str, ...] | None = field(default=None, init=False)
+    _told: tuple[str, ...] | None = field(default=None, init=False)
 
     async def run(self) -> None:
         """For ever."""
@@ -91,11 +92,11 @@ class DurabilityWatch:
         """Once. What this process has told it does not tell again: somebody may have closed the alert, and knows."""
         found = await self.database.read(setup)
         findings = verdict(found)
-        if findings == self._known:
-            return
-        _log(found, findings)
-        if self.on_purpose or await self.database.run(lambda each: self._tell(each, findings)):
+        if findings != self._known:
+            _log(found, findings)
             self._known = findings
+        if findings != self._told and not self.on_purpose:
+            self._told = findings if await self.database.run(lambda each: self._tell(each, findings)) else None
 
     async def _tell(self, connection: Connection, findings: Sequence[str]) -> bool:
         """Whether there is a site whose people can be told."""

@@ -17,7 +17,7 @@ raised as its home's, it is raised as its site's; and where that fails, nothing 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -25,9 +25,9 @@ import structlog
 from alerts.judge import Failure, undecodable
 from alerts.model import Heard, Judgement, Signal
 from alerts.rulebook import Rulebook
-from devices.model import DecodeError, Lane, Message, Observation, Reason
+from devices.model import Lane, Observation
 from gateway import commanding, holding, judging, positions, register
-from gateway.batches import Batch, Receipt, alone, decode, receipts_for, spoken
+from gateway.batches import Batch, Receipt, halved, poisoned, receipts_for, spoken
 from gateway.engine import act
 from gateway.judging import Concerns
 from gateway.parts import DONE_AHEAD, let_others
@@ -37,7 +37,7 @@ from gateway.rulebook import RulebookCache, Standing
 from gateway.stamping import Names, Signs, note_signs, of_their_kind, signs_in, subjects_of, take_new
 from gateway.store import audit, observations, quarantine, sites
 from gateway.store.audit import Changed
-from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind, has_committed
+from gateway.store.db import Connection, Database, DatabaseGone, TooMuch, commit_behind, has_committed, told_of
 from gateway.store.quarantine import Quarantined
 from gateway.store.sites import Site
 from gateway.turns import Stumbled, Turn
@@ -91,46 +91,58 @@ async def store_batch(
 ) -> Stored:
     """Store a batch in one transaction, and in its turn. LaneLost when the lane is another's; DatabaseGone when there is no
     database; Stumbled when the batch before it has to be stored first."""
-    turn = turn or Turn()
-    messages = batch.messages
-    ours = bool(batch.read or batch.rejected)
+    way = _Way(database, held, now, cache, turn or Turn())
+    return await _stored(way, batch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How batches are stored, each in a transaction of its own: where, by whom, when, by which rules, in which turn."""
+
+    database: Database
+    held: Held
+    now: datetime
+    cache: RulebookCache
+    turn: Turn
+
+    async def store(self, batch: Batch) -> Stored:
+        return await self.database.run(lambda connection: _store(connection, self, batch))
+
+
+async def _stored(way: _Way, batch: Batch) -> Stored:
+    """Where storing fails, in halves: until the message that is at fault is alone."""
+    ours, count = bool(batch.read or batch.rejected), len(batch.messages)
     try:
-        return await database.run(lambda connection: _store(connection, held, batch, now, cache, turn))
+        return await way.store(batch)
     except TooMuch as error:
         if not ours:
             raise
-        if len(messages) == 1:
-            return await _store_stubborn(database, held, messages[0], now, cache, turn)
-        log.warning("batch.halved", messages=len(messages), error=type(error).__name__)
+        if count == 1:
+            return await _stubborn(way, batch)
+        log.warning("batch.halved", messages=count, error=type(error).__name__)
     except (sites.LaneLost, Stumbled, *DatabaseGone):
         raise
     except Exception as error:
         if not ours:
             raise  # it is no message's fault
-        if len(messages) == 1:
-            return await _store_poison(
-                database, held, messages[0], f"{type(error).__name__}: {error}", now, cache, turn
-            )
-    middle = len(messages) // 2
-    halves = [decode(each, held.lane) for each in (messages[:middle], messages[middle:])]
-    halves[0].floods = batch.floods
-    return _sum([await store_batch(database, held, each, now, cache, turn) for each in halves])
+        if count == 1:
+            return await _poison(way, batch, told_of(error))
+    return _sum([await _stored(way, each) for each in halved(batch)])
 
 
-async def _store(
-    connection: Connection, held: Held, batch: Batch, now: datetime, cache: RulebookCache, turn: Turn
-) -> Stored:
+async def _store(connection: Connection, way: _Way, batch: Batch) -> Stored:
+    held, turn = way.held, way.turn
     try:
         async with connection.pipeline():
             fence = await _fence(connection, held) if turn.has_come else None
-            standing = await cache.standing(connection)
+            standing = await way.cache.standing(connection)
             if fence is not None:
                 await fence.is_held()
-            looked = await look(connection, held.site, batch, now, standing, turn.just_named)
+            looked = await look(connection, held.site, batch, way.now, standing, turn.just_named)
             turn.looked(looked.names)
             if fence is None:
                 await _come(connection, held, standing, turn)
-            stored = await take_in(connection, held.site, looked, now, standing.book)
+            stored = await take_in(connection, held.site, looked, way.now, standing.book)
             commit = await commit_behind(connection)
         has_committed(commit)
         return stored
@@ -225,46 +237,30 @@ async def _quarantine(
     return [undecodable(each.message, each.error, subject) for each, subject in zip(new, subjects, strict=True)]
 
 
-async def _store_stubborn(
-    database: Database, held: Held, message: Message, now: datetime, cache: RulebookCache, turn: Turn
-) -> Stored:
+async def _stubborn(way: _Way, batch: Batch) -> Stored:
     """A message by itself that the database gave up over. Perhaps it was busy: it gets other tries. Where it can store
     that the message could not be stored, and still not the message, the message is at fault; else TooMuch, and all waits.
     """
-    batch, told = decode([message], held.lane), ""
+    told = ""
     for left in reversed(range(STUBBORN_TRIES)):
         try:
-            return await database.run(lambda connection: _store(connection, held, batch, now, cache, turn))
+            return await way.store(batch)
         except TooMuch as error:
-            told = f"{type(error).__name__}: {str(error).strip()}"
-            log.warning("message.too_much", topic=message.topic, error=told, tries_left=left)
-    return await _store_poison(database, held, message, told, now, cache, turn)
+            told = told_of(error)
+            log.warning("message.too_much", topic=batch.messages[0].topic, error=told, tries_left=left)
+    return await _poison(way, batch, told)
 
 
-async def _store_poison(
-    database: Database, held: Held, message: Message, error: str, now: datetime, cache: RulebookCache, turn: Turn
-) -> Stored:
-    """A message that cannot be stored as what it is."""
-    origin = decode([message], held.lane)
-    said = origin.observed[0] if origin.read else None
-    reason = DecodeError(
-        Reason.POISON,
-        error,
-        said.device if said else None,
-        said.kind if said else None,
-        said.message_class if said else origin.rejected[0].error.message_class,
-        said.message_id if said else None,
-    )
-    refused = Quarantined(message, reason)
+async def _poison(way: _Way, batch: Batch, told: str) -> Stored:
+    """A message by itself that cannot be stored as what it is. An alarm that cannot be raised as its home's is its site's."""
     try:
-        return await database.run(lambda connection: _store(connection, held, alone(refused), now, cache, turn))
+        return await way.store(poisoned(batch, told))
     except (sites.LaneLost, Stumbled, *TooMuch, *DatabaseGone):
         raise
-    except Exception as again:
-        log.exception("message.not_raised", topic=message.topic)
-        reason = replace(reason, detail=f"{error}; and to raise it as its home's: {type(again).__name__}: {again}")
-        refused = Quarantined(message, reason, of_site=True)
-        return await database.run(lambda connection: _store(connection, held, alone(refused), now, cache, turn))
+    except Exception as error:  # noqa: BLE001 - what is at fault is known; its text may quote a row
+        again = told_of(error)
+        log.error("message.not_raised", topic=batch.messages[0].topic, error=again)
+        return await way.store(poisoned(batch, f"{told}; and to raise it as its home's: {again}", of_site=True))
 
 
 def _sum(parts: Sequence[Stored]) -> Stored:

@@ -61,7 +61,7 @@ so telemetry goes together; an alarm waits for nothing."""
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """How a lane is run. ``holder`` names this process; ``canary_seconds`` between two canaries, in real time; ``doubt`` is
-    called when a connection was lost or could not be made. ``room``: for batches of the process that are ahead of their turn."""
+    called when a connection was lost or could not be made. ``room``: for batches of the process' lanes of this sort that are ahead of their turn."""
 
     broker: BrokerSettings
     holder: str
@@ -330,7 +330,7 @@ class LaneWorker:
         batch = joined(said, parts)
         sung = [song for song in songs if song]
         newest = max((song.sent_at for song in sung), default=None)
-        batch.read, batch.floods = self._guard.sift(batch.read, now, newest)
+        batch.read, batch.rejected, batch.floods = self._guard.sift(batch.read, now, newest, batch.rejected)
         return _Taken(deliveries, sung, batch)
 
     async def _take_in(self, link: Link, held: Held, taken: _Taken, turn: Turn) -> None:

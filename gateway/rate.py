@@ -6,6 +6,7 @@ Rules
     each minute of the device's own time, and as long as it is not more than a day of the rate ahead of what it has earned since.
     What is beyond is not stored and gets no receipt: a device that keeps its messages says it again, later, and then it is
     taken. To the broker it is acknowledged, so that nothing waits behind it. It is a sign of life all the same.
+    What cannot be read counts like the rest.
     Technical services are told when it begins and when it is over.
 
 Theory
@@ -34,6 +35,7 @@ from typing import NamedTuple
 from alerts.model import Clear, Evidence, Raise, Severity, Signal, Subject, Track
 from devices.model import DeviceAddress, MessageClass
 from gateway.stamping import Read
+from gateway.store.quarantine import Quarantined
 
 FLOODS = "device_floods"
 WINDOW = timedelta(minutes=1)
@@ -56,6 +58,7 @@ class Sifted(NamedTuple):
     """What passes, in order, and of whom something does not."""
 
     read: list[Read]
+    rejected: list[Quarantined]
     floods: list[Flood]
 
 
@@ -92,14 +95,28 @@ class RateGuard:
     _kept: dict[DeviceAddress, _Kept] = field(default_factory=dict)
     _beyond: set[DeviceAddress] = field(default_factory=set)
 
-    def sift(self, read: Sequence[Read], now: datetime, canary: datetime | None = None) -> Sifted:
+    def sift(
+        self,
+        read: Sequence[Read],
+        now: datetime,
+        canary: datetime | None = None,
+        rejected: Sequence[Quarantined] = (),
+    ) -> Sifted:
         """Apart, what is beyond its device's rate; and who floods, or does no more. ``canary``: when the last of those was sent
-        that came with it."""
+        that came with it. ``rejected``: what could not be read counts, too."""
         if self.since is not None and self.since > now:  # our clock was ahead
             self.since = now
         passing, beyond = self._apart(read, now)
-        floods = [self._flood(device, said) for device, said in beyond.items()]
-        return Sifted(passing, floods if canary is None else [*floods, *self._heard(canary)])
+        floods = [
+            self._flood(device, said[-1].observation.kind, said[-1].observation.received_at, len(said))
+            for device, said in beyond.items()
+        ]
+        set_apart, junk = self._junk_apart(rejected, now)
+        floods += [
+            self._flood(device, each[-1].error.kind or "", each[-1].message.received_at, len(each))
+            for device, each in junk.items()
+        ]
+        return Sifted(passing, set_apart, floods if canary is None else [*floods, *self._heard(canary)])
 
     def _apart(self, read: Sequence[Read], now: datetime) -> tuple[list[Read], dict[DeviceAddress, list[Read]]]:
         since = self.since
@@ -124,17 +141,35 @@ class RateGuard:
                     beyond.setdefault(said.device, []).append(each)
         return passing, beyond
 
+    def _junk_apart(
+        self, rejected: Sequence[Quarantined], now: datetime
+    ) -> tuple[list[Quarantined], dict[DeviceAddress, list[Quarantined]]]:
+        """The same of what could not be read: it is said now."""
+        passing: list[Quarantined] = []
+        beyond: dict[DeviceAddress, list[Quarantined]] = {}
+        most = self._earned(self.since, now) if self.most and self.since is not None else None
+        for each in rejected:
+            device = each.error.device
+            if most is None or device is None or each.error.is_alarm:
+                passing.append(each)
+            elif self._counts.get(device, 0) < most:
+                self._counts[device] = self._counts.get(device, 0) + 1
+                passing.append(each)
+            else:
+                beyond.setdefault(device, []).append(each)
+        return passing, beyond
+
     def _passes_as_kept(self, device: DeviceAddress, at: datetime) -> bool:
         kept = self._kept.get(device)
         if kept is None:
             kept = self._kept[device] = _Kept(at)
         return kept.passes(at, self.most)
 
-    def _flood(self, device: DeviceAddress, said: Sequence[Read]) -> Flood:
-        last, begins = said[-1].observation, device not in self.flooding
-        self.flooding[device] = last.kind
+    def _flood(self, device: DeviceAddress, kind: str, at: datetime, held_back: int) -> Flood:
+        begins = device not in self.flooding
+        self.flooding[device] = kind
         self._beyond.add(device)
-        return Flood(device, last.kind, last.received_at, len(said), begins)
+        return Flood(device, kind, at, held_back, begins)
 
     def _earned(self, since: datetime, until: datetime) -> int:
         """What a device may have said in this time: never less than in one window."""

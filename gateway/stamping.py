@@ -136,8 +136,6 @@ async def _unseen(
             states.append(place)
         else:
             places.setdefault((device.id, said.message_id, said.content_hash), place)
-    if any(Flag.RETAINED in observed[place].flags for place in states):
-        states = await _not_as_it_was(connection, observed, speakers, states)
     seen = await observations.mark_seen(connection, places.keys(), now)
     for each in seen.known:
         del places[each]
@@ -146,21 +144,6 @@ async def _unseen(
     reused = (names & seen.reused) | (names & just_named)
     again = [place for each, place in places.items() if each[:2] in reused] if reused else []
     return fresh | {place: _with_flag(fresh[place], Flag.ID_REUSED) for place in again}, names
-
-
-async def _not_as_it_was(
-    connection: Connection, observed: Sequence[Observation], speakers: Sequence[Device], states: Sequence[int]
-) -> list[int]:
-    """The places of states, but of those which the broker has only told again, as it does to whoever connects, and which are
-    known: else each reconnection would store one for each device."""
-    retained = {place for place in states if Flag.RETAINED in observed[place].flags}
-    told = await devices.states(connection, [speakers[place].id for place in retained])
-    return [
-        place
-        for place in states
-        if place not in retained
-        or not _known_fields(observed[place]).items() <= told.get(speakers[place].id, {}).items()
-    ]
 
 
 def _with_flag(said: Observation, flag: Flag) -> Observation:

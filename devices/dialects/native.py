@@ -34,6 +34,7 @@ from devices.model import (
     Observation,
     Reason,
     Said,
+    crash_of,
     parse_time,
     settle_time,
 )
@@ -108,6 +109,9 @@ class Native:
                 message_class=channel.message_class,
                 message_id=_readable_id(message.payload),
             ) from None
+        except Exception as error:
+            named = device, channel.kind, channel.message_class, _readable_id(message.payload)
+            raise DecodeError(Reason.POISON, crash_of(error), *named) from error
 
     def receipt(self, device: DeviceAddress, kind: str, message_id: str) -> tuple[str, bytes] | None:
         return topic_of(device, kind, "receipt"), b'{"id":' + to_json(message_id) + b"}"

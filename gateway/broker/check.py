@@ -155,7 +155,8 @@ WORDS: Mapping[str, _Words] = {
         loses=False,
         words="it sends {ahead} messages before it waits for our word, and we could take "
         f"{AHEAD}; a full queue is drained slower than it could be",
-        mend=f"Mosquitto: max_inflight_messages 4000; {OURS}; or MQTT 5, in which we say how many (HJEMMEVAKT_MQTT_VERSION=5)",
+        mend=f"with MQTT 3.1.1, Mosquitto: max_inflight_messages 4000; {OURS}; or MQTT 5, in which we say how many "
+        "(HJEMMEVAKT_MQTT_VERSION=5); where that is spoken, the broker has a bound of its own",
     ),
 }
 """Every finding there is, the worst first."""

@@ -30,6 +30,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic_core import from_json, to_json
 from uuid_utils import compat as uuid_utils
 
+from devices.model import crash_of
 from gateway.clock import monotonic, pause
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -44,7 +45,7 @@ OPTIONS = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "5s",
 }
-COMMITS_TO_DISK = """SELECT set_config('synchronous_commit', CASE own WHEN 'off' THEN 'on' ELSE own END, false)
+COMMITS_TO_DISK = """SELECT set_config('synchronous_commit', CASE own WHEN 'off' THEN 'local' ELSE own END, false)
                      FROM current_setting('synchronous_commit') own"""
 KEEPALIVE = {
     "connect_timeout": "5",
@@ -189,6 +190,12 @@ async def opened(url: str, process: str = "", size: int = 12) -> AsyncIterator[D
         yield database
     finally:
         await database.close()
+
+
+def told_of(error: Exception) -> str:
+    """What has failed, for a log or a person: without the row that an error of the database may quote."""
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return f"{type(error).__name__}: {primary}" if primary else crash_of(error)
 
 
 class NotCommitted(Exception):

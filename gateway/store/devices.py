@@ -154,15 +154,6 @@ async def save_signs(connection: Connection, signs: Sequence[Sign]) -> None:
     )
 
 
-async def states(connection: Connection, device_ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
-    """What is known of how these devices are, by the fields of their signs of life and ``online``."""
-    cursor = await connection.execute(
-        "SELECT device_id, fields || jsonb_build_object('online', online) AS fields FROM device_state WHERE device_id = ANY(%b)",
-        (bigints(device_ids),),
-    )
-    return {row["device_id"]: row["fields"] for row in await cursor.fetchall()}
-
-
 class PartWord(NamedTuple):
     """What a device last said of one of its parts: a lock of its bolt, or of its door."""
 

@@ -66,7 +66,7 @@ async def add(connection: Connection, site_id: int, each: Quarantined) -> bool:
         (
             new_uid(),
             site_id,
-            each.message.topic,
+            _storable(each.message.topic),
             masked(each.message.payload),
             each.error.reason,
             _storable(each.error.detail),

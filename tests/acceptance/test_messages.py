@@ -48,33 +48,6 @@ async def test_a_fall_that_was_kept_by_the_broker_is_raised_once_and_says_so(mig
         assert (shown.late_seconds, shown.evidence[0].flags) == (1200, ["retained"])
 
 
-async def test_a_state_that_the_broker_only_tells_again_is_stored_once(migrated_url: str, own_broker: Broker) -> None:
-    """As it does to whoever connects, of each device."""
-    async with world(migrated_url, own_broker) as town:
-        lock = await town.fits(await town.home(), "e_lock")
-        topic = f"hv/v1/{town.site}/e_lock/{lock.address.address}/status"
-
-        async def states() -> list[bool]:
-            return [each["fields"]["online"] for each in await town.observed(lock)]
-
-        await town.publishes(topic, b'{"online": false}', retain=True)
-        for _ in range(2):
-            await town.broker_stops()
-            await town.broker_starts()
-            await controlled.settle(town.gateway)
-        assert await states() == [False]
-        await town.publishes(topic, b'{"online": false}')  # said, and not told again
-        await town.publishes(topic, b'{"online": true}', retain=True)
-        assert await states() == [False, False, True]
-
-        # What has changed while nobody listened is news.
-        await town.rows("UPDATE device_state SET online = false WHERE device_id = %s", lock.id)
-        await town.broker_stops()
-        await town.broker_starts()
-        await controlled.settle(town.gateway)
-        assert await states() == [False, False, True, True]
-
-
 async def test_an_alarm_finds_a_connection_where_telemetry_has_all_of_its_own(
     migrated_url: str, own_broker: Broker
 ) -> None:

@@ -137,7 +137,7 @@ async def test_a_process_says_it_when_it_starts(tmp_path: Path, broker: Broker) 
             assert "receipted is lost" in warned["what"]
             assert "ALTER SYSTEM SET fsync = on" in warned["mend"]
             (looked,) = gateway.entries("database.looked_at")
-            assert (looked["fsync"], looked["synchronous_commit"]) == ("off", "on"), "ours, and not the server's"
+            assert (looked["fsync"], looked["synchronous_commit"]) == ("off", "local"), "ours, and not the server's"
             said = (await gateway.get("/health")).json()
             assert said["durable"] is False
             assert [each["reason"] for each in said["findings"]].count("durability") == 2

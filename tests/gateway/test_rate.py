@@ -54,6 +54,17 @@ def passed(guard: RateGuard, read: Sequence[Read], now: datetime, canary: dateti
     return len(guard.sift(read, now, canary).read)
 
 
+def test_what_cannot_be_read_counts_but_no_alarm() -> None:
+    """Else a device that talks nonsense without end has a row for each of it."""
+    guard = RateGuard(10, NOW)
+    junk = decode([Message(topic_of(ONE, "fall_alarm", "event"), b"junk", NOW)] * 15, Lane.BULK).rejected
+    alarms = decode([Message(topic_of(ONE, "fall_alarm", "alarm"), b"junk", NOW)] * 15, Lane.ALARM).rejected
+    nobody = decode([Message("elsewhere", b"junk", NOW)] * 15, Lane.BULK).rejected
+    sifted = guard.sift([said(ONE, NOW) for _ in range(4)], seconds(1), None, [*junk, *alarms, *nobody])
+    assert (len(sifted.read), sifted.rejected) == (4, [*junk[:6], *alarms, *nobody])
+    assert [(each.device, each.kind, each.held_back) for each in sifted.floods] == [(ONE, "fall_alarm", 9)]
+
+
 def test_each_device_has_a_rate_of_its_own_and_alarms_have_none() -> None:
     guard = RateGuard(10, NOW)
     first = guard.sift([*(said(ONE, NOW) for _ in range(8)), *(said(TWO, NOW) for _ in range(10))], seconds(1))
@@ -101,7 +112,7 @@ def test_what_has_waited_for_us_over_a_weekend_passes_whatever_the_device_says_o
     guard = RateGuard(3000, NOW)
     devices = [ONE._replace(address=f"fall-{each}") for each in range(10)]
     queued = [got(device, NOW + each * WINDOW) for each in range(WEEKEND // WINDOW) for device in devices]
-    assert guard.sift(queued, back) == (queued, [])
+    assert guard.sift(queued, back) == (queued, [], [])
     # The canary is behind it, and from then on it is as ever.
     assert passed(guard, [], back, back) == 0
     assert passed(guard, [said(ONE, back + timedelta(seconds=1)) for _ in range(5000)], back) == 3000
@@ -124,7 +135,7 @@ def test_what_a_device_has_kept_itself_passes_beside_what_it_says_now(order: str
     elif order == "any":
         Random(7).shuffle(backlog)
     spoken = [*backlog, *(said(ONE, seconds(1)) for _ in range(3000))]
-    assert guard.sift(spoken, seconds(1)) == (spoken, [])
+    assert guard.sift(spoken, seconds(1)) == (spoken, [], [])
     assert guard.sift([said(ONE, seconds(2))], seconds(2)).floods[0].held_back == 1
 
 

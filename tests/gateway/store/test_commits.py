@@ -38,7 +38,7 @@ async def set_for(url: str, whom: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("chosen", "ours"),
     [
-        ("off", "on"),
+        ("off", "local"),
         ("on", "on"),
         ("local", "local"),
         ("remote_write", "remote_write"),
