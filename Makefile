@@ -13,7 +13,7 @@ install = echo "installing $(1) …"; \
     | sed -un 's/^Collecting \([^ ;]*\).*/  \1/p; s/^Installing collected packages.*/  unpacking …/p' || \
     { if grep -q "cancelled by user" .venv/pip.log; then exit 130; fi; \
     echo "the packages could not be installed; is there a network? $$(grep -m1 ERROR .venv/pip.log || tail -n1 .venv/pip.log) (all of it: .venv/pip.log)" >&2; rm -f .venv/.installing; exit 2; }
-WORKERS ?= 5
+WORKERS ?= 4
 TESTS ?=
 FUZZ ?= 1000000
 MESSAGES ?= 600000
