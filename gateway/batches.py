@@ -98,10 +98,8 @@ def poisoned(batch: Batch, detail: str, *, of_site: bool = False) -> Batch:
         message, said = batch.read[0]
         error = DecodeError(Reason.POISON, detail, said.device, said.kind, said.message_class, said.message_id)
     else:
-        message, error = (
-            batch.rejected[0].message,
-            replace(batch.rejected[0].error, reason=Reason.POISON, detail=detail),
-        )
+        refused = batch.rejected[0]
+        message, error = refused.message, replace(refused.error, reason=Reason.POISON, detail=detail)
     return Batch([message], rejected=[Quarantined(message, error, of_site)], floods=batch.floods)
 
 

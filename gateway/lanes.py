@@ -61,7 +61,8 @@ so telemetry goes together; an alarm waits for nothing."""
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """How a lane is run. ``holder`` names this process; ``canary_seconds`` between two canaries, in real time; ``doubt`` is
-    called when a connection was lost or could not be made. ``room``: for batches of the process' lanes of this sort that are ahead of their turn."""
+    called when a connection was lost or could not be made. ``room``: for batches of the process' lanes of this sort that are ahead
+    of their turn."""
 
     broker: BrokerSettings
     holder: str

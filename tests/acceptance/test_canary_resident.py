@@ -12,10 +12,8 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 from fastapi.routing import iter_route_contexts
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from alerts.channels import Outgoing
 from alerts.delivery import Failed, SendResult
@@ -29,6 +27,7 @@ from gateway.store import canaries
 from gateway.store.broker import accounts as accounts_of
 from gateway.store.db import Connection
 from tests.gateway.served import API, Served, served
+from tests.support.databases import refused
 from tests.support.rules import own, previews
 from tests.support.town import found
 from tests.support.world import connected, settings_for
@@ -239,19 +238,6 @@ async def test_a_heartbeat_that_cannot_be_sent_harms_nothing_and_tells_no_secret
     told = capsys.readouterr()
     assert "heartbeat.failed" in told.out + told.err
     assert "very-secret" not in told.out + told.err
-
-
-@contextmanager
-def refused(url: str) -> Iterator[None]:
-    """Nobody gets into this database any more, and whoever is in it is thrown out."""
-    name = conninfo_to_dict(url)["dbname"]
-    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as admin:
-        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        try:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-            yield
-        finally:
-            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
 
 class Beats:

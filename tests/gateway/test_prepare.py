@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway import serve
 from gateway.app import Gateway
 from gateway.clock import pause
 from gateway.embedded import Broker
+from tests.support.databases import refused
 from tests.support.world import settings_for
-
-
-@contextmanager
-def away(url: str) -> Iterator[None]:
-    """Nobody gets into this database any more."""
-    name = conninfo_to_dict(url)["dbname"]
-    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as admin:
-        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        try:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-            yield
-        finally:
-            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
 
 async def test_it_waits_for_a_database_that_went_away_when_its_tables_were_made(
@@ -41,7 +25,7 @@ async def test_it_waits_for_a_database_that_went_away_when_its_tables_were_made(
     monkeypatch.setattr(serve, "_migrate", migrate)
     monkeypatch.setattr(serve, "DATABASE_WAIT", 0.1)
     gateway = Gateway(settings_for(broker, None, None), migrated_url, roles=("engine",))
-    with away(migrated_url):
+    with refused(migrated_url):
         preparing = asyncio.create_task(serve.prepare(gateway, migrated_url))
         await made.wait()
         await pause(0.5)

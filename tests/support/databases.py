@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.embedded import EmbeddedPostgres
 
@@ -137,6 +138,19 @@ def server() -> Iterator[Server]:
         return
     with short_folder(within=_quick_place()) as folder, EmbeddedPostgres(folder, durable=False) as postgres:
         yield from _closing(Server(postgres.url_of("postgres")))
+
+
+@contextmanager
+def refused(url: str) -> Iterator[None]:
+    """Nobody gets into this database any more, and whoever is in it is thrown out."""
+    name = conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            yield
+        finally:
+            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
 
 def _quick_place() -> Path:
