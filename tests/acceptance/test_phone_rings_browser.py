@@ -6,6 +6,7 @@ encrypted, is handed to the service worker as the browser would.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +21,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from gateway.embedded import LOOPBACK, Broker, free_port
 from tests.acceptance.test_phone_browser import PHONE, _sign_in, site
 from tests.support.push_service import Phone, PushService
-from tests.support.ringing import Ringing, ringing
+from tests.support.ringing import Ringing, ringing, taken_over
 from tests.support.world import World, world
 
 SUBSCRIBING = """(subscriptions) => {
@@ -270,6 +271,7 @@ async def test_an_answer_without_a_network_reaches_the_gateway_later_with_its_ti
     await town.says(home.fall_alarm, "fall")
     fall = await town.alert("fall")
     await page.goto(f"{address}/alerts/{fall['uid']}")
+    await taken_over(page)
     await page.context.set_offline(True)
     await page.get_by_role("button", name="Jeg tar den").tap()
     await expect(page.locator("#outbox .waits")).to_contain_text("venter på nett")
@@ -291,6 +293,7 @@ async def test_a_colleague_who_took_it_meanwhile_is_told_of_plainly(karis: Karis
     await town.says(home.fall_alarm, "fall")
     fall = await town.alert("fall")
     await page.goto(f"{address}/alerts/{fall['uid']}")
+    await taken_over(page)
     await page.context.set_offline(True)
     await page.get_by_role("button", name="Jeg tar den").tap()
     await expect(page.locator("#outbox .waits")).to_have_count(1)
@@ -310,12 +313,17 @@ async def test_an_answer_of_which_the_reply_was_lost_is_no_second_answer(karis: 
     fall = await town.alert("fall")
     await page.goto(f"{address}/alerts/{fall['uid']}")
 
+    await taken_over(page)
+    lost = asyncio.Event()
+
     async def lose_the_reply(route: Any) -> None:
         await route.fetch(max_redirects=0)
         await route.abort()
+        lost.set()
 
     await page.route("**/answer", lose_the_reply)
     await page.get_by_role("button", name="Jeg tar den").tap()
+    await asyncio.wait_for(lost.wait(), 15)
     await expect(page.locator("#outbox li")).to_have_count(1)
     assert (await town.alert("fall"))["stage"] == "claimed"
     await page.reload()

@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page
 
+from tests.support.ringing import taken_over
 from tests.web import fake
 from tests.web.conftest import Served
 
@@ -33,7 +34,8 @@ async def open_page(browser: Browser, served: Served, **options: Any) -> AsyncIt
 
 
 async def watching(page: Page, front: fake.FakeFront) -> None:
-    """Wait until the page listens."""
+    """Wait until the page listens, and its service worker has its requests."""
+    await taken_over(page)
     for _ in range(800):
         if front.watching:
             await page.wait_for_timeout(150)

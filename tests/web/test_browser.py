@@ -285,6 +285,34 @@ async def test_tapping_again_before_it_is_sent_is_one_answer(
     assert len({key for *_, key in front.taken}) == 1
 
 
+HELD_UP = """async () => {
+  const { told } = outbox;
+  const looking = new Promise((looks) => {
+    outbox.told = () => { looks(); outbox.told = told; return new Promise((go) => { self.goOn = () => go([]); }); };
+  });
+  new BroadcastChannel("hjemmevakt-outbox").postMessage("changed");
+  await looking;
+}"""
+KEPT = """async () => {
+  const shown = { label: "Jeg tar den", title: "Fall", path: location.pathname };
+  await outbox.keep(outbox.answer("no such alert", {}, "key", await outbox.known("person"), shown, Date.now()));
+}"""
+
+
+async def test_whoever_looked_first_at_what_waits_hides_nothing_that_came_later(
+    nurse: Page, served: Served, front: fake.FakeFront
+) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await watching(nurse, front)
+    await nurse.context.set_offline(True)
+    await nurse.evaluate(HELD_UP)
+    await nurse.evaluate(KEPT)
+    await expect(nurse.locator("#outbox .waits")).to_have_count(1)
+    await nurse.evaluate("goOn()")
+    await nurse.wait_for_timeout(200)
+    await expect(nurse.locator("#outbox .waits")).to_have_count(1)
+
+
 async def test_what_a_colleague_did_meanwhile_is_told_plainly(
     nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
 ) -> None:

@@ -16,6 +16,7 @@ const GLAD = 20_000;
 const able = "serviceWorker" in navigator;
 const rings = able && "PushManager" in window && "Notification" in window;
 let state;
+let looks = 0;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const hhmm = (moment) =>
@@ -168,10 +169,12 @@ async function flush() {
   await look();
 }
 
-// What waits and what became of it, on every page; live.js looks, too.
+// What waits and what became of it, on every page; live.js looks, too. Who looks last shows it, whoever is done first.
 async function look() {
+  const turn = (looks += 1);
   const waiting = (await outbox.waiting()).filter((each) => each.kind !== "receipt" && mine(each));
   const told = (await outbox.told()).filter(mine);
+  if (turn !== looks) return;
   section.replaceChildren(...waiting.map((each) => line(each, "waits")), ...told.map((each) => line(each, each.outcome)));
   section.hidden = !section.childElementCount;
   document.dispatchEvent(new CustomEvent("outbox", { detail: waiting.map((each) => each.id) }));
