@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Page, Worker
 
-READY = "navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller !== null)"
+READY = "navigator.serviceWorker.ready.then(({ active }) => active.state === 'activated')"
 SHOWN = """async () => (await inTurn(() => self.registration.getNotifications())).map((each) => ({
   title: each.title, body: each.body, tag: each.tag, silent: each.silent, stays: each.requireInteraction,
   language: each.lang, data: each.data, actions: each.actions.map(({ action, title }) => [action, title]),
@@ -62,8 +62,9 @@ class Ringing:
 
 
 async def taken_over(page: Page) -> None:
-    """The page has been opened: wait until the service worker has its requests. Of one that is made while it takes them over
-    DevTools may tell nothing, neither a route nor a response, though it is made and answered (seen once in a hundred)."""
+    """The page has been opened: wait until the service worker has its requests, if it takes them: it leaves a page that was loading
+    when it became active as it is until the next. Of a request that is made while it takes over DevTools may tell nothing, neither
+    a route nor a response, though it is made and answered (seen once in a hundred)."""
     while not await page.evaluate(READY):
         await page.wait_for_timeout(25)
 
