@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from alerts.command import State
 from tests.conftest import CHROMIUM_FLAGS
+from tests.support.ringing import taken_over
 from tests.web import fake, fake_alerts, fake_people, fake_rules, fake_signs
 from tests.web.browsing import PHONE, open_page, watching
 from tests.web.conftest import Served
@@ -498,6 +499,7 @@ async def test_minutes_tick(nurse: Page, served: Served) -> None:
     await nurse.clock.install(time=fake_people.NOW + timedelta(days=3))
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await expect(nurse.locator("time[data-ago]")).to_have_text("4 min siden")
+    await taken_over(nurse)
     await nurse.route("**/*fragment=1", lambda route: route.abort())
     await nurse.clock.fast_forward(3 * 60_000)
     await expect(nurse.locator("time[data-ago]")).to_have_text("7 min siden")
@@ -508,6 +510,7 @@ async def test_a_position_gets_old_before_the_eyes(nurse: Page, served: Served) 
     await nurse.goto(f"{served.url}/alerts/{fake_alerts.out_of_doors().id}")
     old = nurse.locator("#position [data-shows-at]")
     await expect(old).to_be_hidden()
+    await taken_over(nurse)
     await nurse.route("**/*fragment=1", lambda route: route.abort())
     await nurse.clock.fast_forward(13 * 60_000)
     await expect(old).to_be_visible()
