@@ -61,7 +61,11 @@ def _logs_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[databases.Server]:
-    """The server on which this worker's databases live."""
+    """The server on which this worker's databases live. Here gateway, devices and test are one process among others': that it
+    stands still in a transaction for five seconds only says that the machine is busy."""
+    from gateway.store import db  # noqa: PLC0415 - tests without a database do not need it
+
+    db.OPTIONS["idle_in_transaction_session_timeout"] = "1min"
     with databases.server() as server:
         yield server
 

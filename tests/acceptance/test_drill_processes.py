@@ -158,8 +158,8 @@ async def _child(pid: int, name: str) -> int:
     async with asyncio.timeout(60):
         while True:
             for each in Path(f"/proc/{pid}/task").glob("*/children"):
-                for child in each.read_text().split():
-                    with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                    for child in each.read_text().split():
                         words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
                         if words[0].endswith(name.encode()) and b"--exit-on-error" in words:
                             return int(child)
