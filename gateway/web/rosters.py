@@ -202,7 +202,7 @@ class RosterPages(Part):
         ]
         if not zones:
             raise NotFound("not_found", "there is no zone whose roster you plan")
-        zone, today = chosen_zone(zones, asked.get("zone", "")), self._now().date()
+        zone, today = chosen_zone(zones, asked.get("zone", "")), self._now().astimezone(OSLO).date()
         return self._page(
             request,
             "roster_import.html",

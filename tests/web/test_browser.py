@@ -224,11 +224,21 @@ async def test_the_lock_is_asked_without_javascript(browser: Browser, served: Se
 
 
 async def test_a_button_that_has_just_changed_takes_no_tap(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+    settling = nurse.locator("#answers[data-settling]")
+    await nurse.clock.install(time=fake_people.NOW)
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await watching(nurse, front)
+    await nurse.clock.pause_at(fake_people.NOW + timedelta(minutes=5))
     front.change(FALL, holder=fake_people.KARI, stage="claimed", answers=["take_over"])
-    await expect(nurse.locator("#answers[data-settling]")).to_have_count(1)
+    await expect(settling).to_have_count(1)
     assert await nurse.locator("#answers").evaluate("each => getComputedStyle(each).pointerEvents") == "none"
+    await nurse.clock.run_for(600)
+    front.change(FALL, answers=["take_over", "close"])
+    await expect(nurse.locator("#answer-close")).to_be_attached()
+    await nurse.clock.run_for(600)
+    await expect(settling).to_have_count(1)
+    await nurse.clock.run_for(200)
+    await expect(settling).to_have_count(0)
     await nurse.get_by_role("button", name="Ta over").tap()
     await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
 
@@ -442,7 +452,7 @@ async def test_all_of_it_works_without_javascript(browser: Browser, served: Serv
         await page.get_by_label("Gi videre til").select_option("Kari Nordbø")
         await page.locator("#answer-hand_over button").click()
         assert [request.answer for _, request, _ in front.taken] == ["claim", "hand_over"]
-        assert await page.locator("noscript meta").count() == 1
+        await expect(page.locator("noscript meta")).to_have_count(1)
 
 
 async def test_all_of_it_works_with_a_keyboard(browser: Browser, served: Served, front: fake.FakeFront) -> None:

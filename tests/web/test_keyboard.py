@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from playwright.async_api import Browser, Page, expect
@@ -90,7 +91,8 @@ async def test_a_new_alert_is_said_once(browser: Browser, served: Served, front:
             await expect(page.get_by_text("Kari Nordbø").first).to_be_visible()
             assert await page.evaluate("window.said") == ["Nytt varsel: Fall, Solveig Haugland"]
             assert (await page.title()).startswith("(2) ")
-        front.watching = 0
+        while front.watching:  # the other page has gone, and its stream goes
+            await asyncio.sleep(0.01)
 
 
 async def test_a_desk_is_walked_with_the_arrows(browser: Browser, served: Served, front: fake.FakeFront) -> None:

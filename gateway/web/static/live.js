@@ -100,6 +100,7 @@ async function fetchPage() {
   const text = await response.text();
   while (Date.now() - touchedAt < LONGEST_TOUCH) await new Promise((resolve) => setTimeout(resolve, 50));
   if (answers === before) show(new DOMParser().parseFromString(text, "text/html"));
+  else again = true; // it may tell of the time before the answer, which may have failed
 }
 
 const signedOut = (response) => response.redirected && new URL(response.url).pathname === "/sign-in";
@@ -160,11 +161,14 @@ function outline() {
 const shape = (part) => [...part.querySelectorAll(".button, [data-name]")].map((each) => each.textContent.trim()).join("|");
 const stage = () => document.querySelector("[data-stage] .now")?.textContent.replace(/\s+/g, " ").trim();
 
+const settling = new WeakMap();
+
 function settle(before) {
   for (const part of document.querySelectorAll("[data-settle]")) {
     if (before.settles.get(part.id) === shape(part)) continue;
     part.dataset.settling = "";
-    setTimeout(() => delete part.dataset.settling, SETTLING);
+    clearTimeout(settling.get(part));
+    settling.set(part, setTimeout(() => delete part.dataset.settling, SETTLING));
   }
 }
 

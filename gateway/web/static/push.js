@@ -104,7 +104,7 @@ async function subscribe(asked, { anew = false } = {}) {
   const was = renewed.person === own.person ? renewed.id : null;
   const { id, broken } = await api("PUT", "subscription", { endpoint, keys, replaces, id: was, asked });
   await outbox.know("endpoint", endpoint);
-  await outbox.know("renewed", { endpoint, person: own.person, at: Date.now(), id });
+  await outbox.know("renewed", { endpoint, person: own.person, at: broken ? 0 : Date.now(), id });
   return broken;
 }
 

@@ -261,9 +261,10 @@ async function file(request) {
 }
 
 async function page(event, url) {
+  const asked = forgotten;
   try {
     const response = await Promise.race([fetch(event.request), patience()]);
-    if (url.pathname === LIST_AT && !url.search) event.waitUntil(response.ok ? keepList(response.clone()) : forgetList(response));
+    if (url.pathname === LIST_AT && !url.search) event.waitUntil(response.ok ? keepList(response.clone(), asked) : forgetList(response));
     return response;
   } catch {
     return (url.pathname === LIST_AT || url.pathname === "/" ? await list() : null) ?? caches.match(OFFLINE, { cacheName: FILES });
@@ -274,32 +275,55 @@ const patience = () => new Promise((_, reject) => setTimeout(() => reject(new Er
 
 // What a page in use fetches is what the list shows now.
 async function fragment(event) {
+  const asked = forgotten;
   const response = await fetch(event.request);
-  if (response.ok && !response.redirected) event.waitUntil(renewList(response.clone()));
+  if (response.ok && !response.redirected) event.waitUntil(renewList(response.clone(), asked));
   return response;
 }
 
 const keptList = () => caches.match(LIST_AT, { cacheName: LIST });
 
-async function keepList(response) {
+// Whatever is done to it is done in order, and what was asked for before it was forgotten is not kept afterwards.
+let forgotten = 0;
+let keeping = Promise.resolve();
+
+function inOrder(work) {
+  keeping = keeping.catch(() => undefined).then(work);
+  return keeping;
+}
+
+async function keepList(response, asked) {
   const text = await response.text();
-  const headers = new Headers(response.headers);
+  await inOrder(() => put(text, response.headers, asked));
+}
+
+async function renewList(response, asked) {
+  const fresh = await response.text();
+  if (!fresh.includes("<main")) return;
+  await inOrder(async () => {
+    const kept = await keptList();
+    if (!kept) return;
+    const whole = (await kept.text()).replace(/<main[\s\S]*<\/main>/, () => fresh.trim());
+    await put(whole, kept.headers, asked);
+  });
+}
+
+async function put(text, given, asked) {
+  if (asked !== forgotten) return;
+  const headers = new Headers(given);
   headers.delete("Vary");
   headers.set("X-As-Of", new Date().toISOString());
   await (await caches.open(LIST)).put(LIST_AT, new Response(text, { headers }));
 }
 
-async function renewList(response) {
-  const kept = await keptList();
-  const fresh = await response.text();
-  if (!kept || !fresh.includes("<main")) return;
-  const whole = (await kept.text()).replace(/<main[\s\S]*<\/main>/, () => fresh.trim());
-  await keepList(new Response(whole, { headers: kept.headers }));
+function dropList() {
+  forgotten += 1;
+  return inOrder(() => caches.delete(LIST));
 }
 
 // Nobody is signed in any more: the list leads to the sign-in.
-const forgetList = (response) => (response.type === "opaqueredirect" ? caches.delete(LIST) : undefined);
-const forget = () => Promise.allSettled([caches.delete(LIST), outbox.forget()]);
+const forgetList = (response) => (response.type === "opaqueredirect" ? dropList() : undefined);
+const forget = () => Promise.allSettled([dropList(), outbox.forget()]);
 
 // The list as it last was, marked with the time it is from; nothing after twelve hours.
 async function list() {
