@@ -69,10 +69,16 @@ async def probe(place: Place, clock: Clock, messages: int) -> Found:
     try:
         async with asyncio.timeout(LONGEST + messages / 100):
             found = await _probe(place, clock, messages)
-            if found.session_kept and found.came == found.sent and found.in_order:
+            if (
+                found.session_kept
+                and found.came == found.sent
+                and found.in_order
+                and found.ahead >= min(AHEAD, found.came)
+            ):
                 return found
             # Somebody who tries it at the same time ends our session, and perhaps makes it anew: it is there, and what was
-            # sent meanwhile is not. So nothing is said against a broker before it was tried where nobody else is.
+            # sent meanwhile is not; and one that is busy may pause as if it waited for us. So nothing is said against a broker
+            # before it was tried again, and where nobody else is.
             # The witness it found is of before, while the second trial finds what the first one has left.
             log.info("broker.tried_again", sent=found.sent, came=found.came, kept=found.session_kept)
             alone = replace(place, name=f"{place.name}-{uuid4().hex[:8]}")
