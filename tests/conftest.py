@@ -23,7 +23,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from gateway.embedded import Broker
 from tests.support import databases, logs, mail, order, parts, timescale_server
@@ -31,6 +31,7 @@ from tests.support import databases, logs, mail, order, parts, timescale_server
 # Where a change is judged, the examples are the same each time; elsewhere every run looks at new ones.
 hypothesis.settings.register_profile("hjemmevakt", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("hjemmevakt")
+expect.set_options(timeout=30_000)
 databases.named_server()
 logs.plain()
 
@@ -40,7 +41,8 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """From now on there is."""
+    """From now on there is, but not among what was collected: to look through that would stop the first tests for a second."""
+    gc.freeze()
     gc.enable()
 
 

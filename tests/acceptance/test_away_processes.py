@@ -95,7 +95,7 @@ async def test_a_broker_that_was_away_is_found_again_with_our_session(
             assert not await alerts(migrated_url, "session_lost")
 
             async def heard_again() -> bool:
-                return [each["stage"] for each in await alerts(migrated_url, "site_deaf")] == ["closed"]
+                return {each["stage"] for each in await alerts(migrated_url, "site_deaf")} == {"closed"}
 
             await eventually(heard_again, "the incident «site deaf» is over")
 
@@ -123,7 +123,9 @@ async def test_a_broker_that_stands_still_is_noticed_and_nothing_is_lost(
     await seeded(migrated_url, 4)
     homes = Homes(own_broker, await devices_of(migrated_url))
     assert own_broker.pid is not None
-    with GatewayProcess(tmp_path, database_url=migrated_url, mqtt_port=own_broker.port) as gateway:
+    with GatewayProcess(
+        tmp_path, database_url=migrated_url, mqtt_port=own_broker.port, canary_resident_seconds=0
+    ) as gateway:
         gateway.start()
         await gateway.connected()
         async with homes.connected():

@@ -32,7 +32,7 @@ from tests.support.rules import own, previews
 from tests.support.town import found
 from tests.support.world import connected, settings_for
 
-QUICK = {"canary_resident_seconds": 1, "canary_resident_within": 2, "deaf_seconds": 3600}
+QUICK = {"canary_resident_seconds": 1, "canary_resident_within": 5, "deaf_seconds": 3600}
 
 
 class Town:
@@ -85,7 +85,7 @@ async def town(url: str, broker: Broker, **settings: Any) -> AsyncIterator[Town]
 
 
 async def test_its_alarm_goes_the_whole_way_and_every_leg_is_timed(migrated_url: str, broker: Broker) -> None:
-    async with town(migrated_url, broker) as here:
+    async with town(migrated_url, broker, canary_resident_within=30) as here:
         for each in await here.passed(1):
             order = [
                 each[f"{leg}_at"] for leg in ("published", "stored", "queued", "leased", "handed_over", "answered")
@@ -117,7 +117,9 @@ async def test_its_alarm_goes_the_whole_way_and_every_leg_is_timed(migrated_url:
 
 async def test_nobody_sees_anything_of_it_and_a_day_later_nothing_is_left(migrated_url: str, broker: Broker) -> None:
     """Ada administers everything; she is shown everybody's alerts, devices, homes, staff, policies and figures."""
-    async with served(migrated_url, broker, start=None, **QUICK | {"canary_resident_seconds": 7}) as it:
+    async with served(
+        migrated_url, broker, start=None, **QUICK | {"canary_resident_seconds": 7, "canary_resident_within": 30}
+    ) as it:
         fall = await it.fall()
 
         async def closed() -> bool:
@@ -213,8 +215,11 @@ async def test_the_heartbeat_stops_when_the_dispatcher_is_dead_or_the_broker_is_
             (dispatcher,) = (each for each in here.gateway._tasks if each.get_name() == "dispatcher")
             dispatcher.cancel()
             await beats.stops()
-            health = await here.gateway.health()
-            assert [each.missing for each in health.canaries] == ["leased"]
+
+            async def missing() -> bool:
+                return [each.missing for each in (await here.gateway.health()).canaries] == ["leased"]
+
+            await until(missing)
 
 
 async def test_the_heartbeat_stops_when_the_database_is_gone(migrated_url: str, broker: Broker) -> None:

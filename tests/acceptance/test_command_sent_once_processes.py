@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import aiomqtt
 import httpx
+import psycopg
 
 from gateway import seed as seeding
 from gateway.embedded import Broker
@@ -23,6 +24,8 @@ from tests.support.processes import A_WHILE, GatewayProcess, Homes, eventually, 
 SEED = 20260303
 SHORT = 10
 """Seconds that a command is valid: the least there is. It ends ten seconds after that at the latest."""
+LONGER = 20
+"""The same where a gateway has to start meanwhile."""
 LOCKS = 5
 
 
@@ -120,19 +123,18 @@ async def test_killed_between_marked_as_sent_and_sent(migrated_url: str, own_bro
         gateway.start()
         await gateway.connected()
         async with at_the_door(migrated_url, own_broker, gateway) as door:
-            await _commits_take_long(migrated_url)
-            async with gateway.signed_in(door.who) as client:
-                command = await door.asks(client, door.locks[0])
-            await eventually(lambda: _committing(migrated_url), "it is marked as sent, and being committed")
-            assert (await door.commands())[command]["state"] == "requested", "nobody sees it yet"
-            gateway.kill9()
+            async with commits_wait(migrated_url), gateway.signed_in(door.who) as client:
+                command = await door.asks(client, door.locks[0], LONGER)
+                await eventually(lambda: _committing(migrated_url), "it is marked as sent, and being committed")
+                assert (await door.commands())[command]["state"] == "requested", "nobody sees it yet"
+                gateway.kill9()
 
             async def marked() -> bool:
                 state: str = (await door.commands())[command]["state"]
                 return state == "sent"
 
             await eventually(marked, "the database has it all the same")
-            await rows(migrated_url, "DROP TRIGGER slow ON command")
+            await rows(migrated_url, "DROP TRIGGER waits ON command")
             await rows(migrated_url, "UPDATE gateway SET lease_until = '-infinity'")
             gateway.start()
             await gateway.connected()
@@ -175,22 +177,26 @@ async def test_killed_again_and_again_each_command_is_sent_once_at_most(
         assert "Traceback" not in gateway.said
 
 
-async def _commits_take_long(url: str) -> None:
-    """Marking a command as sent takes two seconds to commit: time enough to die in."""
+@asynccontextmanager
+async def commits_wait(url: str) -> AsyncIterator[None]:
+    """Within the block what marks a command as sent waits in its commit: time enough to die in."""
     await rows(
         url,
-        """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-           $$ BEGIN PERFORM pg_sleep(2); RETURN NEW; END $$""",
+        """CREATE FUNCTION waits() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$""",
     )
     await rows(
         url,
-        """CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON command DEFERRABLE INITIALLY DEFERRED
-           FOR EACH ROW WHEN (NEW.state = 'sent') EXECUTE FUNCTION slow()""",
+        """CREATE CONSTRAINT TRIGGER waits AFTER UPDATE ON command DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW WHEN (NEW.state = 'sent') EXECUTE FUNCTION waits()""",
     )
+    async with await psycopg.AsyncConnection.connect(url) as holder:
+        await holder.execute("SELECT pg_advisory_xact_lock(1)")
+        yield
 
 
 async def _committing(url: str) -> bool:
-    return bool(await rows(url, "SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'"))
+    return bool(await rows(url, "SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'advisory'"))
 
 
 async def _told(url: str, door: Door) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from gateway import dispatcher
 from gateway.clock import pause
 from gateway.embedded import Broker
 from tests.support.mail import MailServer
@@ -87,8 +88,9 @@ async def _fall_paged_but_not_sent(town: World) -> None:
 
 
 async def test_an_answer_while_a_page_is_being_sent_stops_all_others(
-    migrated_url: str, broker: Broker, slow: SlowMailServer
+    migrated_url: str, broker: Broker, slow: SlowMailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(dispatcher, "RENEW_SECONDS", 60.0)  # nobody looks again while the mail server is at it
     async with by_mail(migrated_url, broker, slow) as town:
         await town.contact("Kari", "email", "kari.privat@example.org", 2)
         await _fall_paged_but_not_sent(town)

@@ -132,9 +132,13 @@ async def test_what_is_cut_short_is_refused_until_it_is_whole(
             str(COMMAND), "restore", str(file), env=environment(database_url=url, data_folder=tmp_path),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        child = await _child(cut.pid, "pg_restore")
-        os.kill(child, signal.SIGKILL)
-        _, said = await cut.communicate()
+        try:
+            os.kill(await _child(cut.pid, "pg_restore"), signal.SIGKILL)
+            _, said = await cut.communicate()
+        finally:
+            with suppress(ProcessLookupError):
+                cut.kill()
+            await cut.wait()
         assert (cut.returncode, "pg_restore failed" in said.decode()) == (2, True)
         for refused in (migrate, pending):
             with pytest.raises(HalfRestored, match="a restore into this database has not ended"):

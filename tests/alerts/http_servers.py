@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.alerts.mail_servers import LOOPBACK
+from gateway.embedded import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-LOOPBACK = "127.0.0.1"
+from gateway.embedded import LOOPBACK, free_port
 
 
 @dataclass
@@ -123,9 +123,3 @@ def takes_and_never_says_goodbye(connection: socket.socket, stop: threading.Even
             in_data = line.startswith(b"DATA")
             reply = b"354 go on\r\n" if in_data else b"250 ok\r\n"
         connection.sendall(reply)
-
-
-def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port

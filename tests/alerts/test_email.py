@@ -16,11 +16,10 @@ from pydantic import ValidationError
 
 from alerts.channels import Outgoing, load_channel
 from alerts.delivery import Failed, HandedOver
+from gateway.embedded import LOOPBACK, free_port
 from tests.alerts.mail_servers import (
-    LOOPBACK,
     PostOffice,
     drips,
-    free_port,
     hangs_up,
     opened,
     says_nothing,

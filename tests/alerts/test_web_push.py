@@ -25,7 +25,8 @@ from alerts.delivery import Failed, HandedOver, SendResult
 from alerts.model import Severity
 from alerts.subscription import Subscription, check, is_public
 from alerts.vapid import fresh_key, public_key
-from tests.alerts.mail_servers import drips, free_port, hangs_up, says_nothing, speaks_garbage, talking
+from gateway.embedded import free_port
+from tests.alerts.mail_servers import drips, hangs_up, says_nothing, speaks_garbage, talking
 from tests.support.push_service import Phone, PushService
 
 KEY = fresh_key()

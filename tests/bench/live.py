@@ -84,6 +84,8 @@ async def speaking(
         sys.executable, "-m", "tests.bench.load", way, broker.host, str(broker.port), SITE, f"--devices={devices}",
         *given, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
+    assert process.stdout is not None
+    await process.stdout.readline()  # READY, or nothing where it has ended, which is told
     devices_speak = Speaking(process, account)
     try:
         yield devices_speak

@@ -171,10 +171,15 @@ def _id(payload: bytes) -> bytes:
     return payload.split(b'"', 4)[3]
 
 
+READY = "ready"
+"""The first line: from now on it ends by SIGTERM, and tells in the second what it has done."""
+
+
 def main() -> None:
     arguments = _arguments()
     ended: list[bool] = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    print(READY, flush=True)
     said = messages(arguments.site, named(arguments.devices), arguments.seed, arguments.alarm_share)
     with Wire(arguments.host, arguments.port, f"bench-{arguments.way}") as wire:
         if arguments.way == "steady":

@@ -21,7 +21,7 @@ from tests.bench.town import Town
 from tests.support import parts, wire
 from tests.support.databases import short_folder
 
-SMALL = "--messages=7000 --devices=600 --fitted=600 --alarms=2 --behind=200 --seconds=1 --starts=1 --limit=90 --still=1"
+SMALL = "--messages=7000 --devices=600 --fitted=600 --alarms=2 --behind=200 --seconds=3 --starts=1 --limit=90 --still=3"
 SIZE = {"rss_mb", "ready_s"}
 """The leg runs beside the ones that lose something: each start of a gateway takes seconds."""
 MEASURED = set(report.AIMS) - {"node_red_per_s"} - SIZE
@@ -51,7 +51,6 @@ async def test_the_bench_runs_to_its_end_and_loses_nothing() -> None:
     assert all(figures[name] > 0 for name in MEASURED - {"lost", "duplicated"}), said
     assert (figures["lost"], figures["duplicated"]) == (0, 0)
     assert "processors used" in said or "fewer than the 2 that the aims are for" in said
-    assert "not reached: alarm_load_per_s is not" in said, "with so little behind it nothing is shown"
 
 
 async def test_what_is_lost_doubled_or_never_a_page_is_told_and_the_legs_end(
@@ -59,7 +58,7 @@ async def test_what_is_lost_doubled_or_never_a_page_is_told_and_the_legs_end(
 ) -> None:
     parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
     parts.program("mosquitto_sub (apt: mosquitto-clients)", "mosquitto_sub")
-    given = _arguments([*SMALL.split(), "--only=size,drain,alarms", "--messages=3000", "--limit=60"])
+    given = _arguments([*SMALL.split(), "--only=size,drain,alarms", "--messages=3000", "--limit=300"])
     given.page_limit = 0.3
     with short_folder() as folder, EmbeddedPostgres(folder / "postgres", durable=False) as postgres:
         bench = Bench(given, Leaky(postgres, folder, Accounts(given.still)))
@@ -121,7 +120,7 @@ async def test_a_loop_counts_what_it_says_twice_once(own_broker: Broker) -> None
         wire.Wire(own_broker.host, own_broker.port, "gateway") as gateway,
     ):
         gateway.subscribe("hv/v1/oslo/+/+/event")
-        loop = asyncio.to_thread(load.closed_loop, devices, "oslo", iter([twice, once, twice]), 1, 1.0, [])
+        loop = asyncio.to_thread(load.closed_loop, devices, "oslo", iter([twice, once, twice]), 1, 4.0, [])
         receipts = asyncio.create_task(asyncio.to_thread(_receipts, gateway, 3))
         told = await loop
         await receipts

@@ -270,7 +270,7 @@ async def test_a_gateway_tries_its_broker_once_in_each_connection(migrated_url: 
 
     async with gateway.running():
         await until(lambda: all(worker.connected for worker in gateway.lanes.values()) and bool(gateway.lanes))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await tried():
                 await asyncio.sleep(0.1)
         health = await gateway.health()

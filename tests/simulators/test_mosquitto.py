@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,7 +22,7 @@ from devices.dialects.native import DIALECT, parse_topic, topic_of
 from devices.model import DeviceAddress, Lane, Message
 from gateway.embedded import Broker as Server
 from simulators.cli import main
-from simulators.clock import live
+from simulators.clock import Clock, live
 from simulators.device import Habits, Patience
 from simulators.home import Fitting, Life
 from simulators.link import Broker, receipt_id
@@ -44,9 +45,16 @@ def options(server: Server, site: str, *devices: Fitting, **more: Any) -> Option
     return Options(site=site, devices=devices, broker=Broker(server.host, server.port), **{**calm, **more})
 
 
+def at_night() -> Clock:
+    """The clock of a town in which nothing happens by itself, whatever the hour is here."""
+    now = datetime.now(UTC)
+    later = now.replace(hour=1, minute=30) - now
+    return Clock(lambda: datetime.now(UTC) + later, asyncio.sleep)
+
+
 @asynccontextmanager
 async def running(wanted: Options) -> AsyncIterator[Simulation]:
-    simulation = Simulation(wanted, live())
+    simulation = Simulation(wanted, at_night())
     task = asyncio.ensure_future(simulation.run())
     try:
         yield simulation
@@ -132,6 +140,7 @@ async def test_an_alarm_is_sent_again_until_its_receipt_and_no_longer(
 
         generous.add("fall")
         await eventually(lambda: not simulation.outstanding("fa-1"))
+        await asyncio.sleep(0.5)  # one more may have been on its way
         sent = len(gateway.of("fall"))
         await asyncio.sleep(1.0)
         assert len(gateway.of("fall")) == sent, "silence after the receipt"
@@ -262,7 +271,7 @@ async def test_the_command_ends_with_a_report(
         out, err = await asyncio.wait_for(process.communicate(), 20)
     assert (process.returncode, err) == (0, b"")
     assert b"1 devices at" in out
-    assert b"said 0, receipted 0, outstanding 0" in out
+    assert re.search(rb"said (\d), receipted \1, outstanding 0", out), "but what the hour brings"
 
 
 async def test_somebody_falls_from_the_command_line(broker: Server, site: str, tmp_path: Path) -> None:
@@ -327,7 +336,7 @@ async def test_a_simulated_lock_obeys_over_mqtt(broker: Server, site: str) -> No
         await listening.wait()
         async with running(options(broker, site, lock)), aiomqtt.Client(broker.host, broker.port) as gateway:
             await _until(lambda: "heartbeat" in ears.types())
-            now = live().now()
+            now = at_night().now()
             for command_id, name, until in (
                 ("c-1", "unlatch", now + timedelta(minutes=1)),
                 ("c-1", "unlatch", now + timedelta(minutes=1)),

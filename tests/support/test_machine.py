@@ -38,12 +38,15 @@ def test_who_waits_for_a_processor_is_seen() -> None:
 
 
 def test_who_only_sleeps_was_not_kept_waiting() -> None:
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    program = "import time; print(flush=True); time.sleep(60)"
+    sleeper = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert sleeper.stdout is not None
+    sleeper.stdout.readline()  # what it waits for a processor until then is no sleep
     try:
         with watched([sleeper.pid]) as machine:
             time.sleep(1.5)
     finally:
         sleeper.kill()
-        sleeper.wait()
+        sleeper.communicate()
     assert machine.kept_waiting < STOOD_STILL
     assert not machine.excuses(0.1) or machine.late >= STOOD_STILL

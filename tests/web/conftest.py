@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from gateway.api.app import problem_response
 from gateway.api.routes import alerts
 from gateway.clock import ControlledClock
+from gateway.embedded import free_port
 from gateway.errors import Problem
 from gateway.settings import load
 from gateway.web import demo, html, pages
@@ -109,10 +109,7 @@ class Served:
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(web: FastAPI) -> AsyncIterator[Served]:
     """The pages for a real browser."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    served = Served(web, port)
+    served = Served(web, free_port())
     await served.start()
     yield served
     await served.stop()

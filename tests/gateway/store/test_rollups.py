@@ -283,7 +283,7 @@ async def test_one_reckons_at_a_time(migrated_url: str) -> None:
 async def waiting(town: Place, many: int) -> None:
     """Until so many connections wait for a lock."""
     query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(20):
         while len(await town.rows(query)) < many:
             await asyncio.sleep(0.02)
 
