@@ -48,7 +48,9 @@ async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: 
         assert "var/contracts/asyncapi.json" in run(contracts, folder, typed)
         assert json.loads((folder / "var/contracts/openapi.json").read_text("utf-8"))["paths"]
 
-        receipt = json.loads(run(listen + send, folder, typed))
+        patiently = listen.replace("sleep 1\n", "sleep 10\n")  # until it has subscribed, on a busy machine
+        assert patiently != listen
+        receipt = json.loads(run(patiently + send, folder, typed))
         gateway.kill9()
         waiting = asyncio.create_task(asyncio.to_thread(run, device, folder, typed))
         await asyncio.sleep(3)
