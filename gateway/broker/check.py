@@ -66,6 +66,11 @@ class Found:
     uptime: float | None
     release: str | None
 
+    @property
+    def fills_our_hands(self) -> bool:
+        """Whether it sends as much as we take before it waits for our word."""
+        return self.ahead >= min(AHEAD, self.came)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -176,7 +181,7 @@ def _tried(found: Found) -> Sequence[Finding]:
         findings.append(Finding("queue", {"sent": found.sent, "came": found.came}))
     if not found.in_order:
         findings.append(Finding("order"))
-    if found.ahead < min(AHEAD, found.came):
+    if not found.fills_our_hands:
         findings.append(Finding("ahead", {"ahead": found.ahead}))
     return findings
 

@@ -85,9 +85,9 @@ async def speaking(
         *given, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
-    await process.stdout.readline()  # READY, or nothing where it has ended, which is told
     devices_speak = Speaking(process, account)
     try:
+        await process.stdout.readline()  # READY, or nothing where it has ended, which is told
         yield devices_speak
     finally:
         if process.returncode is None:
