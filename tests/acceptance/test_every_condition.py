@@ -106,7 +106,6 @@ async def raised(town: World, one: Provoked) -> list[dict[str, Any]]:
     return await town.rows(query, one.home.dwelling, one.rule["condition"], one.rule["track"])
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("soon", [True, False], ids=["soon", "after hours"])
 @pytest.mark.parametrize("kind", sorted(kinds()))
 async def test_every_default_rule_is_reached_from_bytes_on_mqtt(

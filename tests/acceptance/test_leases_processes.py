@@ -12,8 +12,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from gateway.embedded import Broker, EmbeddedPostgres, free_port
 from gateway.seed import SITE
 from gateway.sharing import LEASE, SETTLED_AFTER
@@ -30,7 +28,6 @@ SITES = (SITE, "b", "c", "d", "e", "f")
 LONGER_THAN_A_LEASE = 6.0
 
 
-@pytest.mark.timeout(400)
 async def test_three_gateways_share_six_sites_and_outlive_each_other(
     migrated_url: str, own_broker: Broker, tmp_path: Path
 ) -> None:

@@ -312,7 +312,6 @@ async def test_an_answer_of_which_the_reply_was_lost_is_no_second_answer(karis: 
     await town.says(home.fall_alarm, "fall")
     fall = await town.alert("fall")
     await page.goto(f"{address}/alerts/{fall['uid']}")
-
     await taken_over(page)
     lost = asyncio.Event()
 

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import httpx
-import pytest
 
 from gateway.embedded import Broker
 from tests.gateway.served import Served, served
@@ -46,7 +45,6 @@ async def zone(it: Served, name: str) -> str:
     return str(row["uid"])
 
 
-@pytest.mark.timeout(180)
 async def test_each_page_is_for_those_whom_it_concerns(migrated_url: str, broker: Broker) -> None:
     async with served(migrated_url, broker) as it:
         sone, oy = await zone(it, "Sone"), await zone(it, "Øy")
@@ -67,7 +65,6 @@ async def test_each_page_is_for_those_whom_it_concerns(migrated_url: str, broker
         assert await it.town.rows("SELECT 1 FROM roster_shift WHERE start_time = '08:00' AND from_date = %s", day) == []
 
 
-@pytest.mark.timeout(180)
 async def test_a_lead_plans_by_page_alone(migrated_url: str, broker: Broker) -> None:
     async with served(migrated_url, broker) as it:
         town = it.town

@@ -2,7 +2,8 @@
 
 The mix is that of a country's quiet day: signs of life and doors, 0.1 % alarms, 1 % sent twice: half of those right behind, in
 the same batch, half so much later that the first one was stored and has been acknowledged long since. The second and the third way
-run in a process of their own (``python -m tests.bench.load``), which ends on SIGTERM and says what it did in a line of JSON.
+run in a process of their own (``python -m tests.bench.load``), which says when it is
+ready, ends on SIGTERM and says what it did in a line of JSON.
 """
 
 from __future__ import annotations

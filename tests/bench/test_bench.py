@@ -27,7 +27,6 @@ SIZE = {"rss_mb", "ready_s"}
 MEASURED = set(report.AIMS) - {"node_red_per_s"} - SIZE
 
 
-@pytest.mark.timeout(300)
 async def test_the_bench_runs_to_its_end_and_loses_nothing() -> None:
     parts.program("Mosquitto (apt: mosquitto)", "mosquitto")
     parts.program("mosquitto_sub (apt: mosquitto-clients)", "mosquitto_sub")

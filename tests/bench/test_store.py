@@ -36,7 +36,6 @@ def test_the_months_are_full_in_order_and_livelier_by_day() -> None:
     assert hours[BY_DAY.index(max(BY_DAY))] > 4 * hours[2]
 
 
-@pytest.mark.timeout(300)
 async def test_the_bench_asks_everything() -> None:
     process = await create_subprocess_exec(
         sys.executable, "-m", "tests.bench.store", "--rows=20000", "--times=2", stdout=subprocess.PIPE, stderr=subprocess.STDOUT

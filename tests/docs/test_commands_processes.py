@@ -8,8 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-
 from gateway.embedded import Broker
 from tests.docs.checkout import checkout, environment, with_environment
 from tests.docs.reference import PROTOCOL, ROOT
@@ -19,7 +17,6 @@ from tests.support.databases import Server
 from tests.support.processes import PASSWORD, GatewayProcess, alerts, command, eventually, rows, seeded
 
 
-@pytest.mark.timeout(400)
 async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: Broker, tmp_path: Path) -> None:
     """The two pages one after the other, as somebody reads them: what the one makes happen, the other sees."""
     parts.program("Mosquitto's tools (apt: mosquitto-clients)", "mosquitto_pub")

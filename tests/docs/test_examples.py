@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.docs.checkout import checkout, environment
 from tests.docs.reference import ROOT
 
@@ -49,7 +47,6 @@ def put_in(example: Path, folder: Path) -> None:
         assert applied.returncode == 0, applied.stderr
 
 
-@pytest.mark.timeout(400)
 def test_the_examples_conform_and_work(tmp_path: Path) -> None:
     folder = checkout(tmp_path)
     for name in IN_ORDER:

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.docs.checkout import checkout, environment, with_environment
 from tests.docs.reference import ROOT
@@ -105,7 +104,6 @@ def left_running(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(400)
 def test_the_demo_is_started_somebody_falls_and_ctrl_c_leaves_nothing() -> None:
     make_demo, fall = (each for each in typed() if each not in NOT_TYPED)
     with short_folder() as short:

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from gateway import health
 from gateway.metrics import METRICS
 from tests.docs.reference import ROOT
@@ -18,7 +16,6 @@ OPERATIONS = ROOT / "docs/operations.md"
 FROM_THE_NET = re.compile(r"(?:src|srcset)=\"(?:https?:)?//|<link[^>]*rel=\"stylesheet\"[^>]*href=\"(?:https?:)?//|@import\s+(?:url\()?[\"'](?:https?:)?//|url\([\"']?(?:https?:)?//")  # fmt: skip
 
 
-@pytest.mark.timeout(300)
 def test_it_is_built_without_a_warning_and_reads_nothing_from_the_net(tmp_path: Path) -> None:
     made = tmp_path / "docs"
     recipe = re.search(

@@ -53,11 +53,10 @@ def running(word: Path | str) -> list[str]:
 
 def left_running(word: Path | str) -> list[str]:
     """Those that are there yet when a server has had time to go: its file says that it has gone a moment before it is."""
-    for _ in range(200):
-        if not running(word):
-            break
+    tries = 200
+    while (found := running(word)) and (tries := tries - 1):
         time.sleep(0.05)
-    return running(word)
+    return found
 
 
 class TestPostgres:

@@ -68,7 +68,6 @@ async def sql(gateway: Gateway, *statements: str) -> list[tuple[Any, ...]]:
     return rows
 
 
-@pytest.mark.timeout(600)
 async def test_a_day_of_twelve_homes_with_faults_passes(migrated_url: str, own_broker: Broker) -> None:
     life = Life(falls_per_day=0.1, missed_per_dose=0.4, presses_per_day=0.2, smoke_per_day=0.05, out_per_night=0.1)
     trial = Trial(homes=12, days=1, seed=7, life=life, faults=parse(MANY_FAULTS, DAY))

@@ -292,7 +292,7 @@ async def test_tapping_again_before_it_is_sent_is_one_answer(
         await nurse.get_by_role("button", name="Jeg tar den").tap()
         await expect(nurse.locator("#outbox li")).to_have_count(1)
     await served.start()
-    await expect(nurse.locator("#standing .now")).to_have_text("Du har den", timeout=20_000)
+    await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
     assert len({key for *_, key in front.taken}) == 1
 
 
@@ -420,7 +420,7 @@ async def test_a_gateway_that_goes_away_and_comes_back(nurse: Page, served: Serv
     await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
     front.alerts = []
     await served.start()
-    await expect(nurse.locator("#connection")).to_be_hidden(timeout=20_000)
+    await expect(nurse.locator("#connection")).to_be_hidden()
     await expect(nurse.locator("body[data-stale]")).to_have_count(0)
     await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
 

@@ -357,6 +357,14 @@ async def test_the_recall_of_an_old_page_leaves_a_newer_one(app: Ringing) -> Non
 # Without a network ------------------------------------------------------------------------------------------------------
 
 
+RENEWED = """() => {
+  const ends = performance.getEntriesByType("resource").filter((each) => each.name.endsWith("?fragment=1")).map((each) => each.responseEnd);
+  return ends.some((each) => each > 0) ? performance.timeOrigin + Math.max(...ends) : 0;
+}"""
+"""When the page last had itself anew, in milliseconds; 0 until then."""
+KEPT_SINCE = "async (moment) => new Date((await keptList())?.headers.get('X-As-Of') ?? 0) >= moment - 1"
+
+
 async def kept_list(app: Ringing) -> None:
     """The list is kept; the first time the app was opened there was no service worker yet."""
     await app.page.goto(f"{app.origin}/alerts")
@@ -364,14 +372,6 @@ async def kept_list(app: Ringing) -> None:
     await app.page.wait_for_function(RENEWED)
     while not await app.worker.evaluate(KEPT_SINCE, await app.page.evaluate(RENEWED)):
         await app.page.wait_for_timeout(25)
-
-
-RENEWED = """() => {
-  const ends = performance.getEntriesByType("resource").filter((each) => each.name.endsWith("?fragment=1")).map((each) => each.responseEnd);
-  return ends.some((each) => each > 0) ? performance.timeOrigin + Math.max(...ends) : 0;
-}"""
-"""When the page last had itself anew, in milliseconds; 0 until then."""
-KEPT_SINCE = "async (moment) => new Date((await keptList())?.headers.get('X-As-Of') ?? 0) >= moment - 1"
 
 
 async def test_the_list_is_there_without_a_network_and_says_from_when(
@@ -388,7 +388,7 @@ async def test_the_list_is_there_without_a_network_and_says_from_when(
     await app.page.screenshot(path=screenshots / "list.png")
     front.alerts = []
     await served.start()
-    await expect(app.page.get_by_text("Ingen åpne varsler")).to_be_visible(timeout=20_000)
+    await expect(app.page.get_by_text("Ingen åpne varsler")).to_be_visible()
     await expect(connection).to_be_hidden()
 
 

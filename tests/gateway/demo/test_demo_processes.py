@@ -92,7 +92,6 @@ async def running(folder: Path, *options: str) -> AsyncIterator[Demo]:
             await demo.ends()
 
 
-@pytest.mark.timeout(300)
 async def test_a_visitor_sees_it_live_and_ctrl_c_ends_all_of_it(folder: Path) -> None:
     async with running(folder) as demo:
         await demo.says(READY)
@@ -177,7 +176,6 @@ async def _only_one(folder: Path) -> None:
     assert b"a demo runs already" in err
 
 
-@pytest.mark.timeout(300)
 async def test_a_signal_in_any_phase_leaves_nothing_behind(folder: Path) -> None:
     for phase in PHASES:
         demo = Demo(folder)
