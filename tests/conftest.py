@@ -194,7 +194,7 @@ async def phone(browser: Browser) -> AsyncIterator[Page]:
         timezone_id="Europe/Oslo",
     )
     page = await context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     yield page
     await context.close()
 

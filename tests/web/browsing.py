@@ -18,13 +18,17 @@ PHONE: dict[str, Any] = {
     "has_touch": True,
 }
 
+COUNTS = "timesShown = 0; document.addEventListener('shown', () => { timesShown += 1; });"
+"""How often a page has had itself anew since it was opened."""
+
 
 async def open_page(browser: Browser, served: Served, **options: Any) -> AsyncIterator[Page]:
     """A page with Ingrid Aase signed in. What it complains of fails the test."""
     context = await browser.new_context(locale="nb-NO", timezone_id="Europe/Oslo", **options)
     await context.add_cookies([{"name": "hjemmevakt_session", "value": "token", "url": served.url}])
+    await context.add_init_script(COUNTS)
     page = await context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -34,11 +38,10 @@ async def open_page(browser: Browser, served: Served, **options: Any) -> AsyncIt
 
 
 async def watching(page: Page, front: fake.FakeFront) -> None:
-    """Wait until the page listens, and its service worker has its requests."""
+    """Wait until the page listens and has had itself anew, as it does then, and its service worker has its requests."""
     await taken_over(page)
-    for _ in range(800):
-        if front.watching:
-            await page.wait_for_timeout(150)
+    for _ in range(1200):
+        if front.watching and await page.evaluate("timesShown"):
             return
         await page.wait_for_timeout(25)
     raise AssertionError("the page does not listen")

@@ -99,8 +99,18 @@ async function fetchPage() {
   if (!response.ok && response.status >= 500) throw new Error(String(response.status));
   const text = await response.text();
   while (Date.now() - touchedAt < LONGEST_TOUCH) await new Promise((resolve) => setTimeout(resolve, 50));
-  if (answers === before) show(new DOMParser().parseFromString(text, "text/html"));
+  if (answers === before) show(withRefusal(new DOMParser().parseFromString(text, "text/html")));
   else again = true; // it may tell of the time before the answer, which may have failed
+}
+
+// Why an answer was refused stays while what it told of stands: that somebody was faster is announced at the same moment.
+function withRefusal(page) {
+  const told = document.getElementById("refused");
+  const place = told && page.getElementById(told.parentElement.id);
+  if (!place || page.getElementById("refused") || stage(page) !== stage()) return page;
+  const at = [...told.parentElement.children].indexOf(told);
+  place.insertBefore(page.importNode(told, true), place.children[at] ?? null);
+  return page;
 }
 
 const signedOut = (response) => response.redirected && new URL(response.url).pathname === "/sign-in";
@@ -159,7 +169,7 @@ function outline() {
 }
 
 const shape = (part) => [...part.querySelectorAll(".button, [data-name]")].map((each) => each.textContent.trim()).join("|");
-const stage = () => document.querySelector("[data-stage] .now")?.textContent.replace(/\s+/g, " ").trim();
+const stage = (page = document) => page.querySelector("[data-stage] .now")?.textContent.replace(/\s+/g, " ").trim();
 
 const settling = new WeakMap();
 
@@ -307,7 +317,7 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
 window.addEventListener("pagehide", () => source?.close());
-window.addEventListener("offline", lost);
+window.addEventListener("offline", () => { source?.close(); lost(); }); // what still comes in does not say that we get out
 window.addEventListener("online", connect);
 clockAhead = Date.now() - new Date(main().dataset.now);
 setInterval(tick, 10_000);
