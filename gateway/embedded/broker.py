@@ -34,7 +34,7 @@ LOOPBACK = "127.0.0.1"
 _PORTS = range(20_000, 32_000)
 """Below those of which systems give one to whoever asks for any: nobody is given it before it is bound. Each process begins at
 another place, and gives none twice for long."""
-_next_port = itertools.count(37 * os.getpid())
+_next_port = itertools.count(3001 * os.getpid())
 
 
 def free_port() -> int:

@@ -85,7 +85,7 @@ async def town(url: str, broker: Broker, **settings: Any) -> AsyncIterator[Town]
 
 
 async def test_its_alarm_goes_the_whole_way_and_every_leg_is_timed(migrated_url: str, broker: Broker) -> None:
-    async with town(migrated_url, broker, canary_resident_within=30) as here:
+    async with town(migrated_url, broker, canary_resident_seconds=5, canary_resident_within=30) as here:
         for each in await here.passed(1):
             order = [
                 each[f"{leg}_at"] for leg in ("published", "stored", "queued", "leased", "handed_over", "answered")
@@ -95,7 +95,8 @@ async def test_its_alarm_goes_the_whole_way_and_every_leg_is_timed(migrated_url:
 
         alert = (await here.rows("SELECT * FROM alert WHERE condition = 'fall' ORDER BY id"))[0]
         pages = await here.rows(
-            "SELECT state, received_at, shown_at, answered_at FROM page WHERE alert_id = %s", alert["id"]
+            "SELECT state, received_at, shown_at, answered_at FROM page WHERE alert_id = %s ORDER BY id",
+            alert["id"],
         )
         assert {each["state"] for each in pages} == {"answered"}
         assert pages[0]["received_at"] <= pages[0]["shown_at"] <= pages[0]["answered_at"]
@@ -148,7 +149,8 @@ async def test_nobody_sees_anything_of_it_and_a_day_later_nothing_is_left(migrat
         assert [each["uid"] for each in await it.town.rows("SELECT uid FROM alert WHERE uid = %s", fall)] == [fall]
         left = await it.town.rows(
             """SELECT 1 FROM alert a JOIN zone z ON z.id = a.zone_id AND z.kind = 'canary' WHERE a.closed_at IS NOT NULL
-               AND a.closed_at < now() - interval '2 s'"""
+               AND a.closed_at < %s""",
+            tomorrow.now() - timedelta(days=1, seconds=3),
         )
         assert left == []
 

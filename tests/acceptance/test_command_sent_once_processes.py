@@ -24,7 +24,7 @@ from tests.support.processes import A_WHILE, GatewayProcess, Homes, eventually, 
 SEED = 20260303
 SHORT = 10
 """Seconds that a command is valid: the least there is. It ends ten seconds after that at the latest."""
-LONGER = 20
+LONGER = 40
 """The same where a gateway has to start meanwhile."""
 LOCKS = 5
 
@@ -182,7 +182,7 @@ async def commits_wait(url: str) -> AsyncIterator[None]:
     """Within the block what marks a command as sent waits in its commit: time enough to die in."""
     await rows(
         url,
-        """CREATE FUNCTION waits() RETURNS trigger LANGUAGE plpgsql AS
+        """CREATE FUNCTION waits() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
            $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$""",
     )
     await rows(

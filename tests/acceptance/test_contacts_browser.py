@@ -59,7 +59,9 @@ async def test_a_phone_is_added_by_a_code_and_a_contact_tested_on_it(
 
         # The desk ends the phone's session, as if it were lost.
         await desk.goto(f"{address}/me/contacts")
-        await desk.get_by_role("button", name=re.compile("^Logg ut der")).click()
+        there = desk.get_by_role("button", name=re.compile("^Logg ut der"))
+        await there.click()
+        await expect(there).to_have_count(0)
         await phone.reload()
         await expect(phone.get_by_label("Passord")).to_be_visible()
 

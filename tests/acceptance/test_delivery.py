@@ -129,7 +129,7 @@ async def test_an_answer_breaks_off_a_page_whose_mail_server_hangs(
             while not slow.taken:
                 await pause(0.01)
         await town.answers("Ola", fall, "claim", settle=False)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             await town.gateway.dispatcher.settled()  # the server still has not said a word
         assert await town.states(fall) == [("Kari", "withdrawn")]
         assert await town.rows("SELECT 1 FROM page WHERE handed_over_at IS NOT NULL") == []

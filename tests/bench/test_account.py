@@ -21,7 +21,7 @@ async def test_what_never_comes_is_waited_for_no_longer_than_anything_moves(migr
 
 
 async def test_a_leg_whose_time_is_up_is_counted_all_the_same(migrated_url: str) -> None:
-    accounts = Accounts()
+    accounts = Accounts(still=600)
 
     async def leg() -> None:
         with accounts.of(migrated_url) as account:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -29,11 +30,8 @@ async def test_connect_a_device_and_call_the_api(migrated_url: str, own_broker: 
         await gateway.connected()
 
         def page(name: str) -> list[str]:
-            ports = {"1883": own_broker.port, "8080": gateway.port}
-            found = blocks(ROOT / name)
-            for written, actual in ports.items():
-                found = [each.replace(written, str(actual)) for each in found]
-            return found
+            ports = {"1883": str(own_broker.port), "8080": str(gateway.port)}
+            return [re.sub("|".join(ports), lambda port: ports[port.group()], each) for each in blocks(ROOT / name)]
 
         shown = next(each for each in lines(PROTOCOL) if each.startswith("hjemmevakt decode"))
         assert '"impact_g": 4.2' in run(f".venv/bin/{shown}", folder, environment(folder))

@@ -18,6 +18,8 @@ from tests.docs.checkout import checkout, environment, with_environment
 from tests.docs.reference import ROOT
 from tests.docs.shell import lines, run
 from tests.support.databases import short_folder
+from tests.support.left import left_running
+from tests.support.left import running as runs
 
 README = ROOT / "README.md"
 NOT_TYPED = {
@@ -93,17 +95,6 @@ def demo(folder: Path) -> Iterator[Demo]:
         running.end()
 
 
-def left_running(folder: Path) -> list[str]:
-    """Processes that were started with something of the folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            told = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if str(folder) in told and path.parent.name != str(os.getpid()):
-                found.append(told)
-    return found
-
-
 def test_the_demo_is_started_somebody_falls_and_ctrl_c_leaves_nothing() -> None:
     make_demo, fall = (each for each in typed() if each not in NOT_TYPED)
     with short_folder() as short:
@@ -119,7 +110,7 @@ def test_the_demo_is_started_somebody_falls_and_ctrl_c_leaves_nothing() -> None:
             fell = [each for each in alerts(page, running) if each["condition"] == "fall"]
             assert fell
             assert {each["severity"] for each in fell} == {40}
-            assert left_running(folder), "so that what follows can fail"
+            assert runs(folder), "so that what follows can fail"
             assert running.ctrl_c() in {0, 130, -signal.SIGINT}, running.said
             assert "Traceback" not in running.said
         assert left_running(folder) == []

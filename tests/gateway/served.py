@@ -82,8 +82,9 @@ class Served:
         """Somebody falls in a new home of the zone; the alert."""
         home = await self.town.home(zone=zone)
         await self.town.says(home.fall_alarm, "fall", impact_g=4.5)
-        newest: UUID = (await self.town.alerts("fall"))[-1]["uid"]
-        return newest
+        (alert,) = (each for each in await self.town.alerts("fall") if each["device_id"] == home.fall_alarm.id)
+        uid: UUID = alert["uid"]
+        return uid
 
     async def uid(self, name: str) -> str:
         (row,) = await self.town.rows("SELECT uid FROM person WHERE id = %s", self.town.staff[name])

@@ -96,14 +96,14 @@ async def test_what_is_held_outlives_the_keep_alive(own_broker: Broker, monkeypa
     """paho would give the connection up: the broker's word that it is there is among what is not read."""
     monkeypatch.setattr(arrivals, "MOST_WAITING", 10)
     monkeypatch.setattr(arrivals, "EXCUSE_EVERY", 0.2)
-    monkeypatch.setattr(mqtt, "KEEP_ALIVE", 3)
+    monkeypatch.setattr(mqtt, "KEEP_ALIVE", 6)
     async with linked(own_broker) as link:
         await said(own_broker, range(30))
         async with asyncio.timeout(5):
             while not link.held:
                 await pause(0.01)
         lost = asyncio.create_task(link.lost())
-        await pause(8)
+        await pause(15)
         assert not lost.done()
         lost.cancel()
         assert numbers(await taken(link, 30, most=5)) == list(range(30))

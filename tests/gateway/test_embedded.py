@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from gateway.embedded import LOOPBACK, Broker, EmbeddedError, EmbeddedPostgres, free_port
 from tests.support import databases, parts
+from tests.support.left import left_running, running
 from tests.support.processes import alive
 
 
@@ -36,27 +37,6 @@ def value(url: str, query: str) -> object:
 
 def setting(url: str, name: str) -> object:
     return value(url, f"SELECT current_setting('{name}')")
-
-
-def running(word: Path | str) -> list[str]:
-    """Command lines of running processes that name `word`."""
-    lines = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(word) in line:
-            lines.append(line)
-    return lines
-
-
-def left_running(word: Path | str) -> list[str]:
-    """Those that are there yet when a server has had time to go: its file says that it has gone a moment before it is."""
-    tries = 200
-    while (found := running(word)) and (tries := tries - 1):
-        time.sleep(0.05)
-    return found
 
 
 class TestPostgres:

@@ -53,8 +53,8 @@ def at_night() -> Clock:
 
 
 @asynccontextmanager
-async def running(wanted: Options) -> AsyncIterator[Simulation]:
-    simulation = Simulation(wanted, at_night())
+async def running(wanted: Options, clock: Clock | None = None) -> AsyncIterator[Simulation]:
+    simulation = Simulation(wanted, clock or at_night())
     task = asyncio.ensure_future(simulation.run())
     try:
         yield simulation
@@ -116,7 +116,7 @@ async def listening(server: Server, site: str, thanks: Callable[[str], bool] = l
             await asyncio.wait({task}, timeout=0.5)
 
 
-async def eventually(true: Callable[[], bool], seconds: float = 20) -> None:
+async def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.02)
@@ -204,7 +204,7 @@ async def test_an_alarm_overtakes_a_long_buffer(broker: Server, site: str) -> No
             simulation.say("md-1", "dose_taken")
         await eventually(lambda: "dose_taken" in gateway.types())
         simulation.say("fa-1", "fall")
-        await eventually(lambda: simulation.report().outstanding == 0)
+        await eventually(lambda: simulation.report().outstanding == 0, 120)
         assert gateway.types().index("fall") < 900
         assert len({message.payload for message in gateway.of("dose_taken")}) == 1000
 
@@ -278,7 +278,8 @@ async def test_somebody_falls_from_the_command_line(broker: Server, site: str, t
     async with listening(broker, site) as gateway:
         process = await start_cli(broker, site, tmp_path, "--say", "fa-1", "fall", "--fields", '{"impact_g": 6}')
         out, err = await asyncio.wait_for(process.communicate(), 20)
-        (fall,) = gateway.of("fall")
+        fall, *again = gateway.of("fall")
+    assert {each.payload for each in again} <= {fall.payload}, "sent again where the receipt was slow"
     assert (process.returncode, err) == (0, b"")
     assert out.startswith(b"fa-1: fall stored, receipt after ")
     assert DIALECT.decode(fall).fields == {"impact_g": 6}
@@ -302,7 +303,7 @@ async def test_six_hundred_devices_on_one_connection(broker: Server, site: str) 
     ):
         for fitting in town:
             simulation.say(fitting.address, "worn")
-        await eventually(lambda: simulation.report().receipted == 600, 40)
+        await eventually(lambda: simulation.report().receipted == 600, 120)
         assert len({parse_topic(message.topic)[1] for message in gateway.of("worn")}) == 600
 
 
@@ -310,7 +311,7 @@ async def test_stopping_does_not_wait_for_a_broker_that_is_away(own_broker: Serv
     stop = asyncio.Event()
     devices: Sequence[Fitting] = (WEARER, DISPENSER)
     task = asyncio.ensure_future(
-        simulate(options(own_broker, site, *devices, connections=Connections.PER_DEVICE), live(), stop)
+        simulate(options(own_broker, site, *devices, connections=Connections.PER_DEVICE), at_night(), stop)
     )
     await asyncio.sleep(0.5)
     await asyncio.to_thread(own_broker.kill9)
@@ -330,13 +331,13 @@ async def test_a_simulated_lock_obeys_over_mqtt(broker: Server, site: str) -> No
     """It reports the new state in the command's name, once; what comes late, it refuses."""
     lock = Fitting(address="el-1", kind="e_lock")
     address = DeviceAddress(site, "native", "el-1")
-    ears, listening = Ears(broker, site, lambda _: True), asyncio.Event()
+    ears, listening, clock = Ears(broker, site, lambda _: True), asyncio.Event(), at_night()
     task = asyncio.ensure_future(ears.listen(listening))
     try:
         await listening.wait()
-        async with running(options(broker, site, lock)), aiomqtt.Client(broker.host, broker.port) as gateway:
+        async with running(options(broker, site, lock), clock), aiomqtt.Client(broker.host, broker.port) as gateway:
             await _until(lambda: "heartbeat" in ears.types())
-            now = at_night().now()
+            now = clock.now()
             for command_id, name, until in (
                 ("c-1", "unlatch", now + timedelta(minutes=1)),
                 ("c-1", "unlatch", now + timedelta(minutes=1)),
@@ -358,6 +359,6 @@ async def test_a_simulated_lock_obeys_over_mqtt(broker: Server, site: str) -> No
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.05)

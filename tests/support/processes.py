@@ -80,7 +80,7 @@ class Finished:
         return self.err.splitlines()
 
 
-async def command(*arguments: str, said: bytes = b"", seconds: float = 60, **settings: object) -> Finished:
+async def command(*arguments: str, said: bytes = b"", seconds: float = 180, **settings: object) -> Finished:
     """Run `hjemmevakt` to its end."""
     process = await asyncio.create_subprocess_exec(
         str(COMMAND),
@@ -302,8 +302,11 @@ class Word:
 class Homes:
     """Devices on one connection. `said`, `acknowledged` (by the broker) and `receipted` (by the gateway) remember all."""
 
-    def __init__(self, broker: BrokerProcess, devices: dict[str, str], site: str = seeding.SITE) -> None:
-        again = Patience(timedelta(seconds=1.5), timedelta(seconds=3))
+    def __init__(
+        self, broker: BrokerProcess, devices: dict[str, str], site: str = seeding.SITE, patience: float = 1.5
+    ) -> None:
+        """``patience``: seconds after which something without a receipt is said again."""
+        again = Patience(timedelta(seconds=patience), timedelta(seconds=2 * patience))
         habits = Habits(alarm=again, event=again, buffer=100_000)
         self._clock = live()
         self.devices = devices

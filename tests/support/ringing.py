@@ -12,11 +12,12 @@ from typing import Any
 from playwright.async_api import BrowserContext, CDPSession, Page, Worker
 
 READY = "navigator.serviceWorker.ready.then(({ active }) => active.state === 'activated')"
-SHOWN = """async () => (await inTurn(() => self.registration.getNotifications())).map((each) => ({
+SHOWN = """async () => (await turn.catch(() => undefined), await inTurn(() => self.registration.getNotifications())).map((each) => ({
   title: each.title, body: each.body, tag: each.tag, silent: each.silent, stays: each.requireInteraction,
   language: each.lang, data: each.data, actions: each.actions.map(({ action, title }) => [action, title]),
 }))"""
 TAP = """async (action) => {
+  await turn.catch(() => undefined);
   const [notification] = await inTurn(() => self.registration.getNotifications());
   const event = new NotificationEvent("notificationclick", { notification, action });
   const working = [];
@@ -49,7 +50,7 @@ class Ringing:
     async def shows(self, *titles: str) -> list[dict[str, Any]]:
         """Wait until exactly these are shown."""
         found: list[dict[str, Any]] = []
-        for _ in range(400):
+        for _ in range(1200):
             found = await self.notifications()
             if sorted(each["title"] for each in found) == sorted(titles):
                 return found

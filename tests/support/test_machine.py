@@ -41,7 +41,8 @@ def test_who_only_sleeps_was_not_kept_waiting() -> None:
     program = "import time; print(flush=True); time.sleep(60)"
     sleeper = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert sleeper.stdout is not None
-    sleeper.stdout.readline()  # what it waits for a processor until then is no sleep
+    sleeper.stdout.readline()
+    time.sleep(0.5)  # what it waits for a processor until it sleeps is no sleep
     try:
         with watched([sleeper.pid]) as machine:
             time.sleep(1.5)

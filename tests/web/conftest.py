@@ -98,6 +98,7 @@ class Served:
         self.server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self.task = asyncio.create_task(self.server.serve())
         while not self.server.started:
+            assert not self.task.done(), "it has ended by itself"
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:

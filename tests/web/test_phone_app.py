@@ -70,7 +70,7 @@ async def app(browser: Browser, served: Served, gateway: Gateway) -> AsyncIterat
 
 
 async def until(page: Page, condition: Callable[[], bool]) -> None:
-    for _ in range(400):
+    for _ in range(1200):
         if condition():
             return
         await page.wait_for_timeout(25)
@@ -136,7 +136,7 @@ async def test_without_a_network_it_rings_and_the_receipts_are_kept(
 
 
 async def until_kept(app: Ringing, count: int) -> None:
-    for _ in range(400):
+    for _ in range(1200):
         if len(await app.worker.evaluate("outbox.waiting()")) == count:
             return
         await app.page.wait_for_timeout(25)
@@ -224,7 +224,7 @@ async def test_one_notification_an_alert(app: Ringing) -> None:
 
 async def of_page(app: Ringing, page: str) -> dict[str, Any]:
     """The notification, as soon as it is that of this page."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             shown = await app.notifications()
             if [each["data"]["page"] for each in shown] == [page]:
@@ -269,10 +269,11 @@ async def test_taken_without_a_network_is_kept_sent_later_and_told(
     await until(app.page, lambda: len(gateway.heard) == 2)
     await in_background(app)
     await served.stop()
+    before = datetime.now(UTC) - timedelta(milliseconds=1)  # a phone's clock has no more places
     await app.tap("take")
+    after = datetime.now(UTC)
     (shown,) = await app.notifications()
     assert (shown["title"][:22], shown["stays"]) == ("Lagret på denne telefo", True)
-    given = datetime.now(UTC)
     gateway.claim = (409, "held_by_other")
     await served.start()
     await app.worker.evaluate("flush()")
@@ -281,7 +282,7 @@ async def test_taken_without_a_network_is_kept_sent_later_and_told(
     assert shown["body"] == f"Jeg tar den · {TITLE}"
     key, what, at = gateway.heard[-1]
     assert (key, what) == ("key-of-a-page", "claim")
-    assert abs(given - datetime.fromisoformat(at)) < timedelta(seconds=5)
+    assert before <= datetime.fromisoformat(at) <= after
     await app.page.goto(f"{served.url}/alerts")
     await expect(app.page.locator("#outbox")).to_contain_text("En kollega har den.")
     await app.page.get_by_role("button", name="OK").tap()
@@ -404,7 +405,7 @@ async def test_what_changed_since_the_page_was_opened_is_kept_too(
     front.alerts = [fake_alerts.alert(12, resident="Ola By"), *front.alerts]
     front.tell()
     await expect(app.page.get_by_role("link", name="Fall, Ola By")).to_be_visible()
-    await app.page.wait_for_timeout(300)
+    await app.worker.evaluate("Promise.all(noted)")
     await served.stop()
     await app.page.goto(f"{served.url}/alerts")
     await expect(app.page.get_by_role("link", name="Fall, Ola By")).to_be_visible()

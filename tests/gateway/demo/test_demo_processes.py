@@ -19,6 +19,7 @@ import pytest
 from gateway.demo.tell import TRY
 from gateway.embedded import LOOPBACK, EmbeddedPostgres
 from tests.support.databases import short_folder
+from tests.support.left import left_running
 from tests.support.processes import environment, eventually, rows
 
 READY = "Ctrl-C stops everything"
@@ -51,7 +52,7 @@ class Demo:
             assert self.process.poll() is None or what in self.text, self.text
             return what in self.text
 
-        await eventually(look, f"the demo says {what!r}", 60)
+        await eventually(look, f"the demo says {what!r}", 180)
 
     def url(self) -> str:
         found = re.search(r"Open this:\s+(\S+)", self.text)
@@ -62,17 +63,8 @@ class Demo:
         """The exit code, once it has ended; nothing of it is left running."""
         async with asyncio.timeout(60):
             code = await asyncio.to_thread(self.process.wait)
-        assert [each for each in processes() if str(self.folder) in each] == []
+        assert left_running(self.folder) == []
         return code
-
-
-def processes() -> Iterator[str]:
-    """The command lines of everything that runs on this machine."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
 
 
 @pytest.fixture
