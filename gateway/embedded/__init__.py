@@ -13,8 +13,9 @@ Rules
    PostgreSQL left behind is safe, and is taken over by the next start on its folder.
 """
 
-from gateway.embedded.broker import LOOPBACK, Broker, free_port
+from gateway.embedded.broker import Broker
 from gateway.embedded.ground import EmbeddedError
+from gateway.embedded.ports import LOOPBACK, free_port
 from gateway.embedded.postgres import EmbeddedPostgres, installation
 
 __all__ = ["LOOPBACK", "Broker", "EmbeddedError", "EmbeddedPostgres", "free_port", "installation"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import itertools
 import os
 import shutil
 import signal
@@ -27,24 +26,7 @@ from gateway.embedded.ground import (
     open_for_server_user,
     tail,
 )
-
-LOOPBACK = "127.0.0.1"
-
-
-_PORTS = range(20_000, 32_000)
-"""Below those of which systems give one to whoever asks for any: nobody is given it before it is bound. Each process begins at
-another place, and gives none twice for long."""
-_next_port = itertools.count(3001 * os.getpid())
-
-
-def free_port() -> int:
-    """A TCP port on the loopback that nobody uses right now."""
-    for number in itertools.islice(_next_port, len(_PORTS)):
-        port = _PORTS[number % len(_PORTS)]
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
-            probe.bind((LOOPBACK, port))
-            return port
-    raise EmbeddedError(f"no port between {_PORTS[0]} and {_PORTS[-1]} is free")
+from gateway.embedded.ports import LOOPBACK, free_port
 
 
 class Broker(Server):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import aiomqtt
@@ -208,6 +209,39 @@ class TestAmqtt:
         monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
         with pytest.raises(EmbeddedError, match="install mosquitto"):
             Broker(folder)
+
+
+GIVEN = """
+import itertools, sys
+from gateway.embedded import ports
+ports._next_port = itertools.count(7)
+print(*(ports.free_port() for _ in range(100)), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_no_two_processes_are_given_the_same_port_while_both_live() -> None:
+    """Also where both begin at the same place; whoever has ended has none any more."""
+    with ExitStack() as living:
+        others = [_asks(living) for _ in range(3)]
+        given = [port for each in others for port in _answers(each)]
+        assert len(given) == len(set(given)) == 300
+    with ExitStack() as living:
+        assert set(_answers(_asks(living))) & set(given), "what was theirs is free"
+
+
+def _asks(living: ExitStack) -> subprocess.Popen[str]:
+    asked = living.enter_context(
+        subprocess.Popen([sys.executable, "-c", GIVEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    )
+    assert asked.stdin is not None
+    living.callback(asked.stdin.close)
+    return asked
+
+
+def _answers(asked: subprocess.Popen[str]) -> list[int]:
+    assert asked.stdout is not None
+    return [int(each) for each in asked.stdout.readline().split()]
 
 
 def test_a_free_port_is_free() -> None:
