@@ -68,6 +68,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+HEALTH_WITHIN = 5.0
+"""Seconds for all that /health looks at; who asks has not much longer."""
 FIRST_BACK_OFF = 0.2
 LONGEST_BACK_OFF = 5.0
 STEADY_AFTER = 30.0
@@ -180,7 +182,7 @@ class Gateway:
         """What /health shows."""
         now = self.clock.now()
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HEALTH_WITHIN):
                 return await self.database.run(lambda each: self._health(each, now))
         except (*DatabaseGone, TimeoutError):
             return judge(now, self.failing, None, [], None)

@@ -25,7 +25,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from gateway import app
 from gateway.embedded import Broker
+from gateway.store import db
 from tests.support import databases, logs, mail, order, parts, timescale_server
 
 # Where a change is judged, the examples are the same each time; elsewhere every run looks at new ones.
@@ -61,13 +63,15 @@ def _logs_as_they_were() -> Iterator[None]:
     logs.plain()
 
 
+# Here gateway, devices and test are one process among others': what takes five seconds only says that the machine is busy.
+db.OPTIONS |= {"idle_in_transaction_session_timeout": "1min", "lock_timeout": "1min"}
+db.KEEPALIVE["connect_timeout"] = "60"
+app.HEALTH_WITHIN = 30.0
+
+
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[databases.Server]:
-    """The server on which this worker's databases live. Here gateway, devices and test are one process among others': that it
-    stands still in a transaction for five seconds only says that the machine is busy."""
-    from gateway.store import db  # noqa: PLC0415 - tests without a database do not need it
-
-    db.OPTIONS["idle_in_transaction_session_timeout"] = "1min"
+    """The server on which this worker's databases live."""
     with databases.server() as server:
         yield server
 

@@ -14,7 +14,7 @@ from gateway.api import schemas
 from gateway.embedded import Broker
 from gateway.live import Subscription
 from gateway.store import devices, municipality
-from gateway.store.audit import CHANNEL, Changed
+from gateway.store.audit import Changed
 from gateway.store.db import Connection
 from tests.support.town import Device, Home
 from tests.support.world import World, world
@@ -250,26 +250,17 @@ async def test_an_open_page_looks_again_when_its_resident_moves(migrated_url: st
         home, other = await town.home(), await town.home()
         alarm, others = await alarm_of(town, home), await alarm_of(town, other)
         sone = frozenset({town.zones["Sone"]})
-        await _has_told_all(town)
+        await town.announced()
         with town.gateway.live.subscribe() as changes:
             assert await _told(changes, lambda: town.says(alarm, "position", **HARBOUR)) is None
         await town.says(home.fall_alarm, "fall")
-        await _has_told_all(town)
+        await town.announced()
         with town.gateway.live.subscribe() as changes:
             await _hears(changes, Changed(zones=sone), lambda: town.says(alarm, "position", **SOLA))
             assert await _told(changes, lambda: town.says(others, "position", **SOLA)) is None
             assert await _told(changes, lambda: town.says(alarm, "coverage_ok")) is None
             beats = partial(town.says, alarm, "heartbeat", message_class="status", **SOLA)
             await _hears(changes, Changed(zones=sone), beats)
-
-
-async def _has_told_all(town: World) -> None:
-    """What has changed until now has been announced: a word that says nothing comes behind it."""
-    with town.gateway.live.subscribe() as changes:
-        await town.rows(f"NOTIFY {CHANNEL}")
-        async with asyncio.timeout(20):
-            while await anext(changes.changes()) is not None:
-                pass
 
 
 async def _hears(changes: Subscription, expected: Changed, happens: Callable[[], Awaitable[Any]]) -> None:

@@ -54,7 +54,12 @@ def opened(office: PostOffice) -> Iterator[PostOffice]:
     office.port = free_port()
     authenticator = office.checks if office.password else None
     controller = Controller(
-        office, hostname=LOOPBACK, port=office.port, authenticator=authenticator, auth_require_tls=False
+        office,
+        hostname=LOOPBACK,
+        port=office.port,
+        authenticator=authenticator,
+        auth_require_tls=False,
+        ready_timeout=60,
     )
     controller.start()
     try:

@@ -185,7 +185,7 @@ async def test_a_server_out_of_its_mind_is_left_in_time(talk: Talk) -> None:
 
 async def test_once_taken_it_is_handed_over_whatever_the_farewell() -> None:
     with talking(takes_and_never_says_goodbye) as port:
-        channel = load_channel("email", {"host": LOOPBACK, "port": port, "time_out_seconds": 5})
+        channel = load_channel("email", {"host": LOOPBACK, "port": port, "time_out_seconds": 30})
         assert isinstance(await channel.send(PAGE), HandedOver)
 
 

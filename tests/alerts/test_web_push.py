@@ -198,7 +198,7 @@ async def test_the_service_has_to_be_the_one_that_its_certificate_names(
         authority.issue_cert(named).configure_cert(context)
         with PushService(context) as service:
             service.host = "localhost"
-            result = await channel(time_out_seconds=3).send(to(service.phone()))
+            result = await channel(time_out_seconds=30).send(to(service.phone()))
             assert isinstance(result, HandedOver if taken else Failed), result
             assert len(service.pushed) == int(taken)
 

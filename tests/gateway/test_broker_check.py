@@ -182,7 +182,7 @@ async def test_a_broker_that_drops_and_forgets_is_told_of_both() -> None:
 
 async def test_the_stand_in_of_a_demo_keeps_nothing() -> None:
     with short_folder() as folder, Broker(folder, server="amqtt") as broker:
-        found = await found_on(broker, version=3)
+        found = await probe(place(broker, 3), SystemClock(), 200)
     assert found.came == 0
     assert verdict(found, None)[0].loses
 

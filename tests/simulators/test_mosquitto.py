@@ -107,7 +107,7 @@ async def listening(server: Server, site: str, thanks: Callable[[str], bool] = l
     ears, ready = Ears(server, site, thanks), asyncio.Event()
     task = asyncio.ensure_future(ears.listen(ready))
     try:
-        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.wait_for(ready.wait(), 60)
         yield ears
         assert not task.done()
     finally:
@@ -223,7 +223,7 @@ async def presence(server: Server, site: str) -> bool | None:
 
 
 async def becomes(server: Server, site: str, wanted: bool | None) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await presence(server, site) is not wanted:
             await asyncio.sleep(0.05)
 
@@ -268,7 +268,7 @@ async def test_the_command_ends_with_a_report(
         process = await start_cli(broker, site, tmp_path)
         await eventually(lambda: "heartbeat" in gateway.types())
         process.send_signal(number)
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, err) == (0, b"")
     assert b"1 devices at" in out
     assert re.search(rb"said (\d), receipted \1, outstanding 0", out), "but what the hour brings"
@@ -277,7 +277,7 @@ async def test_the_command_ends_with_a_report(
 async def test_somebody_falls_from_the_command_line(broker: Server, site: str, tmp_path: Path) -> None:
     async with listening(broker, site) as gateway:
         process = await start_cli(broker, site, tmp_path, "--say", "fa-1", "fall", "--fields", '{"impact_g": 6}')
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
         fall, *again = gateway.of("fall")
     assert {each.payload for each in again} <= {fall.payload}, "sent again where the receipt was slow"
     assert (process.returncode, err) == (0, b"")
@@ -317,7 +317,7 @@ async def test_stopping_does_not_wait_for_a_broker_that_is_away(own_broker: Serv
     await asyncio.to_thread(own_broker.kill9)
     await asyncio.sleep(0.5)
     stop.set()
-    report = await asyncio.wait_for(task, 10)
+    report = await asyncio.wait_for(task, 60)
     assert report.outstanding == 0
 
 
@@ -331,10 +331,8 @@ async def test_a_simulated_lock_obeys_over_mqtt(broker: Server, site: str) -> No
     """It reports the new state in the command's name, once; what comes late, it refuses."""
     lock = Fitting(address="el-1", kind="e_lock")
     address = DeviceAddress(site, "native", "el-1")
-    ears, listening, clock = Ears(broker, site, lambda _: True), asyncio.Event(), at_night()
-    task = asyncio.ensure_future(ears.listen(listening))
-    try:
-        await listening.wait()
+    clock = at_night()
+    async with listening(broker, site) as ears:
         async with running(options(broker, site, lock), clock), aiomqtt.Client(broker.host, broker.port) as gateway:
             await _until(lambda: "heartbeat" in ears.types())
             now = clock.now()
@@ -352,10 +350,6 @@ async def test_a_simulated_lock_obeys_over_mqtt(broker: Server, site: str) -> No
         told = {(each.type, each.fields["command"]) for each in heard if "command" in each.fields}
         assert told == {("unlatched", "c-1"), ("command_refused", "c-2")}
         assert len({each.message_id for each in heard if "command" in each.fields}) == 2
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -17,7 +17,7 @@ class MailServer:
         self.host = LOOPBACK
         self.port = free_port()
         self._refusals: list[str] = []
-        self._controller = Controller(self, hostname=self.host, port=self.port)
+        self._controller = Controller(self, hostname=self.host, port=self.port, ready_timeout=60)
 
     def start(self) -> None:
         self._controller.start()

@@ -35,6 +35,7 @@ from gateway.embedded import Broker
 from gateway.errors import Conflict, Problem
 from gateway.settings import Settings, load
 from gateway.store import municipality
+from gateway.store.audit import CHANNEL
 from gateway.store.db import Connection
 from tests.support.mail import MailServer
 from tests.support.seen import Seen
@@ -132,7 +133,9 @@ class World(Seen):
 
     async def connects(self) -> None:
         """The devices' connections to the broker: on one their receipts come, on the other their commands."""
-        self.client = await self.clients.enter_async_context(aiomqtt.Client(self.broker.host, self.broker.port))
+        self.client = await self.clients.enter_async_context(
+            aiomqtt.Client(self.broker.host, self.broker.port, timeout=60)
+        )
         await self.client.subscribe(f"hv/v1/{self.site}/+/+/receipt", qos=1)
         five = aiomqtt.Client(self.broker.host, self.broker.port, protocol=aiomqtt.ProtocolVersion.V5)
         self.obeying = await self.clients.enter_async_context(five)
@@ -200,11 +203,19 @@ class World(Seen):
             return refused.reason
         raise AssertionError(f"the command was taken: {reply}")
 
+    async def announced(self) -> None:
+        """Whoever listens has been told of what changed until now: a word that says nothing comes behind it."""
+        with self.gateway.live.subscribe() as changes:
+            await self.rows(f"NOTIFY {CHANNEL}")
+            async with asyncio.timeout(60):
+                while await anext(changes.changes()) is not None:
+                    pass
+
     async def commanded(self, device: Device) -> list[dict[str, Any]]:
         """What a device was sent since last asked, with the seconds after which the broker would have dropped it."""
         await self.client.publish(f"hv/v1/{self.site}/-/-/command", b"{}", qos=1)
         found: list[dict[str, Any]] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for message in self.obeying.messages:
                 if not (told := json.loads(bytes(message.payload))):
                     break
@@ -301,6 +312,7 @@ async def world(
             await people(town)
         async with gateway.running():
             await connected(gateway)
+            await until(lambda: gateway.ready and not gateway.failing)
             await controlled.settle(gateway)
             yield town
 
@@ -312,6 +324,6 @@ async def connected(gateway: Gateway) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Real servers take real time."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await pause(0.02)

@@ -15,7 +15,7 @@ AT_ONCE = Options(
     times=2, seed=2, gateways=1, devices=30, rate=100, longest_pause=0.5, hows=frozenset({How.KILL}), heals_within=0
 )
 TEN_KILLS = Options(
-    times=10, seed=2, devices=120, rate=100, longest_pause=1.0, hows=frozenset({How.KILL}), alarm_share=0.04
+    times=10, seed=2, devices=120, rate=100, longest_pause=1.0, hows=frozenset({How.KILL}), alarm_share=0.08
 )
 
 

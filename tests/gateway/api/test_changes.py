@@ -28,7 +28,7 @@ class Stream:
         self.ended.set()
 
     async def next(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.events.get()
 
     async def silent(self, seconds: float = 0.5) -> bool:
@@ -40,7 +40,7 @@ class Stream:
         return False
 
     async def over(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.ended.wait()
 
 
@@ -86,6 +86,7 @@ async def test_who_was_paged_from_elsewhere_hears_of_it_until_it_is_closed(migra
     async with served(migrated_url, broker) as it, on_a_socket(it) as url:
         fall = await it.fall("Øy")
         await it.town.rows("UPDATE page SET person_id = %s", it.town.staff["Kari"])
+        await it.town.announced()
         async with listening(it, url, "Kari") as kari, listening(it, url, "Ola") as ola:
             await it.answer("Liv", fall, "claim")
             assert await kari.next() == "changed"
@@ -112,7 +113,7 @@ async def test_a_reader_who_goes_away_is_forgotten(migrated_url: str, broker: Br
     async with served(migrated_url, broker) as it, on_a_socket(it) as url:
         async with listening(it, url, "Kari"):
             assert subscribers(it.town.gateway.live) == 1
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while subscribers(it.town.gateway.live):
                 await asyncio.sleep(0.02)
 

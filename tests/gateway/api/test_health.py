@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from gateway.app import Gateway
 from gateway.embedded import Broker
 from gateway.health import BEHIND, LATE, SiteHealth, State, judge
@@ -96,7 +94,6 @@ async def test_ready_as_long_as_people_can_be_told_and_answer(migrated_url: str,
         assert (await it.http.get("/health/live")).status_code == 200
 
 
-@pytest.mark.timeout(60)
 async def test_red_without_a_database_and_still_alive(
     database_server: Server, migrated_url: str, broker: Broker
 ) -> None:

@@ -34,7 +34,7 @@ async def behind(other: Other, call: Awaitable[Result]) -> asyncio.Task[Result]:
     async with await psycopg.AsyncConnection.connect(
         other.info.dsn, password=other.info.password, autocommit=True
     ) as look:
-        for _ in range(500):
+        for _ in range(5000):
             found = await look.execute("SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", (pid,))
             if await found.fetchone():
                 return task

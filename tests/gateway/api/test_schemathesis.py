@@ -204,7 +204,7 @@ def _call(
             token = http.post(f"{case.operation.base_url}{API}/sessions", json=body).json()["token"]
         else:
             token = tokens[name]
-        reply = case.call(headers={"Authorization": f"Bearer {token}"})
+        reply = case.call(timeout=60, headers={"Authorization": f"Bearer {token}"})
         case.validate_response(reply, checks=CHECKS)
         fine += reply.status_code < 400
 

@@ -111,8 +111,10 @@ async def test_a_runner_killed_half_way_outside_a_transaction_can_run_again(data
         with asking(database_url) as connection:
             building = (
                 "SELECT pid FROM pg_stat_activity WHERE query LIKE '%INDEX CONCURRENTLY%' AND pid <> pg_backend_pid()"
+                " AND datname = current_database()"
             )
             while (found := connection.execute(building).fetchone()) is None:
+                assert not runner.done()
                 await asyncio.sleep(0.01)
             connection.execute("SELECT pg_terminate_backend(%s)", (found[0],))
         with pytest.raises(psycopg.OperationalError):

@@ -80,21 +80,29 @@ async def test_a_runner_that_is_killed_half_way_through_its_batches_is_followed_
         "-- batches\nWITH few AS (DELETE FROM old WHERE id IN (SELECT id FROM old ORDER BY id LIMIT 20) RETURNING id),"
         " wait AS (SELECT pg_sleep(0.05)) INSERT INTO new SELECT id FROM few, wait"
     )
+    assert await migrate(database_url, [Migration("1.sql", table)]) == ["1.sql"]
     with (
-        subprocess.Popen([sys.executable, "-c", RUNNER, database_url, table, batches], env={**os.environ}) as runner,
+        _held(database_url, "SELECT 1 FROM old WHERE id = 200 FOR UPDATE") as holder,  # nobody gets past the middle
         psycopg.connect(database_url, autocommit=True) as look,
+        subprocess.Popen([sys.executable, "-c", RUNNER, database_url, table, batches], env={**os.environ}) as runner,
     ):
-        while not (
-            _number(look, "SELECT count(*) FROM pg_class WHERE relname = 'new'")
-            and _number(look, "SELECT count(*) FROM new")
-        ):
+        while not _number(look, "SELECT count(*) FROM new"):
+            assert runner.poll() is None
             await asyncio.sleep(0.01)
         runner.send_signal(signal.SIGKILL)
         runner.wait()
+        holder.rollback()
         assert 0 < _number(look, "SELECT count(*) FROM new") < 400
         assert await migrate(database_url, [Migration("1.sql", table), Migration("2.sql", batches)]) == ["2.sql"]
         assert _number(look, "SELECT count(*) FROM old") == 0
         assert _number(look, "SELECT count(DISTINCT id) FROM new") == _number(look, "SELECT count(*) FROM new") == 400
+
+
+def _held(url: str, query: str) -> psycopg.Connection:
+    """Who holds what the query locks."""
+    connection = psycopg.connect(url)
+    connection.execute(query.encode())
+    return connection
 
 
 def _number(connection: psycopg.Connection, query: str) -> int:
