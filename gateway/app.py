@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 HEALTH_WITHIN = 5.0
-"""Seconds for all that /health looks at; who asks has not much longer."""
+"""Seconds for all that /health looks at: whoever asks waits little longer."""
 FIRST_BACK_OFF = 0.2
 LONGEST_BACK_OFF = 5.0
 STEADY_AFTER = 30.0

@@ -33,6 +33,8 @@ BREATH = 0.01
 """Seconds between two handfuls."""
 QUIET = 0.5
 """Seconds without a message after which a broker waits for our word."""
+LATE = 0.1
+"""Seconds after which a time-out comes late."""
 ASK_AGAIN = 1.0
 PATIENCE = 10.0
 """Seconds for a message to ourselves to come back."""
@@ -191,7 +193,7 @@ async def _until_quiet(link: Link) -> list[Delivery]:
             async with asyncio.timeout(QUIET):
                 found += await link.batch(HANDFUL)
         except TimeoutError:
-            if monotonic() - began < 2 * QUIET:
+            if monotonic() - began < QUIET + LATE:
                 break
     return found
 

@@ -1,4 +1,4 @@
-"""Free ports, of which no two processes of ours are given the same.
+"""Free ports, of which no two of a user's processes are given the same while both live.
 
 Between being given a port and binding it time passes: a server starts, or is down and comes back. That nobody is bound to it
 is not enough then. So each process locks its ports in one file, a byte a port; the system forgets the locks of a process that ends.
@@ -25,7 +25,8 @@ _next_port = itertools.count(37 * os.getpid())
 
 
 def free_port() -> int:
-    """A TCP port on the loopback that nobody uses right now. It is ours until this process ends. EmbeddedError where there is none."""
+    """A TCP port on the loopback that nobody uses right now; no other process is given it until this one ends, and this one not
+    before all others. EmbeddedError where there is none."""
     for number in itertools.islice(_next_port, len(_PORTS)):
         port = _PORTS[number % len(_PORTS)]
         if not _becomes_ours(port):
@@ -33,6 +34,7 @@ def free_port() -> int:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
             probe.bind((LOOPBACK, port))
             return port
+        fcntl.lockf(_file(), fcntl.LOCK_UN, 1, port)
     raise EmbeddedError(f"no port between {_PORTS[0]} and {_PORTS[-1]} is free")
 
 
@@ -41,16 +43,25 @@ def _becomes_ours(port: int) -> bool:
         fcntl.lockf(_file(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
     except (BlockingIOError, PermissionError):
         return False
+    except OSError as error:
+        raise _unusable(error) from error
     return True
 
 
 @functools.cache
 def _file() -> int:
     """Open as long as this process lives: closing it would give up all of its locks."""
-    path = Path(tempfile.gettempdir()) / f"hjemmevakt-ports-{os.getuid()}"
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        return os.open(_path(), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise EmbeddedError(
-            f"{path}, in which ports are kept apart, cannot be opened: {error.strerror}; remove it, or set TMPDIR to a folder of yours"
-        ) from error
+        raise _unusable(error) from error
+
+
+def _path() -> Path:
+    return Path(tempfile.gettempdir()) / f"hjemmevakt-ports-{os.getuid()}"
+
+
+def _unusable(error: OSError) -> EmbeddedError:
+    return EmbeddedError(
+        f"{_path()}, in which ports are kept apart, cannot be used: {error.strerror}; remove it, or set TMPDIR to a folder of yours"
+    )

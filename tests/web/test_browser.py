@@ -20,6 +20,7 @@ from tests.support.ringing import taken_over
 from tests.web import fake, fake_alerts, fake_people, fake_rules, fake_signs
 from tests.web.browsing import PHONE, open_page, watching
 from tests.web.conftest import Served
+from tests.web.fake_silences import DOOR
 from tests.web.places import EVERYTHING, FOR_GUESTS, name, places
 
 FALL = fake_alerts.alert().id
@@ -430,7 +431,8 @@ async def test_a_gateway_that_goes_away_and_comes_back(nurse: Page, served: Serv
 
 
 async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: Served, front: fake.FakeFront) -> None:
-    """And stays, though the page has itself anew, until it is about something else."""
+    """And stays there for long enough to be read, whatever else is announced."""
+    await nurse.clock.set_fixed_time(fake_people.NOW)
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await watching(nurse, front)
     front.refuse = "held_by_other"
@@ -442,10 +444,40 @@ async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: 
     await expect(nurse.locator("#answers > #refused:first-child")).to_contain_text("En kollega har dette varselet.")
     front.change(FALL, holder=fake_people.KARI, stage="claimed", answers=["take_over"])
     await expect(nurse.locator("#standing")).to_contain_text("Kari")
+    await expect(nurse.locator("#answers > #refused:first-child")).to_have_count(1)
+    await nurse.clock.set_fixed_time(fake_people.NOW + timedelta(seconds=21))
+    front.tell()
     await expect(nurse.locator("#refused")).to_have_count(0)
 
 
-async def test_signing_out_elsewhere_ends_theopen_page(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+async def test_the_next_answer_takes_the_refusal_of_the_last_away(
+    nurse: Page, served: Served, front: fake.FakeFront
+) -> None:
+    await nurse.goto(f"{served.url}/alerts/{FALL}")
+    await watching(nurse, front)
+    front.refuse = "held_by_other"
+    await nurse.get_by_role("button", name="Jeg tar den").tap()
+    await expect(nurse.locator("#refused")).to_be_visible()
+    await served.stop()
+    await nurse.get_by_role("button", name="Jeg tar den").tap()
+    await expect(nurse.locator("#unsent")).to_contain_text("Lagret på denne telefonen.")
+    await expect(nurse.locator("#refused")).to_have_count(0)
+
+
+async def test_a_page_that_a_refused_form_led_to_goes_on_being_true(
+    nurse: Page, served: Served, front: fake.FakeFront
+) -> None:
+    front.sessions["token"] = replace(fake_people.Who(), roles=frozenset({"lead"}))
+    front.silenced.refuse = "stale"
+    await nurse.goto(f"{served.url}/silences/{DOOR}")
+    await watching(nurse, front)
+    await nurse.get_by_role("button", name="Avslutt nå").tap()
+    await expect(nurse.locator("#refused")).to_contain_text("Dempingen er endret")
+    await watching(nurse, front)
+    await expect(nurse.locator(".backlink + #refused")).to_have_count(1)
+
+
+async def test_signing_out_elsewhere_ends_the_open_page(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     await nurse.goto(f"{served.url}/alerts/{FALL}")
     await watching(nurse, front)
     front.sessions.clear()

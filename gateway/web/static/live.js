@@ -9,12 +9,14 @@
 //   moves while a finger is on the page.
 //   An answer that did not get through is kept (outbox.js) with its key, so that sending it twice is answering once. What asks a
 //   lock for something is not: it stays on the page, unsent, for whoever stands at the door then may not want it any more.
+//   Why an answer was refused stays long enough to be read, whatever else is announced meanwhile, and goes with the next answer.
 
 const SILENCE = 25_000;
 const RECONNECT = 3_000;
 const SETTLING = 700;
 const SEND_TIME_OUT = 15_000;
 const LONGEST_TOUCH = 3_000;
+const REFUSED_FOR = 20_000;
 
 const words = document.getElementById("words").dataset;
 const connection = document.getElementById("connection");
@@ -29,6 +31,7 @@ let again = false;
 let sending = false;
 let answers = 0;
 let touchedAt = 0;
+let refusedAt = Date.now();
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const hhmm = (moment) =>
@@ -66,7 +69,7 @@ function title() {
 }
 
 function watch() {
-  if (document.hidden) return;
+  if (document.hidden && source.readyState !== EventSource.CLOSED) return;
   if (Date.now() - heardAt > SILENCE) lost();
   if (!connection.hidden && (source.readyState === EventSource.CLOSED || Date.now() - heardAt > SILENCE)) {
     refresh();
@@ -91,7 +94,7 @@ async function refresh() {
 
 async function fetchPage() {
   const before = answers;
-  const address = new URL(location.href.replace(/\/(answer|command)$/, ""));
+  const address = new URL(location.href.replace(/\/(answer|command|withdraw|end|extend|consent)$/, ""));
   address.searchParams.set("fragment", "1");
   address.hash = "";
   const response = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(SEND_TIME_OUT) });
@@ -103,11 +106,11 @@ async function fetchPage() {
   else again = true; // it may tell of the time before the answer, which may have failed
 }
 
-// Why an answer was refused stays while what it told of stands: that somebody was faster is announced at the same moment.
+// That somebody was faster is announced in the moment in which it is refused.
 function withRefusal(page) {
   const told = document.getElementById("refused");
   const place = told && page.getElementById(told.parentElement.id);
-  if (!place || page.getElementById("refused") || stage(page) !== stage()) return page;
+  if (!place || page.getElementById("refused") || Date.now() - refusedAt > REFUSED_FOR) return page;
   const at = [...told.parentElement.children].indexOf(told);
   place.insertBefore(page.importNode(told, true), place.children[at] ?? null);
   return page;
@@ -169,7 +172,7 @@ function outline() {
 }
 
 const shape = (part) => [...part.querySelectorAll(".button, [data-name]")].map((each) => each.textContent.trim()).join("|");
-const stage = (page = document) => page.querySelector("[data-stage] .now")?.textContent.replace(/\s+/g, " ").trim();
+const stage = () => document.querySelector("[data-stage] .now")?.textContent.replace(/\s+/g, " ").trim();
 
 const settling = new WeakMap();
 
@@ -216,6 +219,7 @@ async function send(event) {
   if (sending) return;
   sending = true;
   answers += 1;
+  document.getElementById("refused")?.remove();
   form.dataset.sending = "";
   announcer.textContent = words.sending;
   try {
@@ -245,9 +249,16 @@ async function answered(form, response) {
   sent(() => true);
   for (const part of document.querySelectorAll("#answers details[open], .door details[open]")) part.open = false;
   show(page);
+  refused();
   announcer.textContent = stage() ?? "";
   const told = document.getElementById("refused") ?? document.getElementById(form.dataset.shows ?? "standing");
   if (told && !docked(told)) told.scrollIntoView({ block: "center" });
+}
+
+function refused() {
+  if (!document.getElementById("refused")) return;
+  refusedAt = Date.now();
+  setTimeout(refresh, REFUSED_FOR + 1_000);
 }
 
 // What is in sight in the dock already: scrolling to it would move who and where away from whoever reads.
@@ -317,7 +328,8 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
 window.addEventListener("pagehide", () => source?.close());
-window.addEventListener("offline", () => { source?.close(); lost(); }); // what still comes in does not say that we get out
+// An open stream can go on where nothing gets out any more: only a new one (watch) says that we are connected.
+window.addEventListener("offline", () => { source?.close(); lost(); });
 window.addEventListener("online", connect);
 clockAhead = Date.now() - new Date(main().dataset.now);
 setInterval(tick, 10_000);
@@ -326,4 +338,5 @@ setInterval(watch, RECONNECT);
 const every = Number(main().dataset.every);
 if (every) setInterval(() => { if (!document.hidden) refresh(); }, every * 1000);
 if (document.body.dataset.asOf) lost();
+refused();
 connect();
