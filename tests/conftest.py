@@ -64,7 +64,7 @@ def _logs_as_they_were() -> Iterator[None]:
 
 
 # Here gateway, devices and test are one process among others': what takes five seconds only says that the machine is busy.
-db.OPTIONS |= {"idle_in_transaction_session_timeout": "1min", "lock_timeout": "1min"}
+db.OPTIONS |= {"idle_in_transaction_session_timeout": "1min", "lock_timeout": "1min", "statement_timeout": "2min"}
 db.KEEPALIVE["connect_timeout"] = "60"
 app.HEALTH_WITHIN = 30.0
 

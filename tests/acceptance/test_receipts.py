@@ -170,7 +170,7 @@ async def test_a_phone_that_is_off_is_not_tried_again_once_another_contact_has_r
 async def test_a_try_that_fails_after_its_person_was_reached_is_the_last_and_is_taken_back(town: Town) -> None:
     await _fall_while_push_is_slow(town)
     await town.rows("UPDATE page SET due_at = due_at - interval '15 s' WHERE state = 'queued'")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not town.sms.sent:
             await town.gateway.dispatcher.run_once()
             await pause(0.02)
@@ -187,7 +187,7 @@ async def _fall_while_push_is_slow(town: Town) -> UUID:
     """Its page is being sent, and stays so until ``let_go``."""
     town.push.slow = True
     fall = await town.falls(settle=False)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not town.push.sent:
             await town.gateway.dispatcher.run_once()
             await pause(0.02)
@@ -329,7 +329,7 @@ async def test_what_was_broken_off_is_taken_back_once_more(town: Town) -> None:
     await town.rows(  # as it is when somebody has answered, and the first recall is done
         "UPDATE page SET state = 'withdrawn', due_at = NULL, leased_by = NULL WHERE state IN ('queued', 'leased')"
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(15):  # less than it would take to give up by itself
         await town.gateway.dispatcher.settled()
     assert (town.push.let_go.is_set(), town.push.recalled) == (False, [])
     await town.settle()
@@ -352,14 +352,14 @@ async def test_from_an_answer_on_nothing_of_it_is_queued_or_leased_and_phones_ar
         await eventually(town, "SELECT 1 FROM page WHERE state = 'leased'")
         await town.answers("Kari", fall, "claim", settle=False)
         assert await town.rows("SELECT 1 FROM page WHERE state IN ('queued', 'leased')") == []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(15):
             while not town.push.recalled:
                 await pause(0.01)
         town.sms.let_go.set()
 
 
 async def eventually(town: World, query: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await town.rows(query):
             await pause(0.02)
 

@@ -80,7 +80,7 @@ async def test_engines_side_by_side_miss_each_dose_once(migrated_url: str, broke
         assert town.gateway.controlled is not None
         town.gateway.controlled.move_to(NINE + timedelta(hours=2))
         await asyncio.gather(*(worker.sing() for worker in town.gateway.lanes.values()))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(await town.rows("SELECT 1 FROM site_lane WHERE heard_until >= %s", town.now)) < 2:
                 pass
         await asyncio.gather(*(each.works() for each in made))

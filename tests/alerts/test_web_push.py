@@ -173,7 +173,7 @@ async def test_a_service_that_says_nothing_is_left_in_time(service: PushService)
 @pytest.mark.parametrize("talk", [says_nothing, drips, speaks_garbage, hangs_up])
 async def test_a_server_out_of_its_mind_is_left_in_time_and_tried_again(talk: Talk) -> None:
     with talking(talk) as port:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             phone = Phone(f"http://127.0.0.1:{port}/push/1")
             result = await channel(time_out_seconds=0.3).send(to(phone))
     assert isinstance(result, Failed)

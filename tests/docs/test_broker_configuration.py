@@ -239,7 +239,7 @@ async def hand_written(
     connecting = b"\0\4MQTT\4\xc2\0\x3c" + b"".join(_text(each) for each in ("x", user, password))
     try:
         writer.write(_packet(0x10, connecting))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             yield reader
     finally:
         writer.close()
@@ -258,7 +258,7 @@ def _text(value: str) -> bytes:
 
 async def heard(link: Link) -> Message:
     """The next thing that is said, and not only kept."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             [delivery] = await link.batch(1)
             link.acknowledge([delivery])
@@ -388,7 +388,7 @@ async def test_nobody_listens_in(site_broker: SiteBroker) -> None:
         assert site_broker.say(NEIGHBOUR, topic(NEIGHBOUR, "alarm"))
         for account in (DEVICE, NAMESAKE):
             await link.publish(topic(account, "receipt"), b"the end")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await anext(aiter(one.messages))).payload == receipt[1]
             assert (await anext(aiter(one.messages))).payload == b"the end"
             assert (await anext(aiter(other.messages))).payload == b"the end"
@@ -416,7 +416,7 @@ async def test_a_lock_that_was_away_gets_no_command_that_is_over(site_broker: Si
         await link.publish(topic(LOCK, "command"), b"long", expires_in=60)
     await asyncio.sleep(2.1)
     async with site_broker.client(LOCK, identifier="lock", clean_session=False) as lock:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await anext(aiter(lock.messages))).payload == b"long"
 
 

@@ -77,13 +77,13 @@ async def test_more_than_we_can_hold_stays_with_the_broker(own_broker: Broker, m
         for qos in (0, 1):
             for payload in flood:
                 await device.publish(TOPIC, payload, qos=qos)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not link.held:
                     await pause(0.01)
             await pause(0.2)
             assert len(link._arrivals._waiting) < 110
             heard: list[bytes] = []
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while len(heard) < len(flood):
                     batch = await link.batch(50)
                     link.acknowledge(batch)
@@ -97,9 +97,8 @@ async def test_what_is_held_outlives_the_keep_alive(own_broker: Broker, monkeypa
     monkeypatch.setattr(arrivals, "MOST_WAITING", 10)
     monkeypatch.setattr(arrivals, "EXCUSE_EVERY", 0.2)
     async with linked(own_broker) as link:
-        link._client._client._keepalive = (
-            3  # paho's own; the broker bears more, or a machine that stands still would end it
-        )
+        # paho's own: the broker knows of the usual one, and hangs up on nobody who stands still for a moment
+        link._client._client._keepalive = 3
         await said(own_broker, range(30))
         async with asyncio.timeout(60):
             while not link.held:
@@ -137,7 +136,7 @@ async def test_who_stops_waiting_takes_nothing_along(own_broker: Broker) -> None
     async with linked(own_broker) as link:
         saying = asyncio.create_task(said(own_broker, range(60)))
         found: list[Delivery] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(found) < 60:
                 waiting = asyncio.create_task(link.batch(3, 0.002))
                 await pause(0.001)
@@ -176,7 +175,7 @@ async def test_receipts_all_get_out_in_order_whatever_the_broker_takes_at_once()
         async with linked(broker) as link, aiomqtt.Client(broker.host, broker.port) as device:
             await device.subscribe("receipts", qos=1)
             link.send(("receipts", str(number).encode()) for number in range(2000))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 messages = aiter(device.messages)
                 heard = [int((await anext(messages)).payload) for _ in range(2000)]
     assert heard == list(range(2000))
@@ -204,7 +203,7 @@ def test_a_broker_that_dies_under_load_is_noticed_at_once(quiet: bool, monkeypat
             while quiet and not link.held:
                 await pause(0.01)
             broker.kill9()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 with pytest.raises(LinkLost):
                     await link.lost()
             if working is not None:

@@ -76,7 +76,7 @@ async def set_on_server(url: str, **values: str) -> None:
         for name, value in values.items():
             await admin.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
         await admin.execute("SELECT pg_reload_conf()")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await _shown(url, values) != values:
             await asyncio.sleep(0.05)
 

@@ -29,7 +29,7 @@ async def live(town: Place) -> AsyncIterator[Live]:
 
     task = asyncio.create_task(again_and_again())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not made.listening:
                 await asyncio.sleep(0.01)
         yield made
@@ -38,7 +38,7 @@ async def live(town: Place) -> AsyncIterator[Live]:
 
 
 async def told(subscription: Subscription) -> Changed | None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await anext(subscription.changes())
 
 

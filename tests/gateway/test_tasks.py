@@ -27,13 +27,13 @@ async def _fails() -> None:
 async def test_a_lost_cancellation_is_repeated() -> None:
     task = asyncio.create_task(_deaf(1))
     await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await end([task])
     assert task.cancelled()
 
 
 async def test_the_first_that_ends_ends_all_and_its_error_is_told() -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(LookupError, match="first"):
             await until_first_ends(_deaf(1), _fails(), _deaf(0))
     assert len(asyncio.all_tasks()) == 1
@@ -42,7 +42,7 @@ async def test_the_first_that_ends_ends_all_and_its_error_is_told() -> None:
 async def test_who_is_cancelled_leaves_nothing_behind() -> None:
     outer = asyncio.create_task(until_first_ends(_deaf(1), _deaf(1)))
     await asyncio.sleep(0.01)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await end([outer])
     assert outer.cancelled()
     assert len(asyncio.all_tasks()) == 1

@@ -20,8 +20,8 @@ def running(word: Path | str) -> list[str]:
 
 
 def left_running(word: Path | str) -> list[str]:
-    """Those that are there yet when they have had time to go: a server's file says that it has gone a moment before it is."""
-    tries = 200
+    """Those that are still there when they have had time to go: a server's file says that it has gone a moment before it is."""
+    tries = 1200
     while (found := running(word)) and (tries := tries - 1):
         time.sleep(0.05)
     return found

@@ -62,8 +62,9 @@ Lanes = Sequence[tuple[int, str]]
 class Town:
     """Sites of one municipality, their devices, and the gateways that hear them."""
 
-    def __init__(self, url: str, homes: dict[str, Homes], gateways: Sequence[GatewayProcess]) -> None:
+    def __init__(self, url: str, broker: Broker, homes: dict[str, Homes], gateways: Sequence[GatewayProcess]) -> None:
         self.url = url
+        self._broker = broker
         self.homes = homes
         self.gateways = gateways
         self._wearers = {site: iter(self._of(site, "fall_alarm")) for site in homes}
@@ -147,7 +148,8 @@ class Town:
     ) -> int:
         """A gateway is struck, and its sites are handled in time; how often it had to be struck again, since the machine stood
         still. ``mend``: all is as before after it."""
-        others = [each.pid for each in self.gateways if each is not gateway and each.running]
+        assert self._broker.pid is not None
+        others = [self._broker.pid, *(each.pid for each in self.gateways if each is not gateway and each.running)]
         for again in range(TRIALS):
             lanes, name = await self.lanes_of(gateway), getattr(strike, "__name__", "")
             assert lanes
@@ -164,7 +166,7 @@ class Town:
         raise AssertionError("unreachable")
 
     def away(self) -> int:
-        """How often a gateway has found that its lease had run out, as it does when it stood still."""
+        """How often a gateway, since it was started last, has found that its lease had run out, as it does when it stood still."""
         return sum(len(each.entries("gateway.was_away")) for each in self.gateways)
 
     async def epochs(self) -> int:
@@ -243,4 +245,4 @@ async def town(url: str, broker: Broker, folder: Path, sites: Sequence[str], man
             running.enter_context(GatewayProcess(folder, f"gateway-{number}", database_url=url, mqtt_port=broker.port))
             for number in range(many)
         ]
-        yield Town(url, homes, gateways)
+        yield Town(url, broker, homes, gateways)

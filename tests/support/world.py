@@ -204,7 +204,7 @@ class World(Seen):
         raise AssertionError(f"the command was taken: {reply}")
 
     async def announced(self) -> None:
-        """Whoever listens has been told of what changed until now: a word that says nothing comes behind it."""
+        """Whoever listens has been told of what changed until now: an empty word, "look at everything", comes behind it."""
         with self.gateway.live.subscribe() as changes:
             await self.rows(f"NOTIFY {CHANNEL}")
             async with asyncio.timeout(60):

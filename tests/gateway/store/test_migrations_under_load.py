@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 
@@ -86,10 +85,12 @@ async def test_a_runner_that_is_killed_half_way_through_its_batches_is_followed_
         psycopg.connect(database_url, autocommit=True) as look,
         subprocess.Popen([sys.executable, "-c", RUNNER, database_url, table, batches], env={**os.environ}) as runner,
     ):
-        while not _number(look, "SELECT count(*) FROM new"):
-            assert runner.poll() is None
-            await asyncio.sleep(0.01)
-        runner.send_signal(signal.SIGKILL)
+        try:
+            while not _number(look, "SELECT count(*) FROM new"):
+                assert runner.poll() is None
+                await asyncio.sleep(0.01)
+        finally:
+            runner.kill()
         runner.wait()
         holder.rollback()
         assert 0 < _number(look, "SELECT count(*) FROM new") < 400
