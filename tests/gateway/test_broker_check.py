@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from gateway.app import Gateway
 from gateway.broker import check
 from gateway.broker.check import Finding, Found, Witness, verdict
 from gateway.broker.configure import configuration
-from gateway.broker.probe import NotTried, Place, probe
+from gateway.broker.probe import QUIET, NotTried, Place, _until_quiet, probe
 from gateway.broker.watch import Pace, check_broker, first_site
 from gateway.cli import app
 from gateway.clock import SystemClock
@@ -178,6 +179,22 @@ async def test_a_broker_that_drops_and_forgets_is_told_of_both() -> None:
         await asyncio.to_thread(broker.start)
         found = await found_on(broker)
     assert "forgot" in codes(verdict(found, left))
+
+
+async def test_a_broker_is_not_taken_for_quiet_because_we_stood_still() -> None:
+    class Link:
+        asked = 0
+
+        async def batch(self, most: int) -> list[str]:
+            self.asked += 1
+            if self.asked == 2:
+                return ["what was there all the while"]
+            if self.asked == 1:
+                time.sleep(QUIET + 0.3)  # all of us
+            await asyncio.Event().wait()
+            raise AssertionError(most)
+
+    assert await _until_quiet(Link()) == ["what was there all the while"]  # type: ignore[arg-type, comparison-overlap]
 
 
 async def test_the_stand_in_of_a_demo_keeps_nothing() -> None:
