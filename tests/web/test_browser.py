@@ -1,9 +1,8 @@
-"""The pages on a phone, as a nurse has them in her hand: light and dark, live, without a network, by keyboard."""
+"""The pages on a phone, as a nurse has them in her hand: light and dark, live, by keyboard."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,37 +17,13 @@ from alerts.command import State
 from tests.conftest import CHROMIUM_FLAGS
 from tests.support.ringing import taken_over
 from tests.web import fake, fake_alerts, fake_people, fake_rules, fake_signs
-from tests.web.browsing import PHONE, open_page, watching
+from tests.web.browsing import CONTRAST, PHONE, open_page, watching
 from tests.web.conftest import Served
 from tests.web.fake_silences import DOOR
 from tests.web.places import EVERYTHING, FOR_GUESTS, name, places
 
 FALL = fake_alerts.alert().id
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-CONTRAST = """() => {
-  const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
-  const light = ([r, g, b]) => {
-    const part = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3 || colour[3] > 0.99) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const weak = [];
-  for (const element of document.body.querySelectorAll("*")) {
-    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-    const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < 4.5) weak.push(`${ratio.toFixed(1)}: ${element.textContent.trim().slice(0, 40)}`);
-  }
-  return weak;
-}"""
-
 SMALL = """() => [...document.querySelectorAll("main .button, main .tabs a, .top a, .top summary, .choices label, .chips a, .links a, .switch, .backlink")]
   .filter((each) => each.checkVisibility())
   .map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
@@ -256,113 +231,6 @@ async def test_a_phone_that_does_not_ring_goes_on_saying_so(nurse: Page, served:
     assert await nurse.locator("#does-not-ring").is_visible()
 
 
-async def test_without_a_network_the_page_says_since_when_and_an_answer_is_kept_until_it_is_back(
-    nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
-) -> None:
-    await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await watching(nurse, front)
-    await nurse.context.set_offline(True)
-    await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
-    await nurse.get_by_role("button", name="Jeg tar den").tap()
-    await expect(nurse.locator("#unsent")).to_contain_text("Lagret på denne telefonen.")
-    await expect(nurse.locator("#outbox")).to_contain_text(re.compile(r"Gitt \d\d:\d\d, venter på nett"))
-    await expect(nurse.locator("#outbox .waits strong")).to_be_in_viewport(ratio=1)
-    await nurse.screenshot(path=screenshots / "waiting.png")
-    assert await nurse.evaluate(CONTRAST) == []
-    assert (await nurse.title()).startswith("Ingen forbindelse – Fall")
-    key = await nurse.locator("#answer-claim input[name=key]").input_value()
-    await nurse.context.set_offline(False)
-    await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
-    await expect(nurse.locator("#outbox")).to_contain_text("Svaret ditt er sendt, og er tatt imot.")
-    await nurse.get_by_role("button", name="OK").tap()
-    await expect(nurse.locator("#outbox")).to_be_hidden()
-    await expect(nurse.locator("#connection")).to_be_hidden()
-    await expect(nurse.locator("#unsent")).to_be_hidden()
-    ((request, sent),) = [(request, sent) for _, request, sent in front.taken]
-    assert (request.answer, sent) == ("claim", key)
-    assert request.given_at is not None
-    assert abs(request.given_at - fake_people.NOW) < timedelta(minutes=1), (
-        "by the gateway's clock, whatever the phone's says"
-    )
-
-
-async def test_tapping_again_before_it_is_sent_is_one_answer(
-    nurse: Page, served: Served, front: fake.FakeFront
-) -> None:
-    await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await watching(nurse, front)
-    await served.stop()
-    for _ in range(2):
-        await nurse.get_by_role("button", name="Jeg tar den").tap()
-        await expect(nurse.locator("#outbox li")).to_have_count(1)
-    await served.start()
-    await expect(nurse.locator("#standing .now")).to_have_text("Du har den")
-    assert len({key for *_, key in front.taken}) == 1
-
-
-HELD_UP = """async () => {
-  const { told } = outbox;
-  const looking = new Promise((looks) => {
-    outbox.told = () => { looks(); outbox.told = told; return new Promise((go) => { self.goOn = () => go([]); }); };
-  });
-  new BroadcastChannel("hjemmevakt-outbox").postMessage("changed");
-  await looking;
-}"""
-KEPT = """async () => {
-  const shown = { label: "Jeg tar den", title: "Fall", path: location.pathname };
-  await outbox.keep(outbox.answer("no such alert", {}, "key", await outbox.known("person"), shown, Date.now()));
-}"""
-
-
-async def test_whoever_looked_first_at_what_waits_hides_nothing_that_came_later(
-    nurse: Page, served: Served, front: fake.FakeFront
-) -> None:
-    await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await watching(nurse, front)
-    await nurse.context.set_offline(True)
-    await nurse.evaluate(HELD_UP)
-    await nurse.evaluate(KEPT)
-    await expect(nurse.locator("#outbox .waits")).to_have_count(1)
-    await nurse.evaluate("goOn()")
-    await nurse.wait_for_timeout(200)
-    await expect(nurse.locator("#outbox .waits")).to_have_count(1)
-
-
-async def test_what_a_colleague_did_meanwhile_is_told_plainly(
-    nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
-) -> None:
-    await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await watching(nurse, front)
-    await nurse.context.set_offline(True)
-    await nurse.get_by_role("button", name="Jeg tar den").tap()
-    await expect(nurse.locator("#outbox .waits")).to_have_count(1)
-    front.change(FALL, holder=fake_people.KARI, stage="claimed", answers=["take_over"])
-    front.refuse = "held_by_other"
-    await nurse.context.set_offline(False)
-    await expect(nurse.locator("#outbox .refused")).to_contain_text("En kollega har dette varselet.")
-    await expect(nurse.locator("#standing")).to_contain_text("Kari")
-    await expect(nurse.locator("#outbox .refused strong")).to_be_in_viewport(ratio=1)
-    await nurse.screenshot(path=screenshots / "conflict.png")
-    assert await nurse.evaluate(CONTRAST) == []
-
-
-async def test_what_a_lock_is_asked_for_is_not_kept(nurse: Page, served: Served, front: fake.FakeFront) -> None:
-    front.change(
-        FALL, stage="claimed", holder=fake_people.ME, mine=True, answers=["on_way", "close"], locks=[fake_signs.lock()]
-    )
-    await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await watching(nurse, front)
-    await nurse.context.set_offline(True)
-    await nurse.locator(".door").get_by_text("Lås opp …", exact=True).tap()
-    await nurse.locator(".door").get_by_role("button", name="Lås opp", exact=True).tap()
-    await expect(nurse.locator("#unsent")).to_have_text(
-        "Ikke sendt: ingen forbindelse. Trykk igjen for å prøve på nytt."
-    )
-    await nurse.context.set_offline(False)
-    await expect(nurse.locator("#connection")).to_be_hidden()
-    assert front.asked == []
-
-
 async def test_nothing_moves_under_a_finger(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     front.alerts = [fake_alerts.alert(11)]
     await nurse.clock.set_fixed_time(fake_people.NOW)  # a finger does not tire while the clock stands
@@ -418,18 +286,6 @@ async def test_with_large_text_the_next_step_stays_in_sight(chromium: str, serve
         await browser.close()
 
 
-async def test_a_gateway_that_goes_away_and_comes_back(nurse: Page, served: Served, front: fake.FakeFront) -> None:
-    await nurse.goto(f"{served.url}/alerts")
-    await watching(nurse, front)
-    await served.stop()
-    await expect(nurse.locator("#connection")).to_contain_text("Ingen forbindelse siden")
-    front.alerts = []
-    await served.start()
-    await expect(nurse.locator("#connection")).to_be_hidden()
-    await expect(nurse.locator("body[data-stale]")).to_have_count(0)
-    await expect(nurse.get_by_text("Ingen åpne varsler")).to_be_visible()
-
-
 async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: Served, front: fake.FakeFront) -> None:
     """And stays there for long enough to be read, whatever else is announced."""
     await nurse.clock.set_fixed_time(fake_people.NOW)
@@ -447,20 +303,6 @@ async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: 
     await expect(nurse.locator("#answers > #refused:first-child")).to_have_count(1)
     await nurse.clock.set_fixed_time(fake_people.NOW + timedelta(seconds=21))
     front.tell()
-    await expect(nurse.locator("#refused")).to_have_count(0)
-
-
-async def test_the_next_answer_takes_the_refusal_of_the_last_away(
-    nurse: Page, served: Served, front: fake.FakeFront
-) -> None:
-    await nurse.goto(f"{served.url}/alerts/{FALL}")
-    await watching(nurse, front)
-    front.refuse = "held_by_other"
-    await nurse.get_by_role("button", name="Jeg tar den").tap()
-    await expect(nurse.locator("#refused")).to_be_visible()
-    await served.stop()
-    await nurse.get_by_role("button", name="Jeg tar den").tap()
-    await expect(nurse.locator("#unsent")).to_contain_text("Lagret på denne telefonen.")
     await expect(nurse.locator("#refused")).to_have_count(0)
 
 
