@@ -286,7 +286,9 @@ async def test_with_large_text_the_next_step_stays_in_sight(chromium: str, serve
         await browser.close()
 
 
-async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: Served, front: fake.FakeFront) -> None:
+async def test_a_refused_answer_is_told_where_the_eyes_are(
+    nurse: Page, served: Served, front: fake.FakeFront, screenshots: Path
+) -> None:
     """And stays there for long enough to be read, whatever else is announced."""
     await nurse.clock.set_fixed_time(fake_people.NOW)
     await nurse.goto(f"{served.url}/alerts/{FALL}")
@@ -301,6 +303,7 @@ async def test_a_refused_answer_is_told_where_the_eyes_are(nurse: Page, served: 
     front.change(FALL, holder=fake_people.KARI, stage="claimed", answers=["take_over"])
     await expect(nurse.locator("#standing")).to_contain_text("Kari")
     await expect(nurse.locator("#answers > #refused:first-child")).to_have_count(1)
+    await nurse.screenshot(path=screenshots / "refused.png")
     await nurse.clock.set_fixed_time(fake_people.NOW + timedelta(seconds=21))
     front.tell()
     await expect(nurse.locator("#refused")).to_have_count(0)
