@@ -34,6 +34,10 @@ from tests.support import databases, logs, mail, order, parts, timescale_server
 hypothesis.settings.register_profile("hjemmevakt", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("hjemmevakt")
 expect.set_options(timeout=30_000)
+# Here gateway, devices and test are one process among others': what takes five seconds only says that the machine is busy.
+db.OPTIONS |= {"idle_in_transaction_session_timeout": "1min", "lock_timeout": "1min", "statement_timeout": "2min"}
+db.KEEPALIVE["connect_timeout"] = "60"
+app.HEALTH_WITHIN = 30.0
 databases.named_server()
 logs.plain()
 
@@ -61,12 +65,6 @@ def _logs_as_they_were() -> Iterator[None]:
     """A command that was run in this process has set its own up, to a stream that is gone."""
     yield
     logs.plain()
-
-
-# Here gateway, devices and test are one process among others': what takes five seconds only says that the machine is busy.
-db.OPTIONS |= {"idle_in_transaction_session_timeout": "1min", "lock_timeout": "1min", "statement_timeout": "2min"}
-db.KEEPALIVE["connect_timeout"] = "60"
-app.HEALTH_WITHIN = 30.0
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,17 @@ from gateway.embedded import Broker, EmbeddedPostgres
 from gateway.mqtt import KEEP_ALIVE
 from gateway.store.migrate import migrate
 from tests.support.databases import short_folder
-from tests.support.processes import GatewayProcess, Homes, alerts, devices_of, eventually, rows, seeded, stored_once
+from tests.support.processes import (
+    GatewayProcess,
+    Homes,
+    alerts,
+    devices_of,
+    eventually,
+    rows,
+    seeded,
+    stored_once,
+    written_at,
+)
 
 
 async def test_without_its_database_nothing_is_acknowledged(own_broker: Broker, tmp_path: Path) -> None:
@@ -157,17 +167,10 @@ async def test_a_broker_that_stands_still_is_noticed_and_nothing_is_lost(
 async def _save(broker: Broker) -> None:
     """Mosquitto writes down its sessions, as it does now and then by itself."""
     assert broker.pid is not None
-    before = _written_at(broker)
+    before = written_at(broker.folder / "mosquitto.db")
     os.kill(broker.pid, signal.SIGUSR1)
 
     async def look() -> bool:
-        return _written_at(broker) != before
+        return written_at(broker.folder / "mosquitto.db") != before
 
     await eventually(look, "mosquitto.db")
-
-
-def _written_at(broker: Broker) -> int:
-    try:
-        return (broker.folder / "mosquitto.db").stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0

@@ -41,7 +41,7 @@ from gateway.store.db import Connection, opened
 from gateway.store.migrate import migrate
 from tests.docs.reference import ROOT
 from tests.support import databases, parts
-from tests.support.processes import GatewayProcess, alerts, command, eventually, rows
+from tests.support.processes import GatewayProcess, alerts, command, eventually, rows, written_at
 
 SITE, OTHER_SITE = "sandnes", "stavanger"
 DEVICE = Account(SITE, "fall_alarm", "fall-001")
@@ -107,10 +107,10 @@ class SiteBroker:
     def save(self) -> None:
         """As it does now and then by itself."""
         assert self._process is not None
-        before = _written_at(self.folder / "mosquitto.db")
+        before = written_at(self.folder / "mosquitto.db")
         self._process.send_signal(signal.SIGUSR1)
         for _ in range(1200):
-            if _written_at(self.folder / "mosquitto.db") != before:
+            if written_at(self.folder / "mosquitto.db") != before:
                 return
             time.sleep(0.05)
         pytest.fail("Mosquitto does not save")
@@ -147,10 +147,6 @@ class SiteBroker:
         )
         assert told.returncode == 0 or told.stderr, told
         return not told.stderr
-
-
-def _written_at(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 async def _register(connection: Connection) -> None:

@@ -17,9 +17,8 @@ import httpx
 from tests.docs.checkout import checkout, environment, with_environment
 from tests.docs.reference import ROOT
 from tests.docs.shell import lines, run
+from tests.support import left
 from tests.support.databases import short_folder
-from tests.support.left import left_running
-from tests.support.left import running as runs
 
 README = ROOT / "README.md"
 NOT_TYPED = {
@@ -110,10 +109,10 @@ def test_the_demo_is_started_somebody_falls_and_ctrl_c_leaves_nothing() -> None:
             fell = [each for each in alerts(page, running) if each["condition"] == "fall"]
             assert fell
             assert {each["severity"] for each in fell} == {40}
-            assert runs(folder), "so that what follows can fail"
+            assert left.running(folder), "so that what follows can fail"
             assert running.ctrl_c() in {0, 130, -signal.SIGINT}, running.said
             assert "Traceback" not in running.said
-        assert left_running(folder) == []
+        assert left.left_running(folder) == []
         assert (folder / "var/demo").is_dir(), "what was stored is kept"
         run("make demo-reset", folder, environment(folder))
         assert not (folder / "var/demo").exists()

@@ -334,7 +334,7 @@ async def test_a_simulated_lock_obeys_over_mqtt(broker: Server, site: str) -> No
     clock = at_night()
     async with listening(broker, site) as ears:
         async with running(options(broker, site, lock), clock), aiomqtt.Client(broker.host, broker.port) as gateway:
-            await _until(lambda: "heartbeat" in ears.types())
+            await eventually(lambda: "heartbeat" in ears.types())
             now = clock.now()
             for command_id, name, until in (
                 ("c-1", "unlatch", now + timedelta(minutes=1)),
@@ -345,14 +345,8 @@ async def test_a_simulated_lock_obeys_over_mqtt(broker: Server, site: str) -> No
                 assert message is not None
                 await gateway.publish(*message, qos=1)
             await gateway.publish(topic_of(address, "e_lock", "command"), b"rubbish", qos=1)
-            await _until(lambda: {"unlatched", "command_refused"} <= set(ears.types()))
+            await eventually(lambda: {"unlatched", "command_refused"} <= set(ears.types()))
         heard = [DIALECT.decode(each) for each in ears.heard]
         told = {(each.type, each.fields["command"]) for each in heard if "command" in each.fields}
         assert told == {("unlatched", "c-1"), ("command_refused", "c-2")}
         assert len({each.message_id for each in heard if "command" in each.fields}) == 2
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.05)

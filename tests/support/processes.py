@@ -67,6 +67,11 @@ def alive(pid: int) -> bool:
         return False
 
 
+def written_at(path: Path) -> int:
+    """When a file was written last, in nanoseconds; 0 where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 @dataclass(frozen=True)
 class Finished:
     """A command that has ended."""

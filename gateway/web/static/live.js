@@ -31,7 +31,7 @@ let again = false;
 let sending = false;
 let answers = 0;
 let touchedAt = 0;
-let refusedAt = Date.now();
+let refusedAt = 0;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const hhmm = (moment) =>
